@@ -1,0 +1,134 @@
+"""The arrays decide: which backend owns them, and how they move from one to another."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from minicap.errors import BackendMismatch, InputError
+
+# CuPy arrays are used through the same interface; the NumPy type is what editors and mypy can check.
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A place where arrays live.
+
+    name: "numpy", "cupy".  xp: its array namespace.  array_type: the type of its arrays.
+    from_host, to_host: moves to and from NumPy.  overrides: module that lists its faster pairs, or None.
+    """
+
+    name: str
+    xp: Any
+    array_type: type
+    from_host: Callable[[npt.NDArray[Any]], Any]
+    to_host: Callable[[Any], npt.NDArray[Any]]
+    overrides: str | None = None
+
+
+NUMPY = Backend("numpy", np, np.ndarray, np.asarray, np.asarray, "minicap.backend.cpu")
+
+_by_type: dict[type, Backend] = {np.ndarray: NUMPY}
+_by_name: dict[str, Backend] = {"numpy": NUMPY}
+_loaders: dict[str, str] = {"cupy": "minicap.backend.gpu"}
+_chosen: ContextVar[Backend | None] = ContextVar("minicap_backend", default=None)
+
+
+def register_backend(backend: Backend) -> None:
+    """Make a backend known under its name and its array type."""
+    _by_type[backend.array_type] = backend
+    _by_name[backend.name] = backend
+
+
+def available_backends() -> list[str]:
+    """Names that `use_backend` accepts (CuPy is listed whether or not a device is present)."""
+    return sorted(_by_name | _loaders)
+
+
+def get_backend(name: str) -> Backend:
+    """The backend of that name, loaded on first use.
+
+    Raises BackendMissing when its library or device is absent, InputError for an unknown name.
+    """
+    if name not in _by_name:
+        if name not in _loaders:
+            raise InputError(f"unknown backend {name!r}; choose one of {', '.join(available_backends())}")
+        register_backend(import_module(_loaders[name]).load_backend())
+    return _by_name[name]
+
+
+def backend_of(**arrays: Any) -> Backend:
+    """The one backend that owns all the arrays given by name.
+
+    None values are passed over.  Raises BackendMismatch when backends are mixed or a value is no array.
+    """
+    owner = owner_name = None
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        found = find_backend(array)
+        if found is None:
+            raise BackendMismatch(
+                f"{name} is a {type(array).__name__}, not an array; make one with numpy.asarray({name}) "
+                f"or to_device({name})"
+            )
+        if owner is None:
+            owner, owner_name = found, name
+        elif found is not owner:
+            raise BackendMismatch(
+                f"{owner_name} is a {_title(owner)} array, {name} is a {_title(found)} array; "
+                "move one with to_device() or to_host()"
+            )
+    return owner or current_backend()
+
+
+def find_backend(array: Any) -> Backend | None:
+    """The backend that owns the array, or None when it is no array of any backend."""
+    found = _by_type.get(type(array))
+    if found is None:
+        for base in type(array).__mro__:
+            if base in _by_type:
+                return _by_type[base]
+        if type(array).__module__.partition(".")[0] == "cupy":
+            return get_backend("cupy")
+    return found
+
+
+def _title(backend: Backend) -> str:
+    return {"numpy": "NumPy", "cupy": "CuPy"}.get(backend.name, backend.name)
+
+
+def current_backend() -> Backend:
+    """Where new arrays are made: the innermost `use_backend`, else MINICAP_BACKEND, else NumPy."""
+    return _chosen.get() or get_backend(os.environ.get("MINICAP_BACKEND") or "numpy")
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[Backend]:
+    """Make new arrays (parameters, batches, states) on this backend inside the `with` block.
+
+    Arrays that exist stay where they are.  Raises BackendMissing, InputError as get_backend does.
+    """
+    token = _chosen.set(get_backend(name))
+    try:
+        yield get_backend(name)
+    finally:
+        _chosen.reset(token)
+
+
+def to_device(array: Any, backend: str | Backend | None = None) -> Array:
+    """The array on a backend (default: the current one); the same object when it is there already."""
+    target = get_backend(backend) if isinstance(backend, str) else backend or current_backend()
+    return array if find_backend(array) is target else target.from_host(to_host(array))
+
+
+def to_host(array: Any) -> npt.NDArray[Any]:
+    """The array as NumPy; the same object when it is NumPy already.  Accepts anything numpy.asarray does."""
+    return (find_backend(array) or NUMPY).to_host(array)

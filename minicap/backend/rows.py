@@ -1,0 +1,47 @@
+"""Adding rows into a table where several may go to the same place, in an order that never changes."""
+
+from typing import Any
+
+import numpy as np
+
+from minicap.backend.arrays import Array, backend_of
+
+
+def scatter_add_rows(ids: Array, rows: Array, num_rows: int) -> Array:
+    """Sum the rows that share an index:  out[v] = sum of rows[m] over all m with ids[m] == v.
+
+    ids: (M,) integers in 0..num_rows-1.  rows: (M, D).  Returns (num_rows, D), zero where no index points.
+    The rows are sorted by index, equal ones in their given order, so that every sum is over one segment
+    and is added in the same order every time; atomic additions on a GPU would not be.
+    """
+    xp = backend_of(ids=ids, rows=rows).xp
+    order = xp.argsort(ids, kind="stable")
+    sum_segments = _sum_segments_host if xp is np else sum_segments_by_doubling
+    return sum_segments(xp, ids[order], rows[order], num_rows)
+
+
+def _sum_segments_host(xp: Any, ids: Array, rows: Array, num_rows: int) -> Array:
+    is_first = np.ones(len(ids), dtype=bool)
+    is_first[1:] = ids[1:] != ids[:-1]
+    starts = np.flatnonzero(is_first)
+    out = np.zeros((num_rows, rows.shape[1]), dtype=rows.dtype)
+    out[ids[starts]] = np.add.reduceat(rows, starts, axis=0)
+    return out
+
+
+def sum_segments_by_doubling(xp: Any, ids: Array, rows: Array, num_rows: int) -> Array:
+    """The sums of scatter_add_rows from sorted ids; no shape depends on the data, so a GPU never waits.
+
+    After the pass with distance s, rows[m] holds the sum of the 2s rows from m on that share its index
+    (Hillis & Steele 1986); the first row of a segment ends up with all of it.  log2(M) passes over (M, D).
+    A cumulative sum and differences would be one pass, but lose the small sums behind the large ones.
+    """
+    distance = 1
+    while distance < len(ids):
+        same = (ids[distance:] == ids[:-distance])[:, None]
+        partial = rows[:-distance] + xp.where(same, rows[distance:], 0)
+        rows = xp.concatenate((partial, rows[-distance:]))
+        distance *= 2
+    wanted = xp.arange(num_rows, dtype=ids.dtype)
+    first = xp.minimum(xp.searchsorted(ids, wanted), len(ids) - 1)
+    return xp.where((ids[first] == wanted)[:, None], rows[first], 0)

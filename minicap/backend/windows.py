@@ -1,0 +1,94 @@
+"""Where a window that slides over an image may stand: the arithmetic of convolution and pooling."""
+
+from collections.abc import Callable, Sequence
+from operator import index
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from minicap.errors import InputError, ShapeError
+
+Pair: TypeAlias = tuple[int, int]
+IntOrPair: TypeAlias = int | Sequence[int]
+Padding: TypeAlias = IntOrPair | Literal["same"]
+
+
+class Window(NamedTuple):
+    """A window sliding over images; every field is (along the height, along the width)."""
+
+    image: Pair  # H, W before padding
+    size: Pair  # HH, WW entries that the window reads
+    stride: Pair  # from one position to the next
+    dilation: Pair  # from one entry of the window to the next
+    pad: tuple[Pair, Pair]  # rows (above, below), columns (left, right)
+    out: Pair  # OH, OW positions
+
+
+def window_over(
+    function: Callable[..., Any],
+    image: Sequence[int],
+    size: Sequence[int],
+    stride: IntOrPair,
+    pad: Padding,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+) -> Window:
+    """All positions of a window on an image:  out = floor((H + pads - reach) / stride) + 1.
+
+    reach = dilation (size - 1) + 1.  Rows and columns that a stride does not get to are left out; with
+    ceil_mode a last window may hang over the end, as long as it starts inside the image or its left pad.
+    pad "same" gives out = ceil(H / stride), an odd row or column of zeros at the end (TensorFlow's rule, and
+    PyTorch's at stride 1).
+
+    Raises InputError for a stride, dilation or pad that is none, ShapeError when the window does not fit.
+    """
+    stride, dilation = pair(function, "stride", stride), pair(function, "dilation", dilation)
+    reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    if isinstance(pad, str):
+        if pad != "same":
+            raise InputError(f'{function.__name__}: pad is {pad!r} but must be an integer, a pair or "same"')
+        total = [max(0, r - (h - 1) % s - 1) for h, r, s in zip(image, reach, stride, strict=True)]
+        pads = [(t // 2, t - t // 2) for t in total]
+    else:
+        pads = [(p, p) for p in pair(function, "pad", pad, least=0)]
+    padded = [h + sum(p) for h, p in zip(image, pads, strict=True)]
+    if any(r > h for r, h in zip(reach, padded, strict=True)):
+        raise ShapeError(
+            f"{function.__name__}: the window {tuple(reach)} is larger than the padded image {tuple(padded)} "
+            f"(size {tuple(size)}, dilation {dilation}, image {tuple(image)}, pad {tuple(pads)}); "
+            "use a smaller window, a larger pad or a larger image"
+        )
+    out = [(h - r) // s + 1 for h, r, s in zip(padded, reach, stride, strict=True)]
+    if ceil_mode:
+        for axis, (h, r, s) in enumerate(zip(padded, reach, stride, strict=True)):
+            before, after = pads[axis]
+            if (h - r) % s and out[axis] * s < image[axis] + before:
+                pads[axis] = (before, after + out[axis] * s + r - h)
+                out[axis] += 1
+    return Window(
+        (image[0], image[1]), (size[0], size[1]), stride, dilation, (pads[0], pads[1]), (out[0], out[1])
+    )
+
+
+def pair(function: Callable[..., Any], name: str, value: IntOrPair, least: int = 1) -> Pair:
+    """An option given as one integer for both axes, or as two, as two.
+
+    Raises InputError for anything else, or a value below least.
+    """
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+    if len(values) != 2:
+        raise InputError(
+            f"{function.__name__}: {name} is {value!r} but must be an integer or a pair (height, width)"
+        )
+    return whole(function, name, values[0], least), whole(function, name, values[1], least)
+
+
+def whole(function: Callable[..., Any], name: str, value: Any, least: int = 1) -> int:
+    """An option that is a whole number.  Raises InputError for anything else, or a value below least."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise InputError(
+            f"{function.__name__}: {name} is {value!r} but must be an integer of at least {least}"
+        )
+    return number

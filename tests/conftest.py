@@ -1,0 +1,51 @@
+"""Fixtures that every test may use."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from strict_cupy import strict_cupy_backend
+
+from minicap.backend import Backend, BackendMissing, arrays, register_backend, use_backend
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Research data that is not part of the project: MINICAP_SHARED, or `shared` beside the checkout."""
+    root = Path(os.environ.get("MINICAP_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (root / "data").is_dir():
+        pytest.skip("needs the research data (set MINICAP_SHARED to the folder that holds data/)")
+    return root / "data"
+
+
+@pytest.fixture
+def own_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten after it."""
+    for table in ("_by_name", "_by_type", "_loaders"):
+        monkeypatch.setattr(arrays, table, dict(getattr(arrays, table)))
+
+
+@pytest.fixture
+def strict_cupy(own_backends: None) -> Backend:
+    """The strict stand-in for CuPy, known to minicap as "strict-cupy" during the test."""
+    backend = strict_cupy_backend()
+    register_backend(backend)
+    return backend
+
+
+@pytest.fixture(params=["numpy", "strict-cupy", pytest.param("cupy", marks=pytest.mark.gpu)])
+def backend(request: pytest.FixtureRequest, strict_cupy: Backend) -> Iterator[Backend]:
+    """Each backend in turn; new arrays are made on it."""
+    try:
+        chosen = use_backend(request.param)
+        with chosen as backend:
+            yield backend
+    except BackendMissing as missing:
+        pytest.skip(str(missing))
