@@ -1,0 +1,58 @@
+"""Settings as frozen dataclasses, read from and written to TOML, unknown keys refused."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from minicap.errors import InputError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """' (did you mean "x"?)' for the known name most like this one, or nothing."""
+    match = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f' (did you mean "{match[0]}"?)' if match else ""
+
+
+def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
+    """Build a config dataclass from a mapping.
+
+    Raises InputError naming an unknown key and the nearest known one, or a value of the wrong type.
+    """
+    defaults = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
+    for key, value in values.items():
+        if key not in defaults:
+            raise InputError(f'{where}: unknown key "{key}"{nearest(key, defaults)}')
+        expected = type(defaults[key])
+        if expected is float and type(value) is int:
+            continue
+        if type(value) is not expected:
+            raise InputError(
+                f'{where}: "{key}" is {value!r}, a {type(value).__name__}, but must be {expected.__name__}'
+            )
+    return kind(**{k: float(v) if type(defaults[k]) is float else v for k, v in values.items()})
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file.  Raises InputError when it cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+
+
+def to_toml(tables: Mapping[str, Any]) -> str:
+    """TOML text of config dataclasses, a table each."""
+    # A JSON string, number or boolean is a TOML one too.
+    blocks = (
+        "\n".join([f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in asdict(table).items())])
+        for name, table in tables.items()
+    )
+    return "\n\n".join(blocks) + "\n"
