@@ -1,0 +1,132 @@
+"""What every layer asks of its arguments, and how it says that they do not fit."""
+
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from minicap.backend import Array, backend_of
+from minicap.errors import ClassIndexError, DtypeError, ShapeError
+
+# Complex passes so that gradients can be judged by complex-step differentiation; float16 is too coarse.
+_DTYPES = {np.dtype(name) for name in ("float32", "float64", "complex64", "complex128")}
+
+
+def check(function: Callable[..., Any], **arguments: tuple[Any, str]) -> Any:
+    """Check arrays against their patterns; return the namespace (NumPy, CuPy) they live in.
+
+    Each argument is (array, pattern).  A pattern names the axes, "N C H W": the same letter is the same
+    size in every argument, "..." at the end stands for any further axes, and an array that is None passes.
+
+    Raises BackendMismatch when backends are mixed, DtypeError for anything but float32 or float64 (one of
+    them for all), ShapeError for a wrong number of axes, an empty axis, or sizes that differ.
+    """
+    arrays = {name: array for name, (array, _) in arguments.items() if array is not None}
+    xp = backend_of(**arrays).xp
+    sizes: dict[str, int] = {}
+    first = dtype = None
+    for name, array in arrays.items():
+        if array.dtype is not dtype:  # dtypes are singletons, so this is the common case decided at once
+            if dtype is not None and array.dtype != dtype:
+                raise DtypeError(
+                    f"{function.__name__}: {first} is {dtype} but {name} is {array.dtype}; use one for both"
+                )
+            check_float(function, name, array)
+            first, dtype = first or name, array.dtype
+        letters, open_ended = _parse(arguments[name][1])
+        shape = array.shape
+        if len(shape) != len(letters) and not (open_ended and len(shape) > len(letters)):
+            pattern = arguments[name][1]
+            raise ShapeError(
+                f"{function.__name__}: {name} has {len(shape)} axes {shape} but must be ({pattern})"
+            )
+        for letter, size in zip(letters, shape, strict=False):
+            if sizes.setdefault(letter, size) != size:
+                raise _size_error(function, letter, name, arrays, arguments)
+        if 0 in shape:
+            raise ShapeError(
+                f"{function.__name__}: {name} is empty {shape}; every axis needs at least one entry"
+            )
+    return xp
+
+
+def check_float(function: Callable[..., Any], name: str, array: Array) -> None:
+    """Raise DtypeError unless the array is float32 or float64."""
+    if array.dtype not in _DTYPES:
+        hint = "use float32" if array.dtype == np.float16 else f"convert it with {name}.astype(numpy.float32)"
+        raise DtypeError(
+            f"{function.__name__}: {name} is {array.dtype} but must be float32 or float64; {hint}"
+        )
+
+
+def check_dout(function: Callable[..., Any], shape: tuple[int, ...], **dout: Array) -> Any:
+    """Raise ShapeError unless dout has the shape of the forward's output; return its namespace."""
+    (name, array), *_ = dout.items()
+    xp = backend_of(**dout).xp
+    if array.shape != shape:
+        raise ShapeError(f"{function.__name__}: {name} is {array.shape} but the forward's output is {shape}")
+    return xp
+
+
+def check_ids(function: Callable[..., Any], what: str, upper: int, **ids: Array) -> None:
+    """Check that integer indices lie in 0..upper-1.
+
+    what: "class", "word".  On a GPU the range is not looked at: that would wait for the device.
+    Raises DtypeError when they are not integers, ClassIndexError naming the first one out of range.
+    """
+    (name, array), *_ = ids.items()
+    if array.dtype.kind not in "iu":
+        raise DtypeError(f"{function.__name__}: {name} is {array.dtype} but must hold integer {what} indices")
+    if backend_of(**ids).xp is np and array.size and (array.min() < 0 or array.max() >= upper):
+        position = tuple(int(i) for i in np.argwhere((array < 0) | (array >= upper))[0])
+        raise ClassIndexError(
+            f"{function.__name__}: {name}{list(position)} is {array[position]} but a {what} index must be "
+            f"0..{upper - 1}"
+        )
+
+
+def check_mask(function: Callable[..., Any], mask: Array, shape: tuple[int, ...], x: Array) -> Array:
+    """A mask of zeros and ones in x's dtype.
+
+    Raises ShapeError unless it has this shape, DtypeError unless it holds booleans or floats.
+    """
+    backend_of(x=x, mask=mask)
+    if mask.shape != shape:
+        raise shape_error(function, f"mask is {mask.shape} but must be {shape}", x=x)
+    if mask.dtype != bool:
+        check_float(function, "mask", mask)
+    return mask.astype(x.dtype, copy=False)
+
+
+def shape_error(function: Callable[..., Any], message: str, **arguments: Any) -> ShapeError:
+    """A ShapeError that ends with what was given: shapes of arrays, values of options."""
+    given = ", ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in arguments.items())
+    return ShapeError(f"{function.__name__}: {message} ({given})")
+
+
+def flat_size(x: Array) -> int:
+    """Numbers in one sample: d1 * ... * dk of (N, d1, ..., dk)."""
+    return prod(x.shape[1:])
+
+
+@cache
+def _parse(pattern: str) -> tuple[tuple[str, ...], bool]:
+    letters = pattern.split()
+    return tuple(letters[:-1] if letters[-1] == "..." else letters), letters[-1] == "..."
+
+
+def _size_error(
+    function: Callable[..., Any], letter: str, name: str, arrays: dict[str, Any], arguments: dict[str, Any]
+) -> ShapeError:
+    def size_in(owner: str) -> int:
+        return arrays[owner].shape[_parse(arguments[owner][1])[0].index(letter)]
+
+    first = next(n for n in arrays if letter in _parse(arguments[n][1])[0])
+    return shape_error(
+        function,
+        f"{name} does not fit {first}: {letter} is {size_in(first)} in {first} "
+        f"({arguments[first][1]}) but {size_in(name)} in {name} ({arguments[name][1]})",
+        **{n: arrays[n] for n in dict.fromkeys((first, name))},
+    )

@@ -1,0 +1,126 @@
+"""The transposed convolution: a convolution's backward as a layer of its own, to make images larger."""
+
+from typing import NamedTuple
+
+from minicap.backend import Array, accelerated
+from minicap.backend.columns import col2im, few_images, im2col
+from minicap.backend.windows import IntOrPair, Window, pair, whole, window_over
+from minicap.errors import InputError
+from minicap.layers.checks import check, check_dout, shape_error
+
+
+class ConvTransposeCache(NamedTuple):
+    x: Array  # (N, C, H, W) input as given
+    w: Array  # (C, F/groups, HH, WW)
+    has_bias: bool
+    window: Window  # slides over out, with one position for every pixel of x
+    groups: int
+
+
+@accelerated
+def conv_transpose_forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair = 1,
+    pad: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+    output_pad: IntOrPair = 0,
+) -> tuple[Array, ConvTransposeCache]:
+    """Stamp the filters onto a larger image, each scaled by a pixel of x, and add where they overlap:
+
+    out[n, f, s i + d p - pad, s j + d q - pad] += x[n, c, i, j] w[c, f, p, q],  from out[n, f] = b[f]
+
+    x: (N, C, H, W).  w: (C, F/groups, HH, WW), so that conv_backward's dx for filters w is this out.
+    b: (F,) or None.  stride (s), dilation (d), groups as in conv_forward.  pad: rows and columns cut off on
+    each side.  output_pad: rows and columns added at the end, those that a convolution's stride left out;
+    less than stride or dilation.
+    Returns out (N, F, OH, OW) and the cache, OH = s (H - 1) + d (HH - 1) + 1 - 2 pad + output_pad.
+    Raises ShapeError when channels and groups do not fit or nothing is left after the cut, InputError for an
+    option that cannot be used.  Source: Zeiler et al. 2010, "Deconvolutional Networks".
+    """
+    xp = check(conv_transpose_forward, x=(x, "N C H W"), w=(w, "C I HH WW"))
+    (N, C, H, W), (_, filters_made, HH, WW) = x.shape, w.shape
+    groups = whole(conv_transpose_forward, "groups", groups)
+    F = filters_made * groups
+    if C % groups:
+        raise shape_error(
+            conv_transpose_forward, f"{C} channels cannot be cut into {groups} groups", x=x, groups=groups
+        )
+    if b is not None:
+        check(conv_transpose_forward, x=(x, "N C H W"), b=(b, "F"))
+        if len(b) != F:
+            raise shape_error(
+                conv_transpose_forward,
+                f"b has {len(b)} entries but w makes {F} channels",
+                b=b,
+                w=w,
+                groups=groups,
+            )
+    window = _window_over_output((H, W), (HH, WW), stride, pad, dilation, output_pad)
+
+    filters = w.reshape(groups, C // groups, -1)
+    out = xp.empty((N, F, *window.image), dtype=x.dtype)
+    for some in few_images(out, window):
+        pixels = x[some].swapaxes(0, 1).reshape(groups, C // groups, -1)
+        columns = filters.swapaxes(1, 2) @ pixels
+        out[some] = col2im(columns.reshape(F, HH, WW, -1, H, W), window)
+    if b is not None:
+        out += b[:, None, None]
+    return out, ConvTransposeCache(x, w, b is not None, window, groups)
+
+
+@accelerated
+def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Array, ...]:
+    """Gradients of conv_transpose_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db; no db when b was None.
+
+    out = col2im(filters^T x) + b, and the transpose of col2im is im2col: with dcolumns = im2col(dout),
+    dx = filters dcolumns, a convolution of dout, and dfilters = x dcolumns^T.
+    """
+    x, w, has_bias, window, groups = cache
+    N, C, H, W = x.shape
+    _, filters_made, HH, WW = w.shape
+    xp = check_dout(conv_transpose_backward, (N, filters_made * groups, *window.image), dout=dout)
+
+    filters = w.reshape(groups, C // groups, -1)
+    dx = xp.empty(x.shape, dtype=x.dtype)
+    dfilters = xp.zeros(filters.shape, dtype=w.dtype)
+    for some in few_images(dout, window):
+        dcolumns = im2col(dout[some], window).reshape(groups, filters_made * HH * WW, -1)
+        pixels = x[some].swapaxes(0, 1).reshape(groups, C // groups, -1)
+        dfilters += pixels @ dcolumns.swapaxes(1, 2)
+        dx[some] = (filters @ dcolumns).reshape(C, -1, H, W).swapaxes(0, 1)
+    dw = dfilters.reshape(w.shape)
+    return (dx, dw, dout.sum(axis=(0, 2, 3))) if has_bias else (dx, dw)
+
+
+def _window_over_output(
+    positions: tuple[int, int],
+    size: tuple[int, int],
+    stride: IntOrPair,
+    pad: IntOrPair,
+    dilation: IntOrPair,
+    output_pad: IntOrPair,
+) -> Window:
+    """The window of the convolution that would lead from out back to x."""
+    function = conv_transpose_forward
+    strides, dilations = pair(function, "stride", stride), pair(function, "dilation", dilation)
+    pads, extras = pair(function, "pad", pad, least=0), pair(function, "output_pad", output_pad, least=0)
+    if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
+        raise InputError(
+            f"conv_transpose_forward: output_pad {extras} must be less than stride {strides} "
+            f"or dilation {dilations}"
+        )
+    out = tuple(
+        s * (h - 1) + d * (k - 1) + 1 - 2 * p + e
+        for h, k, s, d, p, e in zip(positions, size, strides, dilations, pads, extras, strict=True)
+    )
+    if min(out) < 1:
+        raise shape_error(
+            function,
+            f"pad {pads} cuts everything off: the output would be {out}",
+            image=positions,
+            window=size,
+        )
+    return window_over(function, out, size, strides, pads, dilations)._replace(out=positions)

@@ -1,0 +1,108 @@
+"""Soft attention over the feature grid of an image (Xu et al. 2015, Show, Attend and Tell)."""
+
+from typing import Any, NamedTuple
+
+from minicap.backend import Array, accelerated
+from minicap.layers.activations import sigmoid
+from minicap.layers.attention import additive_attention_backward, additive_attention_forward
+from minicap.layers.checks import check, check_dout, check_mask, shape_error
+from minicap.layers.losses import reduce_losses, reduction_scale
+
+
+class SoftAttentionCache(NamedTuple):
+    attention: Any  # cache of additive_attention_forward
+    h: Array  # (N, H)
+    context: Array  # (N, D) before the gate
+    w_beta: Array | None  # (H, 1)
+    beta: Array | None  # (N, 1)
+
+
+@accelerated
+def soft_attention_forward(
+    features: Array,
+    h: Array,
+    Wf: Array,
+    Wh: Array,
+    b: Array,
+    v: Array,
+    w_beta: Array | None = None,
+    b_beta: Array | None = None,
+    mask: Array | None = None,
+) -> tuple[Array, Array, SoftAttentionCache]:
+    """Attend from the caption's state to the L places of an image's feature grid.
+
+    scores[n, l] = tanh(features[n, l] Wf + h[n] Wh + b) v,  weights = softmax(scores over l),
+    context[n] = beta[n] sum_l weights[n, l] features[n, l],
+    beta = sigmoid(h w_beta + b_beta), a gate by which a word may look away; 1 when w_beta is not given.
+
+    features: (N, L, D).  h: (N, H).  Wf: (D, A).  Wh: (H, A).  b, v: (A,).  w_beta: (H, 1).  b_beta: (1,).
+    mask: (N, L).
+    Returns context (N, D), weights (N, L) and the cache.
+    Raises ShapeError when the sizes do not fit or one of w_beta and b_beta is given without the other.
+    Xu et al. 2015 (Show, Attend and Tell), eq. 4-6 and section 4.2.1.
+    """
+    check(
+        soft_attention_forward,
+        features=(features, "N L D"),
+        h=(h, "N H"),
+        Wf=(Wf, "D A"),
+        Wh=(Wh, "H A"),
+        b=(b, "A"),
+        v=(v, "A"),
+        w_beta=(w_beta, "H 1"),
+        b_beta=(b_beta, "1"),
+    )
+    if (w_beta is None) != (b_beta is None) or (w_beta is not None and w_beta.shape[1] != 1):
+        raise shape_error(
+            soft_attention_forward,
+            "the gate needs w_beta (H, 1) and b_beta (1,), or neither",
+            w_beta=w_beta,
+            b_beta=b_beta,
+        )
+    context, weights, attention = additive_attention_forward(features, h, Wf, Wh, b, v, mask=mask)
+    beta = None if w_beta is None else sigmoid(h @ w_beta + b_beta)
+    out = context if beta is None else beta * context
+    return out, weights, SoftAttentionCache(attention, h, context, w_beta, beta)
+
+
+@accelerated
+def soft_attention_backward(
+    dcontext: Array, dweights: Array | None, cache: SoftAttentionCache
+) -> tuple[Array, ...]:
+    """Gradients of soft_attention_forward.  dcontext: (N, D).  dweights: (N, L) or None.
+
+    Returns dfeatures, dh, dWf, dWh, db, dv, and dw_beta, db_beta when the gate was given.
+    The gate scales the context of additive attention, so that gets beta * dcontext, and beta gets the dot
+    product of dcontext and the ungated context; through the sigmoid it reaches h a second time.
+    """
+    attention, h, context, w_beta, beta = cache
+    check_dout(soft_attention_backward, context.shape, dcontext=dcontext)
+    if w_beta is None or beta is None:
+        return additive_attention_backward(dcontext, dweights, attention)
+    da = (dcontext * context).sum(axis=1, keepdims=True) * beta * (1 - beta)
+    dfeatures, dh, *gradients = additive_attention_backward(beta * dcontext, dweights, attention)
+    return dfeatures, dh + da @ w_beta.T, *gradients, h.T @ da, da.sum(axis=0)
+
+
+@accelerated
+def doubly_stochastic_loss(
+    weights: Array, mask: Array | None = None, reduction: str = "mean"
+) -> tuple[Array, Array]:
+    """Penalty that asks attention to spend about one unit on every place in the course of a caption:
+
+    loss[n] = sum_l (1 - sum_t mask[n, t] weights[n, t, l])^2.
+
+    weights: (N, T, L).  mask: (N, T), 0 on the padding.
+    reduction: "mean" over the batch, "sum", or "none" for the loss of each sample.
+    Returns the loss and dweights (N, T, L), the gradient of its sum for "none".
+    Raises ShapeError when the sizes do not fit, InputError for another reduction.
+    Xu et al. 2015, eq. 14, without the factor lambda.
+    """
+    xp = check(doubly_stochastic_loss, weights=(weights, "N T L"))
+    scale = reduction_scale(doubly_stochastic_loss, reduction, len(weights))
+    if mask is None:
+        mask = xp.ones(weights.shape[:2], dtype=weights.dtype)
+    mask = check_mask(doubly_stochastic_loss, mask, weights.shape[:2], weights)[:, :, None]
+    missing = 1 - (mask * weights).sum(axis=1, keepdims=True)
+    losses = (missing**2).sum(axis=(1, 2))
+    return reduce_losses(losses, reduction), -2 * scale * missing * mask
