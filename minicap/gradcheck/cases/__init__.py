@@ -1,0 +1,1 @@
+"""One module of cases for each family of layers, of the same name."""

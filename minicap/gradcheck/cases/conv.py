@@ -1,0 +1,45 @@
+"""Cases for minicap.layers.conv."""
+
+import numpy as np
+
+from minicap.gradcheck.case import Inputs, case
+
+
+def arrays(rng: np.random.Generator, x: tuple[int, ...], w: tuple[int, ...], bias: bool = True) -> Inputs:
+    """An image, filters and a bias."""
+    return dict(x=rng.normal(size=x), w=rng.normal(size=w), b=rng.normal(size=w[0]) if bias else None)
+
+
+@case("conv")
+def plain(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 3, 4, 5), (4, 3, 2, 3))
+
+
+@case("conv", "no bias")
+def no_bias(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 3, 4, 5), (4, 3, 3, 2), bias=False)
+
+
+@case("conv", "stride that does not fit, pad")
+def stride_and_pad(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 2, 5, 6), (3, 2, 3, 2)) | dict(stride=(2, 3), pad=(1, 2))
+
+
+@case("conv", "pad same, stride")
+def same(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 1, 5, 6), (3, 1, 2, 3)) | dict(stride=2, pad="same")
+
+
+@case("conv", "dilation")
+def dilation(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 1, 6, 7), (3, 1, 3, 2)) | dict(pad=1, dilation=(2, 3))
+
+
+@case("conv", "groups")
+def groups(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 4, 3, 5), (6, 2, 2, 3)) | dict(pad=1, groups=2)
+
+
+@case("conv", "depthwise")
+def depthwise(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 3, 4, 3), (6, 1, 3, 2)) | dict(pad=1, stride=2, groups=3)

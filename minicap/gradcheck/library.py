@@ -1,0 +1,183 @@
+"""The layers of minicap.layers, their cases, and the check of all of them."""
+
+import difflib
+import inspect
+import pkgutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicap.backend import Override, textbook
+from minicap.backend.arrays import NUMPY
+from minicap.backend.dispatch import overrides_of
+from minicap.errors import InputError
+from minicap.gradcheck.case import CASES, Case
+from minicap.gradcheck.check import check_subject
+from minicap.gradcheck.report import Report, Row
+from minicap.gradcheck.subject import Subject
+
+SEED = 0
+
+
+class Layer(NamedTuple):
+    """A pair of minicap.layers, or a loss, whose forward is the loss function and which has no backward."""
+
+    name: str
+    forward: Callable[..., Any] | None
+    backward: Callable[..., Any] | None
+    is_loss: bool
+
+
+def all_layers() -> dict[str, Layer]:
+    """Every public pair and loss in the modules of minicap.layers, by name ("conv", "softmax_loss").
+
+    A pair is listed even when one of its halves is missing.
+    """
+    import minicap.layers
+
+    functions: dict[str, Callable[..., Any]] = {}
+    for module_info in pkgutil.walk_packages(minicap.layers.__path__, "minicap.layers."):
+        module = import_module(module_info.name)
+        for name, value in vars(module).items():
+            if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"):
+                functions[name] = value
+    losses = {name: Layer(name, f, None, True) for name, f in functions.items() if name.endswith("_loss")}
+    names = dict.fromkeys(
+        name.removesuffix(ending)
+        for name in functions
+        for ending in ("_forward", "_backward")
+        if name.endswith(ending)
+    )
+    pairs = {
+        name: Layer(name, functions.get(f"{name}_forward"), functions.get(f"{name}_backward"), False)
+        for name in names
+    }
+    return dict(sorted((pairs | losses).items()))
+
+
+def load_cases() -> list[Case]:
+    """Import every module of minicap.gradcheck.cases and return the cases, sorted by layer."""
+    import minicap.gradcheck.cases as package
+
+    for module_info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(module_info.name)
+    return sorted(CASES, key=lambda c: c.layer)
+
+
+def choose(layers: Sequence[str] = ()) -> list[str]:
+    """The layers asked for, or all.  "conv_forward" means "conv".
+
+    Raises InputError for an unknown name, with the nearest known one.
+    """
+    known = all_layers()
+    names = [name.removesuffix("_forward").removesuffix("_backward") for name in layers] or list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else "see minicap gradcheck --list"
+            raise InputError(f"gradcheck: there is no layer {name!r}; {hint}")
+    return list(dict.fromkeys(names))
+
+
+def subject_of(case: Case, layer: Layer) -> Subject:
+    """The case's inputs drawn for the layer's own functions."""
+    assert layer.forward is not None
+    inputs = case.make(np.random.default_rng(SEED))
+    return Subject(
+        case.layer, case.variant, layer.forward, layer.backward, inputs, tuple(case.fixed), case.smooth
+    )
+
+
+def subjects(layers: Sequence[str] = ()) -> Iterator[Subject | Row]:
+    """Every case of the layers, ready to be checked; a Row in the place of what cannot be."""
+    known, cases = all_layers(), load_cases()
+    for name in choose(layers):
+        layer = known[name]
+        own = [c for c in cases if c.layer == name]
+        if layer.forward is None or (layer.backward is None and not layer.is_loss):
+            missing = "forward" if layer.forward is None else "backward"
+            yield Row(name, verdict=f"{name}_{missing} is missing")
+        elif not own:
+            yield Row(name, verdict="has no gradient-check case")
+        for c in own if layer.forward and (layer.backward or layer.is_loss) else ():
+            try:
+                yield subject_of(c, layer)
+            except Exception as error:
+                yield Row(
+                    name, c.variant, verdict=f"the case cannot be drawn: {type(error).__name__}: {error}"
+                )
+    if not layers:
+        for c in cases:
+            if c.layer not in known:
+                yield Row(c.layer, c.variant, verdict="is a case of no layer")
+
+
+def run_checks(
+    layers: Sequence[str] = (),
+    *,
+    accelerated: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Check the layers named, or the whole library; the textbook bodies run.
+
+    accelerated: check the faster pairs of the NumPy backend too, for every case that they support.
+    progress: is called with the name of each layer before its checks.
+    Raises InputError for an unknown layer.
+    """
+    started = time.perf_counter()
+    report = Report()
+    for subject in subjects(layers):
+        if progress:
+            progress(subject.layer)
+        if isinstance(subject, Row):
+            report.append(subject)
+            continue
+        with textbook():
+            report += check_subject(subject)
+        if accelerated:
+            for override in faster_pairs(subject):
+                report += check_subject(override)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def faster_pairs(subject: Subject) -> Iterator[Subject]:
+    """The overrides of the NumPy backend that support these inputs in float64, as subjects of their own."""
+    if NUMPY.overrides is None:
+        return
+    name = subject.layer if subject.backward is None else f"{subject.layer}_forward"
+    for override in overrides_of(NUMPY.overrides)[0].get(name, ()):
+        if override.supports(**subject.inputs_as(np.float64)):
+            variant = f"{subject.variant} [{_name_of(override)}]".strip()
+            yield Subject(
+                subject.layer,
+                variant,
+                override.forward,
+                override.backward,
+                subject.inputs,
+                subject.fixed,
+                smooth=False,  # the complex step has judged the textbook pair, and fast code may be real only
+                float32=override.supports(**subject.inputs_as(np.float32)),
+            )
+
+
+def unreached_overrides(layers: Sequence[str] = ()) -> list[str]:
+    """The NumPy backend's overrides of these layers that no case reaches in float64, as "layer: function"."""
+    reached, names = set(), choose(layers)
+    for subject in subjects(names):
+        if isinstance(subject, Subject):
+            reached |= {faster.forward for faster in faster_pairs(subject)}
+    by_forward = overrides_of(NUMPY.overrides)[0] if NUMPY.overrides else {}
+    return [
+        f"{o.layer}: {_name_of(o)} takes no case in float64"
+        for overrides in by_forward.values()
+        for o in overrides
+        if o.layer in names and o.forward not in reached
+    ]
+
+
+def _name_of(override: Override) -> str:
+    return override.forward.__name__

@@ -1,0 +1,140 @@
+"""A layer or a loss with its inputs: how it is called, and which of its arguments are differentiated."""
+
+import copy
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from minicap.backend import Array
+from minicap.errors import MinicapError
+from minicap.gradcheck.case import Inputs
+from minicap.gradcheck.nested import arrays_in, flatten, is_float, map_leaves
+from minicap.gradcheck.report import count
+
+
+class Misfit(MinicapError):
+    """A forward and a backward that do not belong together; the message is the verdict."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is checked.  backward is None for a loss, which returns (loss, gradients...)."""
+
+    layer: str
+    variant: str
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    inputs: Inputs
+    fixed: tuple[str, ...] = ()
+    smooth: bool = True
+    float32: bool = True
+
+    @cached_property
+    def parameters(self) -> dict[str, inspect.Parameter]:
+        return dict(inspect.signature(self.forward).parameters)
+
+    @cached_property
+    def arguments(self) -> list[str]:
+        """Paths of the differentiated arrays in the order of the signature: ["x", "w", "more[0]"]."""
+        names = [name for name in self.parameters if name in self.inputs]
+        names += [name for name in self.inputs if name not in names]
+        return [
+            path
+            for name in names
+            if name not in self.fixed
+            for path, array in arrays_in(self.inputs[name], name)
+            if is_float(array)
+        ]
+
+    def inputs_as(self, dtype: Any, fixed_too: bool = True) -> Inputs:
+        """Copies of the inputs, every float array in the dtype, every generator at its first state."""
+
+        def convert(leaf: Any) -> Any:
+            if isinstance(leaf, np.ndarray):
+                return leaf.astype(dtype) if is_float(leaf) else leaf.copy()
+            return copy.deepcopy(leaf) if isinstance(leaf, np.random.Generator) else leaf
+
+        return {
+            name: map_leaves(convert, value) if fixed_too or name not in self.fixed else value
+            for name, value in self.inputs.items()
+        }
+
+    def elsewhere(self, dtype: Any) -> Inputs:
+        """Other inputs of the same shapes: the differentiated arrays with their entries in reverse order."""
+        inputs = self.inputs_as(dtype)
+        for array in self.differentiated(inputs):
+            array[...] = array.ravel()[::-1].reshape(array.shape).copy()
+        return inputs
+
+    def differentiated(self, inputs: Inputs) -> list[Array]:
+        """The differentiated arrays among some inputs, in the order of `arguments`."""
+        found = dict(arrays_in(inputs))
+        return [found[path] for path in self.arguments]
+
+    def call(self, inputs: Inputs) -> Any:
+        """forward(**inputs), where a *parameter takes the sequence of its name."""
+        starred = [
+            name for name, p in self.parameters.items() if p.kind is p.VAR_POSITIONAL and name in inputs
+        ]
+        if not starred:
+            return self.forward(**inputs)
+        rest = dict(inputs)
+        positional: list[Any] = []
+        for name in self.parameters:
+            value = rest.pop(name, None)
+            if name == starred[0]:
+                return self.forward(*positional, *(value or ()), **rest)
+            positional.append(value)
+        raise AssertionError("a starred parameter is among the parameters")
+
+    def outputs_and_cache(self, result: Any) -> tuple[list[Any], Any]:
+        """The outputs that take an upstream gradient, and the cache.  For a loss: the loss and None.
+
+        Raises Misfit when the forward's outputs and the backward's upstream gradients are not as many.
+        """
+        if self.backward is None:
+            if not isinstance(result, tuple) or len(result) < 2:
+                raise Misfit(f"the loss must return (loss, gradients...) but returns {_kind(result)}")
+            return [result[0]], None
+        if not isinstance(result, tuple) or len(result) < 2:
+            raise Misfit(f"forward must return (out, cache) but returns {_kind(result)}")
+        *outs, cache = result
+        outs = [out for out in outs if any(is_float(leaf) for leaf in flatten(out))]
+        if not outs:
+            raise Misfit("forward returns no array of floats before its cache")
+        expected = self.douts_taken
+        if expected is not None and expected != len(outs):
+            raise Misfit(
+                f"forward returns {count(len(outs), 'output')} of floats but backward takes "
+                f"{count(expected, 'upstream gradient')}"
+            )
+        return outs, cache
+
+    @cached_property
+    def douts_taken(self) -> int | None:
+        """How many upstream gradients the backward takes before its cache; None for any number."""
+        assert self.backward is not None
+        parameters = list(inspect.signature(self.backward).parameters.values())
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            return None
+        required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        return required.index("cache") if "cache" in required else len(required) - 1
+
+    def gradients_from(self, returned: Any) -> list[Any]:
+        """What a backward returned as a list, one for each argument.  Raises Misfit for a wrong number."""
+        gradients = flatten(returned)
+        if len(gradients) != len(self.arguments):
+            what = "backward" if self.backward else "the loss"
+            raise Misfit(
+                f"{what} returns {count(len(gradients), 'gradient')} for "
+                f"{count(len(self.arguments), 'argument')} ({', '.join(self.arguments)})"
+            )
+        return gradients
+
+
+def _kind(value: Any) -> str:
+    return f"a tuple of {len(value)}" if isinstance(value, tuple) else f"one {type(value).__name__}"

@@ -1,0 +1,62 @@
+"""The checker checked: no mutant of any layer survives."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minicap.gradcheck import library, mutants
+from minicap.gradcheck.mutants import KINDS, run_mutants, table
+
+
+@pytest.fixture(scope="module")
+def tally():
+    return run_mutants()
+
+
+def test_no_mutant_of_any_layer_survives(tally):
+    assert tally.passed, table(tally)
+    assert tally.layers == library.all_layers().keys()
+
+
+def test_there_are_at_least_ten_kinds_and_each_kills_somewhere(tally):
+    assert len(KINDS) >= 10
+    assert all(tally.killed[kind.name] > 0 for kind in KINDS)
+
+
+def test_few_mutants_are_the_same_as_their_original(tally):
+    for kind in KINDS:
+        if kind.name in {"zeroed", "sign flipped", "scaled by 1.001", "one entry wrong", "constant added"}:
+            assert tally.same[kind.name] == 0, kind.name
+
+
+def test_every_layer_and_every_argument_is_mutated(tally):
+    total = sum(len(s.arguments) for s in library.subjects())
+    for kind in KINDS:
+        if kind.each_argument:
+            assert tally.killed[kind.name] + tally.same[kind.name] == total
+
+
+def test_a_mutant_that_changes_nothing_is_the_same_and_no_survivor(monkeypatch):
+    identity = mutants._value("identity", lambda g: g.copy())
+    monkeypatch.setattr(mutants, "KINDS", (identity,))
+    tally = run_mutants(["affine"])
+    assert (tally.same["identity"], tally.survived["identity"]) == (3, 0)
+
+
+def test_a_mutant_too_fine_for_the_checker_is_called_a_survivor(monkeypatch):
+    fine = mutants._value("fine", lambda g: g * (1 + 1e-14) if g.dtype == np.float64 else g)
+    monkeypatch.setattr(mutants, "KINDS", (fine,))
+    tally = run_mutants(["affine"])
+    assert tally.survived["fine"] == 3
+    assert not tally.passed
+    assert "SURVIVED: fine: affine w" in table(tally)
+
+
+def test_a_layer_that_fails_as_it_is_is_not_mutated_but_named(monkeypatch):
+    (good,) = library.subjects(["affine"])
+    broken = replace(good, backward=lambda dout, cache: (None, None, None))
+    monkeypatch.setattr(mutants, "subjects", lambda layers: [broken])
+    tally = run_mutants(["affine"])
+    assert not tally.passed
+    assert "NOT MUTATED, fails as it is: affine" in table(tally)
