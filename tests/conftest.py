@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from strict_cupy import strict_cupy_backend
 
-from minicap.backend import Backend, BackendMissing, arrays, register_backend, use_backend
+from minicap.backend import Backend, BackendMissing, arrays, get_backend, register_backend, use_backend
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def strict_cupy(own_backends: None) -> Backend:
 def backend(request: pytest.FixtureRequest, strict_cupy: Backend) -> Iterator[Backend]:
     """Each backend in turn; new arrays are made on it."""
     try:
-        chosen = use_backend(request.param)
-        with chosen as backend:
-            yield backend
+        chosen = get_backend(request.param)
     except BackendMissing as missing:
         pytest.skip(str(missing))
+    with use_backend(chosen.name):
+        yield chosen
