@@ -48,7 +48,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise FormatError(f"{path} is a safetensors file but no minicap checkpoint")
     try:
         written = json.loads(metadata["minicap"])["format"]
-        progress, about = json.loads(metadata["progress"]), json.loads(metadata["about"])
+        progress, about = dict(json.loads(metadata["progress"])), dict(json.loads(metadata["about"]))
     except (KeyError, TypeError, ValueError):
         raise FormatError(f"{path}: the header of this checkpoint is damaged") from None
     if written != _FORMAT:

@@ -41,7 +41,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configu
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The content of a TOML file.  Raises InputError when it cannot be read or is not TOML."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # Notepad's byte order mark passes
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -50,9 +50,15 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 def to_toml(tables: Mapping[str, Any]) -> str:
     """TOML text of config dataclasses, a table each."""
-    # A JSON string, number or boolean is a TOML one too.
     blocks = (
-        "\n".join([f"[{name}]", *(f"{k} = {json.dumps(v)}" for k, v in asdict(table).items())])
+        "\n".join([f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in asdict(table).items())])
         for name, table in tables.items()
     )
     return "\n\n".join(blocks) + "\n"
+
+
+def _toml(value: str | int | float | bool) -> str:
+    if isinstance(value, float):
+        return repr(value)  # inf is "inf" in TOML, "Infinity" in JSON
+    # Else as in JSON, but that TOML knows no surrogate pairs and no bare DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,61 @@
+"""Captioned images as batches for training."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minicap.backend import Array
+from minicap.captioning.vocabulary import Vocabulary
+from minicap.errors import ShapeError
+
+
+class CaptionExamples:
+    """Every caption of every image is one example.
+
+    features: (images, F).  captions: for each image its token lists; words beyond max_words are cut off.
+    """
+
+    def __init__(
+        self,
+        features: Array,
+        captions: Sequence[Sequence[Sequence[str]]],
+        vocabulary: Vocabulary,
+        max_words: int = 20,
+    ) -> None:
+        if len(features) != len(captions):
+            raise ShapeError(f"CaptionExamples: {len(features)} rows of features but {len(captions)} images")
+        self.features, self.start = features, vocabulary.start
+        self.pairs = [
+            _Pair(image, vocabulary.encode(caption[:max_words]))
+            for image, of_image in enumerate(captions)
+            for caption in of_image
+        ]
+        self.lengths = np.array([len(pair.words) for pair in self.pairs])
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def batch(self, indices: np.ndarray) -> dict[str, Array]:
+        """The batch of the examples with these indices, as long as its longest caption."""
+        pairs = [self.pairs[i] for i in indices]
+        shape = len(pairs), max(len(pair.words) for pair in pairs)
+        words, next_words, mask = (np.zeros(shape, np.int64) for _ in range(3))
+        words[:, 0] = self.start
+        for row, pair in enumerate(pairs):
+            length = len(pair.words)
+            words[row, 1:length] = pair.words[:-1]
+            next_words[row, :length] = pair.words
+            mask[row, :length] = 1
+        features = np.asarray(self.features[[pair.image for pair in pairs]])
+        return {
+            "features": features,
+            "words": words,
+            "next_words": next_words,
+            "mask": mask.astype(features.dtype),
+        }
+
+
+class _Pair(NamedTuple):
+    image: int
+    words: list[int]  # ends in <end>

@@ -1,0 +1,123 @@
+"""The CNN-LSTM captioner of Vinyals et al. 2015 ("Show and Tell"), from image features on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minicap.backend import Array, backend_of, to_device
+from minicap.backend.random import RandomStream
+from minicap.captioning.decoding import State
+from minicap.errors import InputError
+from minicap.layers import concat_backward, concat_forward, log_softmax_forward, temporal_softmax_loss
+from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
+from minicap.nn import RECURRENT, Affine, Dropout, Embedding, Gradients, Module, Recurrent, prefixed
+from minicap.nn.init import glorot_uniform, normal, zeros
+
+Batch = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class CaptionModelConfig:
+    """Sizes of a captioner.
+
+    cell: lstm, gru or rnn.  embed_size: of words and of the embedded image.  hidden_size: of the state.
+    dropout: rate on the inputs and on the outputs of the recurrent layer.
+    """
+
+    cell: str = "lstm"
+    embed_size: int = 256
+    hidden_size: int = 512
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.cell not in RECURRENT:
+            raise InputError(f"cell is {self.cell!r} but must be one of {', '.join(RECURRENT)}")
+        if min(self.embed_size, self.hidden_size) < 1:
+            raise InputError("embed_size and hidden_size must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout} but must be at least 0 and below 1")
+
+
+class CaptionModel(Module):
+    """Scores of every next word of a caption, given the features of its image.
+
+    The embedded image is what the recurrent layer reads first, before <start>:
+        x_-1 = image W + b,   x_t = table[word_t],   h_t = cell(x_t, h_t-1),   scores_t = h_t W' + b'.
+
+    A batch is {"features": (N, F), "words": (N, T) from <start> on, "next_words": (N, T) up to <end>,
+    "mask": (N, T), 1 where next_words counts}.
+    """
+
+    def __init__(
+        self,
+        config: CaptionModelConfig,
+        feature_size: int,
+        vocabulary_size: int,
+        log_frequency: NDArray[np.float64] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config, self.feature_size = config, feature_size
+        embed, hidden = config.embed_size, config.hidden_size
+        self.image = Affine(feature_size, embed, glorot_uniform)
+        self.words = Embedding(vocabulary_size, embed, normal(0.1))
+        self.cell: Recurrent = RECURRENT[config.cell](embed, hidden)
+        self.dropout = Dropout(config.dropout)
+        self.declare("out_w", (hidden, vocabulary_size), glorot_uniform)
+        # Words start as likely as they are frequent, which saves the first epoch from learning just that.
+        bias = zeros if log_frequency is None else lambda rng, shape: np.array(log_frequency)
+        self.declare("out_b", (vocabulary_size,), bias)
+
+    def forward(self, x: Batch, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
+        """Scores (N, T, V) of the next word after every word of the batch."""
+        image, image_cache = self.image.forward(x["features"])
+        words, words_cache = self.words.forward(x["words"])
+        inputs, concat_cache = concat_forward(image[:, None], words, axis=1)
+        inputs, in_cache = self.dropout.forward(inputs, train, rng.child(0) if rng else None)
+        h, cell_cache = self.cell.forward(inputs)
+        h, out_cache = self.dropout.forward(h[:, 1:], train, rng.child(1) if rng else None)
+        scores, scores_cache = temporal_affine_forward(h, self["out_w"], self["out_b"])
+        return scores, (image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache, scores_cache)
+
+    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
+        """Gradients of the image features and of every parameter."""
+        image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache, scores_cache = cache
+        dh, dout_w, dout_b = temporal_affine_backward(dout, scores_cache)
+        dh, _ = self.dropout.backward(dh, out_cache)
+        # Nothing is predicted after the image itself, so its step gets no gradient from above.
+        dh = backend_of(dh=dh).xp.concatenate([0 * dh[:, :1], dh], axis=1)
+        dinputs, cell = self.cell.backward(dh, cell_cache)
+        dinputs, _ = self.dropout.backward(dinputs, in_cache)
+        dimage, dwords = concat_backward(dinputs, concat_cache)
+        _, words = self.words.backward(dwords, words_cache)
+        dfeatures, image = self.image.backward(dimage[:, 0], image_cache)
+        grads = prefixed("image", image) | prefixed("words", words) | prefixed("cell", cell)
+        return dfeatures, grads | {"out_w": dout_w, "out_b": dout_b}
+
+    def count(self, batch: Batch) -> int:
+        """What the loss is a mean over: words, <end> included."""
+        return int(batch["mask"].sum())
+
+    def loss(
+        self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
+    ) -> tuple[Array, Gradients]:
+        """Cross-entropy a word and its gradients; count as in minicap.nn.Classifier.loss."""
+        scores, cache = self.forward(batch, train, rng)
+        loss, dscores = temporal_softmax_loss(scores, batch["next_words"], batch["mask"], reduction="sum")
+        scale = 1 / (count or self.count(batch))
+        if not train:
+            return loss * scale, {}
+        _, grads = self.backward(dscores * scale, cache)
+        return loss * scale, grads
+
+    def start(self, features: Array) -> State:
+        """The state after the images have been read; features (N, F)."""
+        image = self.image(to_device(features))
+        return self.cell.step(image, self.cell.start(len(image)))
+
+    def step(self, state: State, words: Array) -> tuple[Array, State]:
+        """Log probabilities (N, V) of the next word, and the state after words (N,)."""
+        state = self.cell.step(self.words(words), state)
+        scores = state[0] @ self["out_w"] + self["out_b"]
+        return log_softmax_forward(scores)[0], state

@@ -1,0 +1,108 @@
+"""Words and their indices."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minicap.errors import ClassIndexError, FormatError, InputError
+
+PAD, START, END, UNK = "<pad>", "<start>", "<end>", "<unk>"
+SPECIAL = (PAD, START, END, UNK)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words a captioner knows, most frequent first after <pad> <start> <end> <unk>.
+
+    counts: how often each was seen in training; for <end> the number of captions, for <unk> the rare words.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    @classmethod
+    def build(cls, captions: Iterable[Sequence[str]], min_count: int = 1) -> "Vocabulary":
+        """Collect the words that occur at least min_count times; the others become <unk>.
+
+        captions: token lists.  Raises InputError when there are none.
+        """
+        captions = list(captions)
+        if not captions:
+            raise InputError("Vocabulary.build: there are no captions")
+        seen = Counter(word for caption in captions for word in caption)
+        kept = [word for word, count in seen.items() if count >= min_count and word not in SPECIAL]
+        kept.sort(key=lambda word: (-seen[word], word))
+        rare = seen.total() - sum(seen[word] for word in kept)
+        counts = (0, 0, len(captions), rare, *(seen[word] for word in kept))
+        return cls((*SPECIAL, *kept), counts)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The index of every word."""
+        return {word: i for i, word in enumerate(self.words)}
+
+    @property
+    def pad(self) -> int:
+        return 0
+
+    @property
+    def start(self) -> int:
+        return 1
+
+    @property
+    def end(self) -> int:
+        return 2
+
+    @property
+    def unk(self) -> int:
+        return 3
+
+    def encode(self, tokens: Sequence[str]) -> list[int]:
+        """Indices of the words of a caption, <end> last; unknown words become <unk>."""
+        # A token that looks like a special word ("<end>") is no more known than a rare one.
+        return [*(max(self.index.get(word, self.unk), self.unk) for word in tokens), self.end]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The caption up to <end>, special words left out but <unk>.
+
+        Raises ClassIndexError for an index that is no word.
+        """
+        words = []
+        for i in ids:
+            if not 0 <= i < len(self):
+                raise ClassIndexError(f"Vocabulary.decode: {i} is no word index; there are {len(self)} words")
+            if i == self.end:
+                break
+            if i not in (self.pad, self.start):
+                words.append(self.words[i])
+        return " ".join(words)
+
+    def log_frequency(self) -> NDArray[np.float64]:
+        """Log of the share of each word in training, (V,); a word never seen counts as seen half a time."""
+        counts = np.maximum(np.asarray(self.counts, dtype=np.float64), 0.5)
+        return np.log(counts / counts.sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values that from_json takes back."""
+        return {"words": list(self.words), "counts": list(self.counts)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Vocabulary":
+        """Raises FormatError when the values are no vocabulary."""
+        try:
+            words = tuple(str(w) for w in values["words"])
+            counts = tuple(int(n) for n in values["counts"])
+        except (KeyError, TypeError, ValueError):
+            raise FormatError("the vocabulary of this checkpoint is damaged") from None
+        sound = words[:4] == SPECIAL and len(set(words)) == len(words) == len(counts) and min(counts) >= 0
+        if not sound:
+            raise FormatError("the vocabulary of this checkpoint is damaged")
+        return cls(words, counts)

@@ -1,0 +1,83 @@
+"""`minicap demo`: from photos to captions on the embedded sample."""
+
+import argparse
+from pathlib import Path
+from time import perf_counter
+
+from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder
+from minicap.cli.scores import print_scores
+from minicap.cli.train import draw_curves, print_epoch
+from minicap.data.images import load_image
+from minicap.errors import InputError, MissingExtra
+from minicap.training import RunFolder, TrainingConfig
+from minicap.training.caption_run import (
+    CaptionDataConfig,
+    CaptionRunConfig,
+    Split,
+    evaluate,
+    load_split,
+    make_trainer,
+    open_dataset,
+)
+
+# A small model and strong dropout: 84 photos are few, and the demo is to end in about a minute.
+CONFIG = CaptionRunConfig(
+    data=CaptionDataConfig(min_count=2, max_words=16),
+    model=CaptionModelConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
+    training=TrainingConfig(epochs=25, batch_size=32, learning_rate=2e-3),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, metavar="DIR", help="folder for the run (default: minicap-demo)")
+
+
+def run(args: argparse.Namespace) -> int:
+    started = perf_counter()
+    run_folder = RunFolder(args.run or _free_folder())
+    if run_folder.holds_a_run:
+        raise InputError(f"{run_folder.path} holds a run already; choose another folder")
+    run_folder.write_config(CONFIG.to_toml())
+    print("minicap: a convolutional network looks at photos, an LSTM learns to describe them;")
+    print("every gradient on the way is written by hand.\n")
+    dataset, encoder = open_dataset(CONFIG.data.path), SqueezeNetEncoder()
+    train, held_out = (load_split(dataset, split, encoder) for split in ("train", "test"))
+    captioner, trainer = make_trainer(CONFIG, run_folder, train, held_out, (print_epoch,))
+    parameters = sum(p.size for p in captioner.model.params.values())
+    print(
+        f"{len(train.paths)} photos to train on, {len(held_out.paths)} held out; "
+        f"{len(captioner.vocabulary)} words; {parameters:,} parameters\n"
+    )
+    trainer.fit()
+
+    scores, captions = evaluate(captioner, held_out, beam=3)
+    print("\nHeld-out photos, captioned by the model and by a human:\n")
+    for path, caption, humans in list(zip(held_out.paths, captions, held_out.raw, strict=True))[:10]:
+        print(f"  {path.name}\n    model: {caption}\n    human: {humans[0]}")
+    shipped, _ = evaluate(Captioner.shipped(), held_out, beam=3)
+    print()
+    print_scores({f"this demo ({len(train.paths)} photos)": scores, "shipped captioner": shipped})
+    draw_curves(run_folder)
+    _draw_sheet(run_folder, held_out, captions)
+    seconds = perf_counter() - started
+    print(f"\nThe run is in {run_folder.path}: figures, metrics, checkpoints ({seconds:.0f} s in all).")
+    print("Now a photo of yours:")
+    print("  minicap caption PHOTO      (the shipped captioner, trained on 6500 photos)")
+    print(f"  minicap caption PHOTO --run {run_folder.path}")
+    return 0
+
+
+def _draw_sheet(run_folder: RunFolder, split: Split, captions: list[str]) -> None:
+    from minicap.plots import caption_sheet, save_figure
+
+    try:
+        images = [load_image(path) for path in split.paths[:12]]
+        figure = caption_sheet(images, captions[:12], split.raw[:12], title="Held-out photos")
+        save_figure(figure, run_folder.figures / "captions.png")
+    except MissingExtra:
+        pass  # draw_curves has said so
+
+
+def _free_folder() -> Path:
+    numbered = (Path(f"minicap-demo-{n}") for n in range(2, 10_000))
+    return next(p for p in (Path("minicap-demo"), *numbered) if not p.exists())

@@ -1,0 +1,75 @@
+"""`minicap eval RUN`: scores of a captioner on a split, beside simple baselines."""
+
+import argparse
+import json
+from pathlib import Path
+
+from minicap.captioning import Captioner
+from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
+from minicap.captioning.metrics import Scores, score
+from minicap.cli.scores import print_scores
+from minicap.errors import InputError
+from minicap.formats import atomic_write_text
+from minicap.training.caption_run import CaptionRunConfig, evaluate, load_split, open_dataset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run",
+        nargs="?",
+        type=Path,
+        metavar="RUN",
+        help="run folder or checkpoint (default: the shipped one)",
+    )
+    parser.add_argument("--data", metavar="DATA", help="data set (default: the one the run was trained on)")
+    parser.add_argument("--split", default="test", help="train, val or test (default: test)")
+    parser.add_argument(
+        "--beam",
+        type=int,
+        nargs="+",
+        default=[1, 3],
+        metavar="K",
+        help="beam sizes (default: 1 3)",
+    )
+    parser.add_argument("--length-power", type=float, default=0.0, help="length normalisation (default: 0)")
+    parser.add_argument("--baselines", action="store_true", help="score three systems without a model too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--captions", type=Path, metavar="FILE.json", help="write the first beam size's captions"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
+    dataset = open_dataset(args.data or _trained_on(args.run))
+    split = load_split(dataset, args.split, captioner.encoder)
+    rows: dict[str, Scores] = {}
+    for beam in args.beam:
+        name = "greedy" if beam == 1 else f"beam {beam}"
+        rows[name], captions = evaluate(captioner, split, beam=beam, length_power=args.length_power)
+        if args.captions and beam == args.beam[0]:
+            results = [{"image": p.name, "caption": c} for p, c in zip(split.paths, captions, strict=True)]
+            atomic_write_text(args.captions, json.dumps(results, indent=1))
+    if args.baselines:
+        train = load_split(dataset, "train", captioner.encoder)
+        count = len(split.paths)
+        for name, found in {
+            "nearest photo": nearest_neighbour(train.features, train.tokens, split.features),
+            "most frequent": most_frequent(train.tokens, count),
+            "random": random_captions(train.tokens, count),
+        }.items():
+            rows[name] = score(found, split.raw)
+    if args.json:
+        print(json.dumps(rows))
+    else:
+        references = sum(map(len, split.raw)) / len(split.raw)
+        print(f"{dataset.name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
+        print_scores(rows)
+    return 0
+
+
+def _trained_on(run: Path | None) -> str:
+    config = run / "config.toml" if run else None
+    if config is None or not config.is_file():
+        raise InputError("say which data set to score on: --data DATA")
+    return CaptionRunConfig.read(config).data.path

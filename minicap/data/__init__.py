@@ -1,0 +1,21 @@
+"""Data sets of captioned photos, the embedded sample, preprocessing, and features kept on disk."""
+
+from minicap.data.features import default_cache_folder, extract_features
+from minicap.data.images import SQUEEZENET, Preprocess, load_image
+from minicap.data.karpathy import CaptionDataset, CaptionedImage, load_karpathy
+from minicap.data.progress import Progress
+from minicap.data.sample import load_sample, sample_attribution
+
+__all__ = [
+    "SQUEEZENET",
+    "CaptionDataset",
+    "CaptionedImage",
+    "Preprocess",
+    "Progress",
+    "default_cache_folder",
+    "extract_features",
+    "load_image",
+    "load_karpathy",
+    "load_sample",
+    "sample_attribution",
+]

@@ -1,0 +1,225 @@
+"""Photos from files, and the arithmetic that turns one into the input of a network."""
+
+import difflib
+import hashlib
+import json
+import math
+import os
+import threading
+import warnings
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from minicap.errors import DtypeError, InputError, ShapeError
+
+Fit = Literal["crop", "squash"]
+Channels = Literal["RGB", "BGR"]
+Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+
+# Warning filters belong to the whole process, so only one photo at a time may set them.
+_FILTERS = threading.Lock()
+
+
+def load_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """The photo in a file, as (H, W, 3) uint8 RGB, upright.
+
+    The EXIF orientation is applied. Greyscale, palette, CMYK and 1-bit photos become RGB; 16-bit greyscale
+    keeps its upper 8 bits; transparent pixels are laid over white; of an animation the first frame is taken.
+    Raises InputError, naming the file: missing, a folder, unreadable, empty, not an image, truncated or
+    damaged, 32-bit or floating-point pixels, more pixels than Pillow's limit against decompression bombs.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"{path}: the file is empty")
+            file.seek(0)
+            with _FILTERS, warnings.catch_warnings():
+                warnings.filterwarnings("ignore", module=r"PIL\b")  # such as broken EXIF data
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                return _decode(path, Image.open(file))
+    except InputError:
+        raise
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path}: not an image that can be read (JPEG, PNG, WebP, TIFF, ...)") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        size = str(error).partition(",")[0]
+        raise InputError(f"{path}: too large to open safely ({size}); shrink it first") from error
+    except OSError as error:
+        raise InputError(f"{path}: {_reason(path, error)}") from error
+    except Exception as error:  # Pillow's readers raise almost any type on damaged files
+        raise InputError(f"{path}: damaged image ({_one_line(error)})") from error
+
+
+def _decode(path: Path, image: Image.Image) -> np.ndarray:
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode == "I" and (pixels := np.asarray(image)).min() >= 0 and pixels.max() < 2**16:
+        image = Image.fromarray((pixels >> 8).astype(np.uint8))  # how Pillow opens 16-bit PGM files
+    elif image.mode in ("I", "F"):
+        kind = "32-bit integer" if image.mode == "I" else "floating-point"
+        raise InputError(
+            f"{path}: {kind} pixels have no known white; save the photo with 8 or 16 bits a channel"
+        )
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.array(image.convert("RGB"))
+
+
+def _reason(path: Path, error: OSError) -> str:
+    if path.is_dir():
+        return "this is a folder, not a photo"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if error.errno is not None:
+        return f"cannot be read ({error.strerror})"
+    return f"truncated or damaged image ({_one_line(error)})"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """From a photo (H, W, 3) uint8 to a network's input (3, size, size) float32.
+
+    1. fit: "crop" keeps the centre square of the photo, "squash" keeps all of it and changes its shape;
+    2. the result is resized to resize_to x resize_to (interpolation, which averages when it shrinks);
+    3. its centre of size x size pixels is kept;
+    4. the channels are put in the order of `channels`, and each becomes (x * scale - mean) / std, with mean
+       and std in that same order.
+    Checkpoints store one, so that a network always sees photos as it did in training.
+    Raises InputError for a value out of range.
+    """
+
+    name: str
+    size: int
+    resize_to: int
+    fit: Fit = "crop"
+    interpolation: Interpolation = "bilinear"
+    channels: Channels = "RGB"
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for field in ("mean", "std"):
+            object.__setattr__(self, field, _three_numbers(field, getattr(self, field)))
+        object.__setattr__(self, "scale", _number("scale", self.scale))
+        _require(isinstance(self.name, str) and self.name != "", "name", self.name, "a text")
+        for field in ("size", "resize_to"):
+            value = getattr(self, field)
+            _require(type(value) is int and value >= 1, field, value, "an integer from 1")
+        _require(self.resize_to >= self.size, "resize_to", self.resize_to, f"at least size ({self.size})")
+        for field, choices in (("fit", Fit), ("channels", Channels), ("interpolation", Interpolation)):
+            names = get_args(choices)
+            _require(getattr(self, field) in names, field, getattr(self, field), "one of " + ", ".join(names))
+        _require(self.scale > 0, "scale", self.scale, "above 0")
+        _require(min(self.std) > 0, "std", self.std, "above 0")
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """image: (H, W, 3) uint8 RGB in 0..255, as `load_image` gives.  Returns (3, size, size) float32.
+
+        Raises ShapeError, DtypeError (floats, for instance), or InputError for an image in 0..1.
+        """
+        _check_image(image)
+        if self.fit == "crop":
+            image = _centre(image, min(image.shape[:2]))
+        resample = Image.Resampling[self.interpolation.upper()]
+        resized = Image.fromarray(image).resize((self.resize_to, self.resize_to), resample)
+        pixels = _centre(np.asarray(resized, dtype=np.float32), self.size)
+        if self.channels == "BGR":
+            pixels = pixels[:, :, ::-1]
+        mean, std = np.array(self.mean, dtype=np.float32), np.array(self.std, dtype=np.float32)
+        scaled = (pixels * np.float32(self.scale) - mean) / std
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Preprocess":
+        """The inverse of to_json.  Raises InputError for other text, naming the key that does not belong."""
+        try:
+            values: Any = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"Preprocess.from_json: not JSON ({error})") from error
+        if not isinstance(values, dict):
+            raise InputError("Preprocess.from_json: a JSON object with the keys of Preprocess is needed")
+        known = [field.name for field in fields(cls)]
+        for key in sorted(values.keys() - set(known)):
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
+            raise InputError(f"Preprocess.from_json: unknown key {key!r}; {hint}")
+        if missing := [key for key in known if key not in values]:
+            raise InputError(f"Preprocess.from_json: key {missing[0]!r} is missing")
+        return cls(**values)
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits, the same for equal Preprocess on every machine."""
+        return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()[:16]
+
+
+def _centre(image: np.ndarray, side: int) -> np.ndarray:
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def _check_image(image: object) -> None:
+    if not isinstance(image, np.ndarray):
+        raise DtypeError(
+            f"Preprocess: image is a {type(image).__name__}; a NumPy array is needed (load_image)"
+        )
+    if image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ShapeError(
+            f"Preprocess: image has the shape {image.shape}; (H, W, 3) is needed, as load_image gives"
+        )
+    if image.dtype != np.uint8:
+        low, high = image.min(), image.max()
+        hint = "; multiply by 255 and round" if low >= 0 and high <= 1 else ""
+        raise DtypeError(
+            f"Preprocess: image is {image.dtype} in {low:g}..{high:g}; uint8 in 0..255 is needed{hint}"
+        )
+    if image.max() == 1:
+        raise InputError(
+            "Preprocess: image is uint8 in 0..1, black to the eye; uint8 in 0..255 is needed. "
+            "If it was scaled to 0..1, multiply by 255 before the cast"
+        )
+
+
+def _require(valid: bool, field: str, value: object, wanted: str) -> None:
+    if not valid:
+        raise InputError(f"Preprocess: {field} is {value!r}; it must be {wanted}")
+
+
+def _number(field: str, value: object) -> float:
+    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    _require(valid, field, value, "a finite number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _three_numbers(field: str, values: object) -> tuple[float, ...]:
+    _require(
+        isinstance(values, list | tuple) and len(values) == 3, field, values, "three numbers, one a channel"
+    )
+    return tuple(_number(field, value) for value in values)  # type: ignore[attr-defined]
+
+
+# DeepScale's SqueezeNet 1.1 was trained by Caffe: BGR, 0..255, minus the mean of ImageNet.
+SQUEEZENET = Preprocess(
+    name="squeezenet",
+    size=227,
+    resize_to=256,
+    fit="crop",
+    interpolation="bilinear",
+    channels="BGR",
+    mean=(103.939, 116.779, 123.68),
+)

@@ -1,0 +1,135 @@
+"""One line that says how far long work has come."""
+
+import os
+import shutil
+import sys
+import time
+from collections import deque
+from types import TracebackType
+from typing import TextIO
+
+_REDRAW_EVERY = 0.1  # seconds
+_RATE_OVER = 15.0  # seconds that the shown rate looks back
+_WIDEST_BAR = 30  # characters
+_NARROWEST_BAR = 8
+
+
+class Progress:
+    """A progress line on stderr: share done, rate, time left, and values such as the loss.
+
+        with Progress(len(batches), "train", "batch") as progress:
+            for batch in batches:
+                progress.advance(loss=step(batch))
+
+    total: how much work there is, or None when that is unknown (then there is no bar).
+    unit: what is counted, in the singular.
+    The line is drawn in terminals and notebooks; nothing is written where the output is a file or a pipe.
+    """
+
+    def __init__(self, total: int | None, label: str, unit: str, stream: TextIO | None = None) -> None:
+        self.total = total
+        self.label = label
+        self.unit = unit
+        self.done = 0
+        self._stream = sys.stderr if stream is None else stream
+        self._live = _is_live(self._stream)
+        self._blocks = "█░" if _can_write(self._stream, "█░") else "#-"
+        self._values: dict[str, object] = {}
+        self._started = time.monotonic()
+        self._latest = (self._started, 0)  # (seconds, done)
+        self._history: deque[tuple[float, int]] = (
+            deque()
+        )  # the same, thinned; the rate counts from the oldest
+        self._width = 0
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live and self._history:
+            self._draw()
+            self._stream.write("\n")
+            self._stream.flush()
+
+    def advance(self, count: int = 1, **values: object) -> None:
+        """Count `count` more units as done, and show `values` (name=number or text) after them."""
+        if not self._history:
+            self._history.append((self._started, self.done))
+        self._reach(self.done + count, values)
+
+    def reach(self, done: int, total: int | None = None, **values: object) -> None:
+        """Set how much is done (and `total`).  What the first call reports was done before."""
+        self.total = self.total if total is None else total
+        self._reach(done, values)
+
+    def _reach(self, done: int, values: dict[str, object]) -> None:
+        self.done = done
+        self._values |= values
+        now = time.monotonic()
+        self._latest = (now, done)
+        if self._history and now - self._history[-1][0] < _REDRAW_EVERY:
+            return
+        self._history.append(self._latest)
+        while len(self._history) > 2 and now - self._history[1][0] > _RATE_OVER:
+            self._history.popleft()
+        if self._live:
+            self._draw()
+
+    def _draw(self) -> None:
+        columns = shutil.get_terminal_size().columns - 1  # a full last column would wrap the line
+        line = self.line(columns)
+        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.flush()
+        self._width = len(line)
+
+    def line(self, columns: int) -> str:
+        """The text of the line now, at most `columns` characters long."""
+        facts = [f"{self.done}" if self.total is None else f"{self.done}/{self.total}"]
+        if rate := self._rate():
+            facts.append(f"{rate:.1f} {self.unit}/s")
+            if self.total is not None and self.done < self.total:
+                facts.append(f"{_clock((self.total - self.done) / rate)} left")
+        facts += [f"{name} {_text(value)}" for name, value in self._values.items()]
+        head, tail = self.label, "  ".join(facts)
+        if self.total:
+            share = min(self.done / self.total, 1.0)
+            head += f" {share:4.0%}"
+            room = min(_WIDEST_BAR, columns - len(head) - len(tail) - 3)
+            if room >= _NARROWEST_BAR:
+                filled = int(share * room)
+                head += f" {self._blocks[0] * filled}{self._blocks[1] * (room - filled)}"
+        return f"{head}  {tail}"[: max(columns, 0)]
+
+    def _rate(self) -> float:
+        if not self._history:
+            return 0.0
+        (start, before), (now, done) = self._history[0], self._latest
+        return (done - before) / (now - start) if now > start and done > before else 0.0
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_live(stream: TextIO | None) -> bool:
+    if stream is None or stream.closed:  # None under pythonw on Windows
+        return False
+    if type(stream).__module__.startswith("ipykernel"):  # a notebook: no terminal, yet it follows "\r"
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _can_write(stream: TextIO | None, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""A network that sorts its input into classes."""
+
+from typing import Any
+
+from minicap.backend import Array
+from minicap.backend.random import RandomStream
+from minicap.layers.losses import softmax_loss
+from minicap.nn.module import Gradients, Module, prefixed
+
+Batch = dict[str, Array]
+
+
+class Classifier(Module):
+    """A network with scores (N, K) as output, trained with the softmax loss.
+
+    A batch is {"x": (N, ...), "y": (N,) class indices}.
+    """
+
+    def __init__(self, net: Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
+        return self.net.forward(x, train, rng)
+
+    def count(self, batch: Batch) -> int:
+        """What the loss is a mean over: samples."""
+        return len(batch["y"])
+
+    def loss(
+        self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
+    ) -> tuple[Array, Gradients]:
+        """Loss and gradients of every parameter.
+
+        count: divide by this instead of the batch's own count, so that the losses and gradients of the
+        shards of a batch add up to those of the whole.
+        """
+        scores, cache = self.net.forward(batch["x"], train, rng)
+        loss, dscores = softmax_loss(scores, batch["y"], reduction="sum")
+        scale = 1 / (count or self.count(batch))
+        if not train:
+            return loss * scale, {}
+        _, grads = self.net.backward(dscores * scale, cache)
+        return loss * scale, prefixed("net", grads)

@@ -1,0 +1,74 @@
+"""Starting values for parameters."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float64]]
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Inputs and outputs of one unit: (D, M) matrices, (F, C/groups, HH, WW) filters."""
+    if len(shape) == 4:
+        window = shape[2] * shape[3]
+        return shape[1] * window, shape[0] * window
+    return shape[0], shape[-1]
+
+
+def zeros(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """All zeros, for biases."""
+    return np.zeros(shape)
+
+
+def ones(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """All ones, for the scales of normalisation layers."""
+    return np.ones(shape)
+
+
+def he_normal(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """Normal with variance 2 / fan_in, which keeps the scale through ReLUs (He et al. 2015, eq. 10)."""
+    return rng.normal(scale=np.sqrt(2 / fans(shape)[0]), size=shape)
+
+
+def glorot_uniform(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """Uniform with variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010, eq. 16)."""
+    bound = np.sqrt(6 / sum(fans(shape)))
+    return rng.uniform(-bound, bound, size=shape)
+
+
+def uniform(bound: float) -> Initializer:
+    """Uniform in [-bound, bound]."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return rng.uniform(-bound, bound, size=shape)
+
+    return draw
+
+
+def normal(scale: float) -> Initializer:
+    """Normal with mean 0 and this standard deviation."""
+
+    def draw(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return rng.normal(scale=scale, size=shape)
+
+    return draw
+
+
+def stacked(draw: Initializer, blocks: int) -> Initializer:
+    """Draw the gate blocks of a recurrent matrix (D, blocks * H) one by one, each with its own fans."""
+
+    def draw_blocks(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        block = (*shape[:-1], shape[-1] // blocks)
+        return np.concatenate([draw(rng, block) for _ in range(blocks)], axis=-1)
+
+    return draw_blocks
+
+
+def orthogonal(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014), for recurrent matrices."""
+    tall = rng.normal(size=(max(shape), min(shape)))
+    q, r = np.linalg.qr(tall)
+    q *= np.sign(np.diag(r))
+    return q if shape[0] >= shape[1] else q.T

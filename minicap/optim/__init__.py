@@ -1,0 +1,24 @@
+"""Update rules, learning-rate schedules and gradient clipping."""
+
+from minicap.optim.clipping import clip_global_norm, global_norm
+from minicap.optim.rules import RULES, SGD, Adam, Momentum, Nesterov, RMSProp, Rule, make_rule
+from minicap.optim.schedules import Schedule, constant, cosine, linear_warmup, make_schedule, step_decay
+
+__all__ = [
+    "RULES",
+    "SGD",
+    "Adam",
+    "Momentum",
+    "Nesterov",
+    "RMSProp",
+    "Rule",
+    "Schedule",
+    "clip_global_norm",
+    "constant",
+    "cosine",
+    "global_norm",
+    "linear_warmup",
+    "make_rule",
+    "make_schedule",
+    "step_decay",
+]

@@ -1,0 +1,28 @@
+"""Gradient clipping."""
+
+from math import isfinite
+
+from minicap.backend import Array, backend_of, to_host
+from minicap.errors import InputError
+
+
+def global_norm(grads: dict[str, Array]) -> Array:
+    """The length of all gradients as one vector, a 0-d array.  Raises InputError when there are none."""
+    if not grads:
+        raise InputError("global_norm: there are no gradients")
+    return backend_of(**grads).xp.sqrt(sum(g.ravel() @ g.ravel() for g in grads.values()))
+
+
+def clip_global_norm(grads: dict[str, Array], limit: float) -> tuple[dict[str, Array], float]:
+    """Scale all gradients alike to a global norm of at most limit (Pascanu et al. 2013, algorithm 1).
+
+    Returns the gradients (the given ones when they are short enough) and the norm before clipping.
+    Raises InputError for a limit that is not positive.
+    """
+    if not limit > 0:
+        raise InputError(f"clip_global_norm: limit is {limit} but must be positive")
+    norm = float(to_host(global_norm(grads)))
+    if norm <= limit or not isfinite(norm):
+        return grads, norm
+    scale = limit / norm
+    return {name: g * scale for name, g in grads.items()}, norm

@@ -1,0 +1,168 @@
+"""Update rules: how a gradient moves a parameter."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from minicap.backend import Array, backend_of, to_device
+from minicap.errors import InputError, ShapeError
+
+Params = dict[str, Array]
+
+
+class Rule:
+    """Base of the update rules.
+
+    A subclass names its memory arrays in `slots` and writes `update` for one parameter.  Parameters are
+    changed in place, so a model's arrays stay the same objects.
+    weight_decay: adds weight_decay * w to every gradient (an L2 penalty of weight_decay / 2 * |w|^2).
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
+        if not learning_rate > 0:
+            raise InputError(f"{type(self).__name__}: learning_rate is {learning_rate} but must be positive")
+        if weight_decay < 0:
+            raise InputError(
+                f"{type(self).__name__}: weight_decay is {weight_decay} but must not be negative"
+            )
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.step_count = 0
+        self.memory: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
+
+    def step(self, params: Params, grads: Mapping[str, Array]) -> None:
+        """Move every parameter that has a gradient.
+
+        Raises InputError for a gradient without a parameter, ShapeError for one of another shape; then
+        nothing has moved.
+        """
+        if unknown := sorted(set(grads) - set(params)):
+            raise InputError(f"{type(self).__name__}.step: no parameter is called {unknown[0]!r}")
+        for name, dw in grads.items():
+            if dw.shape != params[name].shape:
+                raise ShapeError(
+                    f"{type(self).__name__}.step: the gradient of {name} is {dw.shape} "
+                    f"but the parameter {params[name].shape}"
+                )
+        self.step_count += 1
+        for name, dw in grads.items():
+            w = params[name]
+            for arrays in self.memory.values():
+                if name not in arrays:
+                    arrays[name] = backend_of(w=w).xp.zeros_like(w)
+            memory = {slot: arrays[name] for slot, arrays in self.memory.items()}
+            self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, memory)
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        """Change w, and the memory arrays shaped like it, in place."""
+        raise NotImplementedError(f"{type(self).__name__}.update")
+
+    def arrays(self) -> dict[str, Array]:
+        """The memory as flat arrays for a checkpoint: "v/conv1.w"."""
+        return {f"{slot}/{name}": a for slot, arrays in self.memory.items() for name, a in arrays.items()}
+
+    def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
+        """Take up the memory of a checkpoint; the arrays are copied.
+
+        Raises InputError for a slot this rule does not have; then nothing has changed.
+        """
+        memory: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
+        for key, array in arrays.items():
+            slot, _, name = key.partition("/")
+            if slot not in memory:
+                raise InputError(f"{type(self).__name__} has no memory {slot!r}; was it another rule's?")
+            memory[slot][name] = to_device(array).copy()
+        self.memory, self.step_count = memory, step_count
+
+
+class SGD(Rule):
+    """Gradient descent:  w -= lr dw."""
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        w -= self.learning_rate * dw
+
+
+class Momentum(Rule):
+    """Heavy ball (Polyak 1964):  v = mu v - lr dw,  w += v."""
+
+    slots = ("v",)
+
+    def __init__(self, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.momentum = momentum
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        v = memory["v"]
+        v *= self.momentum
+        v -= self.learning_rate * dw
+        w += v
+
+
+class Nesterov(Momentum):
+    """Nesterov's momentum in the form of Sutskever et al. 2013:  w += mu v - lr dw  with the new v."""
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        v = memory["v"]
+        v *= self.momentum
+        v -= self.learning_rate * dw
+        w += self.momentum * v - self.learning_rate * dw
+
+
+class RMSProp(Rule):
+    """Tieleman & Hinton 2012:  s = rho s + (1 - rho) dw^2,  w -= lr dw / (sqrt(s) + eps)."""
+
+    slots = ("s",)
+
+    def __init__(
+        self, learning_rate: float, decay: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.decay, self.eps = decay, eps
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        s = memory["s"]
+        s *= self.decay
+        s += (1 - self.decay) * dw**2
+        w -= self.learning_rate * dw / (backend_of(s=s).xp.sqrt(s) + self.eps)
+
+
+class Adam(Rule):
+    """Kingma & Ba 2015, algorithm 1:  m, v are means of dw, dw^2, corrected for their start at zero."""
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+        m, v = memory["m"], memory["v"]
+        m += (1 - self.beta1) * (dw - m)
+        v += (1 - self.beta2) * (dw**2 - v)
+        m_hat = m / (1 - self.beta1**self.step_count)
+        v_hat = v / (1 - self.beta2**self.step_count)
+        w -= self.learning_rate * m_hat / (backend_of(v=v).xp.sqrt(v_hat) + self.eps)
+
+
+RULES: dict[str, type[Rule]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+}
+
+
+def make_rule(name: str, learning_rate: float, **options: Any) -> Rule:
+    """An update rule by its name.  Raises InputError for an unknown one."""
+    if name not in RULES:
+        raise InputError(f"unknown optimizer {name!r}; choose one of {', '.join(RULES)}")
+    return RULES[name](learning_rate, **options)

@@ -1,0 +1,21 @@
+"""Figures: training curves, caption sheets, class bars, filters and activations.
+
+Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
+open figures are left alone.  Needs  pip install "minicap[plots]".
+"""
+
+from minicap.plots.captions import caption_sheet
+from minicap.plots.classes import top_classes
+from minicap.plots.curves import loss_curves
+from minicap.plots.figure import save_figure
+from minicap.plots.grids import activation_grid, filter_grid, image_grid
+
+__all__ = [
+    "activation_grid",
+    "caption_sheet",
+    "filter_grid",
+    "image_grid",
+    "loss_curves",
+    "save_figure",
+    "top_classes",
+]

@@ -1,0 +1,104 @@
+"""A run is a folder: its settings, its metrics, its checkpoints, its figures."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from minicap.errors import InputError
+from minicap.formats import EventWriter, atomic_write_text
+
+
+class RunFolder:
+    """The folder of one training run.
+
+    config.toml, metrics.jsonl (a record a line), TensorBoard events, checkpoints/*.safetensors,
+    figures/*.png.
+    Raises InputError when the folder cannot be made or written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.metrics_path = self.path / "metrics.jsonl"
+        self.last, self.best = self.checkpoint_path("last"), self.checkpoint_path("best")
+        self._events: EventWriter | None = None
+        try:
+            for folder in (self.last.parent, self.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+            with open(self.metrics_path, "a", encoding="utf-8"):
+                pass
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"cannot make the run folder {self.path}: a file is in the way") from None
+        except OSError as error:
+            raise self._cannot_write(error) from None
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures"
+
+    def checkpoint_path(self, name: str) -> Path:
+        """Where the checkpoint of that name lies."""
+        return self.path / "checkpoints" / f"{name}.safetensors"
+
+    @property
+    def holds_a_run(self) -> bool:
+        """True when a run has left a checkpoint or metrics here."""
+        return self.last.exists() or self.metrics_path.stat().st_size > 0
+
+    def write_config(self, text: str) -> None:
+        """Keep the settings of the run."""
+        atomic_write_text(self.path / "config.toml", text)
+
+    def open_events(self, resume_step: int | None = None) -> None:
+        """Start a TensorBoard event file; of a resumed run it hides what came after resume_step."""
+        self._events = EventWriter(self.path, None if resume_step is None else resume_step + 1)
+
+    def record(self, values: dict[str, Any]) -> None:
+        """Add a line to metrics.jsonl, and its numbers to the events.  values must have "step"."""
+        try:
+            with open(self.metrics_path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise self._cannot_write(error) from None
+        for tag, value in values.items():
+            if self._events and tag not in ("step", "epoch") and isinstance(value, (int, float)):
+                self._events.scalar(tag, value, values["step"])
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records so far; a last line cut short by a crash is passed over.
+
+        Raises InputError for a line that is no record anywhere else.
+        """
+        try:
+            lines = self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError as error:
+            raise InputError(f"cannot read {self.metrics_path}: {error.strerror or error}") from None
+        records = []
+        for number, line in enumerate(lines, start=1):
+            record = _parse_record(line)
+            if record is not None:
+                records.append(record)
+            elif number < len(lines):
+                raise InputError(f"{self.metrics_path}, line {number}: not a record")
+        return records
+
+    def forget_after(self, step: int) -> None:
+        """Drop the records of steps after this one, which a resumed run writes again."""
+        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["step"] <= step]
+        atomic_write_text(self.metrics_path, "".join(kept))
+
+    def _cannot_write(self, error: OSError) -> InputError:
+        return InputError(f"cannot write the run folder {self.path}: {error.strerror or error}")
+
+    def close(self) -> None:
+        if self._events:
+            self._events.close()
+            self._events = None
+
+
+def _parse_record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and "step" in record else None

@@ -1,0 +1,99 @@
+"""A shard is the one unit of parallel work: a part of a batch, with its own forward and backward."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
+from itertools import pairwise
+from math import prod
+from typing import Any, Protocol
+
+from threadpoolctl import ThreadpoolController
+
+from minicap.backend import Array, backend_of, get_backend
+from minicap.backend.random import RandomStream
+
+Batch = dict[str, Array]
+
+# Multiply-adds that make a shard worth a thread: measured, with half of it two threads are slower than one.
+_WORK_OF_A_SHARD = 16_000_000
+
+
+class HasLoss(Protocol):
+    """What a model must offer to be trained (see minicap.nn.Classifier)."""
+
+    def count(self, batch: Batch) -> int: ...
+
+    def loss(
+        self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
+    ) -> tuple[Array, dict[str, Array]]: ...
+
+
+def cut(batch: Batch, shards: int) -> list[tuple[int, Batch]]:
+    """The batch in parts along its first axis, each with the row it starts at; never an empty part."""
+    rows = len(next(iter(batch.values())))
+    bounds = [rows * i // shards for i in range(shards + 1)]
+    return [(a, {name: array[a:b] for name, array in batch.items()}) for a, b in pairwise(bounds) if b > a]
+
+
+def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: int) -> int:
+    """As many shards as have enough to do, at most `most`, so that small models do not pay for threads.
+
+    The work is counted roughly: every weight meets each of the `count` samples (or words) once, the weights
+    of a filter meet each pixel.  Where the batch is not on the CPU, one shard keeps the device busy.
+    """
+    if backend_of(**batch) is not get_backend("numpy"):
+        return 1
+    pixels = max((prod(array.shape[2:]) for array in batch.values() if array.ndim == 4), default=1)
+    weights = sum(w.size * (pixels if w.ndim == 4 else 1) for w in params.values())
+    return max(1, min(most, weights * count // _WORK_OF_A_SHARD))
+
+
+def sharded_loss(
+    model: HasLoss,
+    batch: Batch,
+    rng: RandomStream,
+    shards: int = 1,
+    train: bool = True,
+    count: int | None = None,
+) -> tuple[Array, dict[str, Array]]:
+    """Loss and gradients of a batch, its shards on threads of their own; one BLAS thread a shard.
+
+    Every shard divides by the count of the whole batch and draws the dropout bits of its own rows, so that
+    the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.
+    count: where the caller knows it already; on a GPU, asking a batch for it waits for the device.
+    """
+    count = model.count(batch) if count is None else count
+    parts = cut(batch, shards)
+
+    def run(row: int, part: Batch) -> tuple[Array, dict[str, Array]]:
+        return model.loss(part, train=train, rng=rng._replace(row=rng.row + row), count=count)
+
+    # The shards are the parallelism; BLAS threads on top of them would fight for the cores.
+    with _blas().limit(limits=1, user_api="blas"):
+        if len(parts) == 1:
+            return run(*parts[0])
+        waiting = [_threads().submit(copy_context().run, run, row, part) for row, part in parts]
+        results = [future.result() for future in waiting]
+    loss, grads = results[0]
+    grads = dict(grads)
+    for other_loss, other in results[1:]:
+        loss = loss + other_loss
+        for name, grad in other.items():
+            grads[name] = grads[name] + grad
+    return loss, grads
+
+
+def core_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=core_count(), thread_name_prefix="minicap-shard")
+
+
+@cache
+def _blas() -> Any:
+    return ThreadpoolController()
