@@ -23,7 +23,7 @@ class Sequential(Module):
             counts[kind] += 1
             setattr(self, f"{kind}{counts[kind]}", module)
         for name, module in named.items():
-            if hasattr(self, name):
+            if name in vars(self) or hasattr(type(self), name):
                 raise InputError(f"Sequential: the name {name!r} is taken; choose another")
             setattr(self, name, module)
 
