@@ -1,0 +1,38 @@
+from collections import Counter
+
+import numpy as np
+
+from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
+
+CAPTIONS = [[["a", "dog"], ["one", "dog"]], [["a", "cat"], ["a", "dog"]], [["a", "cat"]]]
+
+
+def test_the_most_frequent_caption_is_the_same_for_every_image():
+    assert most_frequent([*CAPTIONS, [["a", "dog"]]], 3) == ["a dog"] * 3
+
+
+def test_of_equally_frequent_captions_the_first_in_the_alphabet_is_taken():
+    assert most_frequent(CAPTIONS, 1) == most_frequent(CAPTIONS[::-1], 1) == ["a cat"]
+
+
+def test_random_captions_are_drawn_alike_from_all_and_by_the_seed():
+    drawn = random_captions(CAPTIONS, 5000, seed=1)
+    assert drawn == random_captions(CAPTIONS, 5000, seed=1)
+    assert drawn != random_captions(CAPTIONS, 5000, seed=2)
+    share = {text: n / 5000 for text, n in Counter(drawn).items()}
+    assert share.keys() == {"a dog", "one dog", "a cat"}
+    for text, expected in (("a dog", 0.4), ("one dog", 0.2), ("a cat", 0.4)):
+        assert abs(share[text] - expected) < 4 * np.sqrt(expected * (1 - expected) / 5000)
+
+
+def test_the_nearest_neighbour_is_the_one_of_the_most_similar_direction():
+    features = np.array([[1.0, 0.0], [0.0, 100.0], [1.0, 1.0]])
+    queries = np.array([[0.0, 0.1], [50.0, 1.0], [-3.0, 9.0], [2.0, 2.1]])
+    expected = [CAPTIONS[i][0] for i in (1, 0, 1, 2)]
+    assert nearest_neighbour(features, CAPTIONS, queries) == [" ".join(tokens) for tokens in expected]
+
+
+def test_features_of_zeros_are_far_from_all_but_no_error():
+    features = np.array([[0.0, 0.0], [1.0, 0.0]])
+    assert nearest_neighbour(features, CAPTIONS[:2], np.array([[2.0, 0.0]])) == ["a cat"]
+    assert len(nearest_neighbour(features, CAPTIONS[:2], np.array([[0.0, 0.0]]))) == 1

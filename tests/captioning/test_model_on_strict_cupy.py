@@ -1,0 +1,162 @@
+"""The captioner as a whole, on the strict stand-in for CuPy."""
+
+import numpy as np
+import pytest
+from strict_cupy import counting
+
+from minicap.backend import Backend, textbook, to_device, to_host, use_backend
+from minicap.backend.random import RandomStream
+from minicap.captioning.decoding import beam_search, greedy
+from minicap.captioning.model import CaptionModel, CaptionModelConfig
+from minicap.optim import RULES, make_rule
+from minicap.training import RunFolder, Trainer, TrainingConfig
+
+FEATURES, WORDS, START, END = 6, 11, 1, 2
+
+
+def make_model(cell="lstm", dtype=np.float64):
+    config = CaptionModelConfig(cell, embed_size=4, hidden_size=5, dropout=0.4)
+    return CaptionModel(config, FEATURES, WORDS).initialize(seed=3, dtype=dtype)
+
+
+def make_batch(dtype=np.float64, N=3, T=4):
+    rng = np.random.default_rng(0)
+    lengths = np.arange(N) % T + 1
+    batch = dict(
+        features=rng.normal(size=(N, FEATURES)).astype(dtype),
+        words=rng.integers(WORDS, size=(N, T)),
+        next_words=rng.integers(WORDS, size=(N, T)),
+        mask=(np.arange(T) < lengths[:, None]).astype(dtype),
+    )
+    return {name: to_device(array) for name, array in batch.items()}
+
+
+def close(ours, theirs):
+    np.testing.assert_allclose(to_host(ours), to_host(theirs), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_loss_and_gradients_equal_those_on_numpy_and_never_wait(cell, strict_cupy: Backend):
+    def losses():
+        model, batch = make_model(cell), make_batch()
+        with textbook(), counting() as counts:
+            loss, grads = model.loss(batch, rng=RandomStream(5), count=6)
+        return loss, grads, counts
+
+    expected_loss, expected, _ = losses()
+    with use_backend("strict-cupy"):
+        loss, grads, counts = losses()
+    assert not counts.stalls
+    close(loss, expected_loss)
+    assert grads.keys() == expected.keys()
+    for name in expected:
+        close(grads[name], expected[name])
+
+
+def test_a_float32_model_computes_in_float32(strict_cupy: Backend):
+    with use_backend("strict-cupy"):
+        model, batch = make_model(dtype=np.float32), make_batch(np.float32)
+        loss, grads = model.loss(batch, rng=RandomStream(5), count=6)
+        rule = make_rule("adam", 1e-3)
+        rule.step(model.params, grads)
+    for array in (loss, *grads.values(), *model.params.values(), *rule.arrays().values()):
+        assert isinstance(array, strict_cupy.array_type)
+        assert array.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_update_equals_that_on_numpy_and_never_waits(name, strict_cupy: Backend):
+    def updated():
+        model, batch = make_model(), make_batch()
+        rule = make_rule(name, 0.1, weight_decay=0.01)
+        with textbook():
+            grads = model.loss(batch, rng=RandomStream(5), count=6)[1]
+        with counting() as counts:
+            for _ in range(2):
+                rule.step(model.params, grads)
+        return model.params, counts
+
+    expected, _ = updated()
+    with use_backend("strict-cupy"):
+        params, counts = updated()
+    assert not counts.stalls
+    for path in expected:
+        close(params[path], expected[path])
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_decoding_step_equals_that_on_numpy_and_never_waits(cell, strict_cupy: Backend):
+    def step():
+        model, features, words = make_model(cell), make_batch()["features"], to_device(np.array([4, 4, 9]))
+        with counting() as counts:
+            state = model.start(features)
+            log_probs, state = model.step(state, words)
+        return (log_probs, *state), counts
+
+    expected, _ = step()
+    with use_backend("strict-cupy"):
+        got, counts = step()
+    assert not counts.stalls
+    for ours, theirs in zip(got, expected, strict=True):
+        close(ours, theirs)
+
+
+def test_captions_are_those_that_numpy_finds(strict_cupy: Backend):
+    def captions():
+        model, features = make_model(), make_batch()["features"]
+        found = greedy(model.step, model.start(features), START, END, max_length=5)
+        beams = beam_search(model.step, model.start(features), START, END, max_length=5, beam=3)
+        return [h.words for h in found], [[h.words for h in row] for row in beams]
+
+    expected = captions()
+    with use_backend("strict-cupy"):
+        assert captions() == expected
+
+
+def test_a_training_step_keeps_to_its_launches(strict_cupy: Backend):
+    """16 words after the image, dropout, Adam: more launches than these would slow small nets down."""
+    with use_backend("strict-cupy"):
+        model, batch = make_model(), make_batch(T=16)
+        rule = make_rule("adam", 1e-3)
+        with textbook(), counting() as passes:
+            _, grads = model.loss(batch, rng=RandomStream(5), count=6)
+        with counting() as update:
+            rule.step(model.params, grads)
+    assert passes.launches <= 1512
+    assert update.launches <= 128
+
+
+class Examples:
+    """Nine captions, all in one batch."""
+
+    def __len__(self):
+        return 9
+
+    def batch(self, indices):
+        return {name: to_host(array) for name, array in make_batch(N=len(indices)).items()}
+
+
+def make_trainer(folder, **options):
+    config = TrainingConfig(learning_rate=0.01, **options)
+    return Trainer(make_model(), Examples(), config, RunFolder(folder), validation=Examples())
+
+
+def test_a_step_of_the_trainer_waits_for_the_loss_and_the_norm_only(strict_cupy: Backend, tmp_path):
+    batch = Examples().batch(range(9))
+    with use_backend("strict-cupy"):
+        trainer = make_trainer(tmp_path / "run")
+        with counting() as counts:
+            trainer.train_step(batch)
+    assert counts.stalls == {"to_device": len(batch), "to_host": 2}
+
+
+def test_a_whole_run_gives_what_it_gives_on_numpy(strict_cupy: Backend, tmp_path):
+    def losses(folder):
+        trainer = make_trainer(folder, epochs=2, batch_size=4, shards=1)
+        return [record["validation_loss"] for record in trainer.fit()]
+
+    with textbook():
+        expected = losses(tmp_path / "numpy")
+    with use_backend("strict-cupy"):
+        got = losses(tmp_path / "strict")
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
