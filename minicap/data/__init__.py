@@ -1,6 +1,7 @@
 """Data sets of captioned photos, the embedded sample, preprocessing, and features kept on disk."""
 
-from minicap.data.features import default_cache_folder, extract_features
+from minicap.backend.folders import default_cache_folder
+from minicap.data.features import extract_features
 from minicap.data.images import SQUEEZENET, Preprocess, load_image
 from minicap.data.karpathy import CaptionDataset, CaptionedImage, load_karpathy
 from minicap.data.progress import Progress

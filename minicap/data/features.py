@@ -74,21 +74,6 @@ def extract_features(
         return cache.rows()
 
 
-def default_cache_folder() -> Path:
-    """Where minicap keeps what it can make again: $MINICAP_CACHE, or the system's usual place for caches."""
-    if chosen := os.environ.get("MINICAP_CACHE"):
-        return Path(chosen).expanduser()
-    try:
-        if sys.platform == "win32":
-            local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-            return Path(local) / "minicap" / "cache"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "minicap"
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minicap"
-    except RuntimeError as error:
-        raise InputError("there is no home folder for a cache; set MINICAP_CACHE to a folder") from error
-
-
 class _Stored(NamedTuple):
     rows: np.memmap  # (N, ...)
     done: np.ndarray  # (N,) bool

@@ -214,12 +214,13 @@ def _three_numbers(field: str, values: object) -> tuple[float, ...]:
 
 
 # DeepScale's SqueezeNet 1.1 was trained by Caffe: BGR, 0..255, minus the mean of ImageNet.
+# Nearly the whole photo is kept, since captions are about its borders too.
 SQUEEZENET = Preprocess(
     name="squeezenet",
     size=227,
-    resize_to=256,
-    fit="crop",
-    interpolation="bilinear",
+    resize_to=232,
+    fit="squash",
+    interpolation="bicubic",
     channels="BGR",
     mean=(103.939, 116.779, 123.68),
 )

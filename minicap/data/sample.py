@@ -4,7 +4,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from minicap.data.features import default_cache_folder
+from minicap.backend.folders import default_cache_folder
 from minicap.data.karpathy import CaptionDataset, load_karpathy
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes

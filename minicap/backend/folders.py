@@ -1,0 +1,25 @@
+"""Where files of minicap lie on the disk when nobody says otherwise."""
+
+import os
+import sys
+from pathlib import Path
+
+from minicap.errors import InputError
+
+
+def default_cache_folder() -> Path:
+    """Where minicap keeps what it can make again: $MINICAP_CACHE, or the system's usual place for caches.
+
+    Raises InputError when there is no home folder to put it in.
+    """
+    if chosen := os.environ.get("MINICAP_CACHE"):
+        return Path(chosen).expanduser()
+    try:
+        if sys.platform == "win32":
+            local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+            return Path(local) / "minicap" / "cache"
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Caches" / "minicap"
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minicap"
+    except RuntimeError as error:
+        raise InputError("there is no home folder for a cache; set MINICAP_CACHE to a folder") from error
