@@ -29,6 +29,10 @@ class BackendMissing(MinicapError, ImportError):
     """A backend was asked for that is not installed or has no device."""
 
 
+class DeviceMemoryError(MinicapError, MemoryError):
+    """A GPU has too little memory for what was asked; the message says which batch size would fit."""
+
+
 class InputError(MinicapError, ValueError):
     """A value the user gave (an option, a file's content, a path) cannot be used."""
 

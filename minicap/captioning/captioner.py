@@ -98,7 +98,7 @@ class Captioner:
 
         Raises InputError when the file cannot be written.
         """
-        arrays = {name: to_host(a).astype(dtype) for name, a in self.model.params.items()}
+        arrays = {name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()}
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
     def features(self, photos: Sequence[str | os.PathLike[str]]) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minicap.backend import Array, backend_of, to_device
+from minicap.backend import Array, backend_of, to_device, to_host
 from minicap.backend.random import RandomStream
 from minicap.captioning.decoding import State
 from minicap.errors import InputError
@@ -44,7 +44,9 @@ class CaptionModel(Module):
     """Scores of every next word of a caption, given the features of its image.
 
     The embedded image is what the recurrent layer reads first, before <start>:
-        x_-1 = image W + b,   x_t = table[word_t],   h_t = cell(x_t, h_t-1),   scores_t = h_t W' + b'.
+        x_-1 = (image - mean) / std W + b,   x_t = table[word_t],
+        h_t = cell(x_t, h_t-1),   scores_t = h_t W' + b'.
+    mean and std of the features are those of the training photos (`standardize`).
 
     A batch is {"features": (N, F), "words": (N, T) from <start> on, "next_words": (N, T) up to <end>,
     "mask": (N, T), 1 where next_words counts}.
@@ -62,6 +64,7 @@ class CaptionModel(Module):
         embed, hidden = config.embed_size, config.hidden_size
         self.image = Affine(feature_size, embed, glorot_uniform)
         self.words = Embedding(vocabulary_size, embed, normal(0.1))
+        self.buffers = {"feature_mean": np.zeros(feature_size), "feature_std": np.ones(feature_size)}
         self.cell: Recurrent = RECURRENT[config.cell](embed, hidden)
         self.dropout = Dropout(config.dropout)
         self.declare("out_w", (hidden, vocabulary_size), glorot_uniform)
@@ -69,9 +72,17 @@ class CaptionModel(Module):
         bias = zeros if log_frequency is None else lambda rng, shape: np.array(log_frequency)
         self.declare("out_b", (vocabulary_size,), bias)
 
+    def standardize(self, features: Array) -> None:
+        """Take the mean and standard deviation of the features (N, F) of the training photos."""
+        features = to_host(features)
+        std = np.maximum(features.std(axis=0), 1e-3 * features.std())  # a channel that never fires stays quiet
+        for name, values in (("feature_mean", features.mean(axis=0)), ("feature_std", std)):
+            self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
+
     def forward(self, x: Batch, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, V) of the next word after every word of the batch."""
-        image, image_cache = self.image.forward(x["features"])
+        features = (x["features"] - self.buffers["feature_mean"]) / self.buffers["feature_std"]
+        image, image_cache = self.image.forward(features)
         words, words_cache = self.words.forward(x["words"])
         inputs, concat_cache = concat_forward(image[:, None], words, axis=1)
         inputs, in_cache = self.dropout.forward(inputs, train, rng.child(0) if rng else None)
@@ -93,7 +104,7 @@ class CaptionModel(Module):
         _, words = self.words.backward(dwords, words_cache)
         dfeatures, image = self.image.backward(dimage[:, 0], image_cache)
         grads = prefixed("image", image) | prefixed("words", words) | prefixed("cell", cell)
-        return dfeatures, grads | {"out_w": dout_w, "out_b": dout_b}
+        return dfeatures / self.buffers["feature_std"], grads | {"out_w": dout_w, "out_b": dout_b}
 
     def count(self, batch: Batch) -> int:
         """What the loss is a mean over: words, <end> included."""
@@ -113,7 +124,8 @@ class CaptionModel(Module):
 
     def start(self, features: Array) -> State:
         """The state after the images have been read; features (N, F)."""
-        image = self.image(to_device(features))
+        features = (to_device(features) - self.buffers["feature_mean"]) / self.buffers["feature_std"]
+        image = self.image(features)
         return self.cell.step(image, self.cell.start(len(image)))
 
     def step(self, state: State, words: Array) -> tuple[Array, State]:

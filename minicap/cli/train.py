@@ -8,7 +8,7 @@ from typing import Any
 from minicap.captioning import Captioner, SqueezeNetEncoder
 from minicap.cli.scores import print_scores
 from minicap.errors import InputError
-from minicap.formats import read_toml
+from minicap.formats import descriptions, read_toml
 from minicap.training import RunFolder
 from minicap.training.caption_run import CaptionRunConfig, evaluate, load_split, make_trainer, open_dataset
 
@@ -21,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, like a config.toml")
     for table, kind in CaptionRunConfig.tables().items():
-        group = parser.add_argument_group(f"[{table}] settings")
+        group, texts = parser.add_argument_group(f"[{table}] settings"), descriptions(kind)
         for f in fields(kind):
             if f.name != "path":
                 group.add_argument(
                     f"--{f.name.replace('_', '-')}",
                     type=type(f.default),
                     metavar=type(f.default).__name__.upper(),
-                    help=f"default: {f.default}",
+                    help=f"{texts[f.name]} (default: {f.default})",
                 )
 
 
@@ -103,9 +103,9 @@ def _resumed_config(args: argparse.Namespace) -> CaptionRunConfig:
     config = CaptionRunConfig.read(args.resume / "config.toml")
     tables = {name: asdict(getattr(config, name)) for name in CaptionRunConfig.tables()}
     for table, kind in CaptionRunConfig.tables().items():
-        # More epochs may follow; any other change would make it another run.
+        # A run may go on longer, or slower after a NaN; any other change would make it another run.
         for name, value in _overrides(args, table, kind).items():
-            if name != "epochs" and tables[table][name] != value:
+            if name not in ("epochs", "learning_rate") and tables[table][name] != value:
                 raise InputError(f"--{name.replace('_', '-')} cannot change when a run is resumed")
             tables[table][name] = value
     return CaptionRunConfig.from_tables(tables, "config.toml")

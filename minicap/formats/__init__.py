@@ -3,7 +3,7 @@
 from minicap.formats.atomic import atomic_write_bytes, atomic_write_text, atomic_writer
 from minicap.formats.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.formats.safetensors import load_safetensors, save_safetensors
-from minicap.formats.settings import from_mapping, nearest, read_toml, to_toml
+from minicap.formats.settings import descriptions, from_mapping, nearest, read_toml, to_toml
 from minicap.formats.tensorboard import EventWriter
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "atomic_writer",
+    "descriptions",
     "from_mapping",
     "load_checkpoint",
     "load_safetensors",

@@ -1,6 +1,7 @@
 """Settings as frozen dataclasses, read from and written to TOML, unknown keys refused."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
@@ -17,6 +18,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """' (did you mean "x"?)' for the known name most like this one, or nothing."""
     match = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{match[0]}"?)' if match else ""
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """What the docstring of a config dataclass says about its settings, as "name: text.  other: text."."""
+    sentences = re.findall(r"(?<!\S)(\w+): ([^:]+?)\.(?=\s|$)", kind.__doc__ or "")
+    known = {f.name for f in fields(kind)}
+    return {name: " ".join(text.split()) for name, text in sentences if name in known}
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:

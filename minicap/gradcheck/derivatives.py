@@ -117,7 +117,7 @@ def relative_error(
     """
     if not counted.any():
         return 0.0, ()
-    difference = np.where(counted, np.abs(a - n), 0.0)
+    difference = np.where(counted, np.abs(a - n), -1.0)  # the worst is one that was counted
     scale = max(FLOOR, float(np.abs(a[counted]).max()), float(np.abs(n[counted]).max()), resolution)
     worst = tuple(int(i) for i in np.unravel_index(np.argmax(difference), difference.shape))
     return float(difference.max()) / scale, worst

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicap.backend import Array, backend_of
+from minicap.backend.checks import check_dout as check_dout
 from minicap.errors import ClassIndexError, DtypeError, ShapeError
 
 # Complex passes so that gradients can be judged by complex-step differentiation; float16 is too coarse.
@@ -59,15 +60,6 @@ def check_float(function: Callable[..., Any], name: str, array: Array) -> None:
         raise DtypeError(
             f"{function.__name__}: {name} is {array.dtype} but must be float32 or float64; {hint}"
         )
-
-
-def check_dout(function: Callable[..., Any], shape: tuple[int, ...], **dout: Array) -> Any:
-    """Raise ShapeError unless dout has the shape of the forward's output; return its namespace."""
-    (name, array), *_ = dout.items()
-    xp = backend_of(**dout).xp
-    if array.shape != shape:
-        raise ShapeError(f"{function.__name__}: {name} is {array.shape} but the forward's output is {shape}")
-    return xp
 
 
 def check_ids(function: Callable[..., Any], what: str, upper: int, **ids: Array) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicap.backend import Array, accelerated, backend_of
-from minicap.backend.random import RandomStream, as_stream, random_uint16
+from minicap.backend.random import RandomStream, as_stream, random_keep
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout
 
@@ -111,9 +111,7 @@ def _draw(
         raise InputError(
             f"{function.__name__}: rng is missing; pass a numpy Generator, a RandomStream or an integer seed"
         )
-    bits = random_uint16(as_stream(rng), shape, backend_of(x=x))
-    # Near rate 1 the threshold stays a 16-bit number, so that something is kept.
-    return bits >= min(round(rate * 65536), 65535), 1 / (1 - rate)
+    return random_keep(as_stream(rng), shape, rate, backend_of(x=x)), 1 / (1 - rate)
 
 
 def _hide(x: Array, keep: Array | None, scale: float) -> Array:

@@ -1,13 +1,11 @@
 """Pooling: maximum and average, over windows and over whole images."""
 
-from collections.abc import Callable
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.backend import Array, accelerated
 from minicap.backend.columns import crop_images, pad_images, padded_size, taps
-from minicap.backend.windows import IntOrPair, Window, pair, window_over
-from minicap.errors import ShapeError
+from minicap.backend.windows import IntOrPair, Window, entries_inside, pair, pooling_window
 from minicap.layers.checks import check, check_dout
 
 
@@ -35,7 +33,7 @@ def max_pool_forward(
     windows would see padding only), InputError for an option that cannot be used.
     """
     xp = check(max_pool_forward, x=(x, "N C H W"))
-    window = _pooling_window(max_pool_forward, x, size, stride, pad, ceil_mode)
+    window = pooling_window(max_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     out = reduce(xp.maximum, taps(pad_images(x, window, -xp.inf), window))
     return out, MaxPoolCache(x, out, window)
 
@@ -82,10 +80,10 @@ def avg_pool_forward(
     last window in ceil_mode has beyond the padding is never counted.
     Returns out (N, C, OH, OW) and the cache.  Raises as max_pool_forward.
     """
-    check(avg_pool_forward, x=(x, "N C H W"))
-    window = _pooling_window(avg_pool_forward, x, size, stride, pad, ceil_mode)
+    xp = check(avg_pool_forward, x=(x, "N C H W"))
+    window = pooling_window(avg_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     margin = pair(avg_pool_forward, "pad", pad, least=0) if count_include_pad else (0, 0)
-    counts = _entries_inside(x, window, margin)
+    counts = entries_inside(window, margin, xp).astype(x.dtype)
     return sum(taps(pad_images(x, window), window)) / counts, AvgPoolCache(counts, x.shape, window)
 
 
@@ -150,31 +148,3 @@ def global_max_pool_backward(dout: Array, cache: GlobalMaxPoolCache) -> Array:
     wins = xp.arange(H * W) == cache.winner[:, :, None]
     return (dout[:, :, None] * wins).reshape(cache.shape)
 
-
-def _pooling_window(
-    function: Callable[..., Any],
-    x: Array,
-    size: IntOrPair,
-    stride: IntOrPair | None,
-    pad: IntOrPair,
-    ceil_mode: bool,
-) -> Window:
-    sizes, pads = pair(function, "size", size), pair(function, "pad", pad, least=0)
-    if any(2 * p > k for p, k in zip(pads, sizes, strict=True)):
-        raise ShapeError(
-            f"{function.__name__}: pad {pads} is more than half the window {sizes}; "
-            "some windows would see nothing but padding"
-        )
-    strides = sizes if stride is None else pair(function, "stride", stride)
-    return window_over(function, x.shape[2:], sizes, strides, pads, ceil_mode=ceil_mode)
-
-
-def _entries_inside(x: Array, window: Window, margin: tuple[int, int]) -> Array:
-    """How many entries of each window lie on the image or its margin: (OH, OW)."""
-    xp = backend_of(x=x).xp
-    counts = []
-    for axis, edge in enumerate(margin):
-        start = xp.arange(window.out[axis]) * window.stride[axis] - window.pad[axis][0]
-        end = xp.minimum(start + window.size[axis], window.image[axis] + edge)
-        counts.append(end - xp.maximum(start, -edge))
-    return (counts[0][:, None] * counts[1]).astype(x.dtype)

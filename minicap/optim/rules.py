@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from minicap.backend import Array, backend_of, to_device
+from minicap.backend.dispatch import find_override
 from minicap.errors import InputError, ShapeError
 
 Params = dict[str, Array]
@@ -46,13 +47,31 @@ class Rule:
                     f"but the parameter {params[name].shape}"
                 )
         self.step_count += 1
-        for name, dw in grads.items():
-            w = params[name]
-            for arrays in self.memory.values():
-                if name not in arrays:
-                    arrays[name] = backend_of(w=w).xp.zeros_like(w)
-            memory = {slot: arrays[name] for slot, arrays in self.memory.items()}
-            self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, memory)
+        memory = [self._memory_of(name, params[name]) for name in grads]
+        self.update_all([params[name] for name in grads], list(grads.values()), memory)
+
+    def _memory_of(self, name: str, w: Array) -> dict[str, Array]:
+        """The memory arrays of one parameter, zero at first."""
+        for arrays in self.memory.values():
+            if name not in arrays:
+                arrays[name] = backend_of(w=w).xp.zeros_like(w)
+        return {slot: arrays[name] for slot, arrays in self.memory.items()}
+
+    def update_all(self, ws: list[Array], dws: list[Array], memory: list[dict[str, Array]]) -> None:
+        """`update` for every parameter, or all of them at once where the backend knows this rule."""
+        numbers = dict(learning_rate=self.learning_rate, weight_decay=self.weight_decay, **self.numbers())
+        name = next((name for name, rule in RULES.items() if rule is type(self)), "")
+        arguments = (name, ws, dws, memory)
+        at_once = find_override("update_all", ws[0], *arguments, **numbers) if ws else None
+        if at_once:
+            at_once(*arguments, **numbers)
+            return
+        for w, dw, slots in zip(ws, dws, memory, strict=True):
+            self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, slots)
+
+    def numbers(self) -> dict[str, float]:
+        """What the rule depends on besides learning rate and weight decay."""
+        return {}
 
     def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
         """Change w, and the memory arrays shaped like it, in place."""
@@ -92,6 +111,9 @@ class Momentum(Rule):
         super().__init__(learning_rate, weight_decay)
         self.momentum = momentum
 
+    def numbers(self) -> dict[str, float]:
+        return dict(momentum=self.momentum)
+
     def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
         v = memory["v"]
         v *= self.momentum
@@ -120,6 +142,9 @@ class RMSProp(Rule):
         super().__init__(learning_rate, weight_decay)
         self.decay, self.eps = decay, eps
 
+    def numbers(self) -> dict[str, float]:
+        return dict(decay=self.decay, new_share=1 - self.decay, eps=self.eps)
+
     def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
         s = memory["s"]
         s *= self.decay
@@ -142,6 +167,11 @@ class Adam(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    def numbers(self) -> dict[str, float]:
+        correction1, correction2 = 1 - self.beta1**self.step_count, 1 - self.beta2**self.step_count
+        shares = dict(new_share1=1 - self.beta1, new_share2=1 - self.beta2)
+        return shares | dict(correction1=correction1, correction2=correction2, eps=self.eps)
 
     def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
         m, v = memory["m"], memory["v"]

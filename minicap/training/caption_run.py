@@ -124,6 +124,7 @@ def make_trainer(
     )
     captioner = Captioner.create(SqueezeNetEncoder(), vocabulary, config.model, config.data.max_words)
     captioner.model.initialize(config.training.seed)
+    captioner.model.standardize(train.features)
 
     def examples(split: Split) -> CaptionExamples:
         return CaptionExamples(split.features, split.tokens, vocabulary, config.data.max_words)

@@ -10,8 +10,10 @@ class TrainingConfig:
     """How to train.
 
     epochs: passes over the training set.  batch_size: samples a step.
-    optimizer: sgd, momentum, nesterov, rmsprop or adam.  learning_rate, weight_decay: its settings.
-    schedule: constant, cosine or step; warmup_steps: linear rise before it.
+    optimizer: sgd, momentum, nesterov, rmsprop or adam.
+    learning_rate: size of the optimizer's steps.  weight_decay: L2 penalty on every parameter.
+    schedule: of the learning rate, constant, cosine or step.
+    warmup_steps: linear rise of the learning rate before that.
     clip_norm: bound on the global norm of the gradients, 0 for none.
     checkpoint_every: steps between checkpoints, besides the one after every epoch; 0 for none.
     shards: parallel parts of a batch, 0 for one a core where that pays.  seed: of everything random.

@@ -98,12 +98,15 @@ class Trainer:
         Raises InputError when the folder holds another run already, TrainingError when the loss, a gradient
         or a parameter is no longer finite; the last good checkpoint is then still there.
         """
-        if not self.resumed:
-            if self.run.holds_a_run:
-                raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
-            self.run.open_events()
-            self.save()
+        if not self.resumed and self.run.holds_a_run:
+            raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
         try:
+            if self.resumed:
+                self.run.forget_after(self.position.step)
+                self.run.open_events(resume_step=self.position.step)
+            else:
+                self.run.open_events()
+                self.save()
             # Where numbers overflow, the checks for finite values say so.
             with np.errstate(over="ignore", invalid="ignore"):
                 while self.position.epoch < self.config.epochs:
@@ -242,5 +245,3 @@ class Trainer:
         except (InputError, ShapeError) as error:
             raise FormatError(f"{self.run.last} does not fit this run: {error}") from None
         self.position, self.resumed = position, True
-        self.run.forget_after(position.step)
-        self.run.open_events(resume_step=position.step)

@@ -43,3 +43,37 @@ def groups(rng: np.random.Generator) -> Inputs:
 @case("conv", "depthwise")
 def depthwise(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (2, 3, 4, 3), (6, 1, 3, 2)) | dict(pad=1, stride=2, groups=3)
+
+
+# Large enough for the faster pairs of the NumPy backend, which leave small problems to the textbook.
+
+
+@case("conv", "large 3x3")
+def large_3x3(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (1, 8, 5, 7), (8, 8, 3, 3)) | dict(pad=1)
+
+
+@case("conv", "large 5x5, no bias")
+def large_5x5(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (1, 8, 3, 6), (8, 8, 5, 5), bias=False) | dict(pad=2)
+
+
+@case("conv", "large 1x1, stride")
+def large_1x1(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 12, 12, 8), (16, 12, 1, 1)) | dict(stride=(2, 1))
+
+
+@case("conv", "large, few channels")
+def large_few_channels(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 2, 11, 9), (12, 2, 3, 3)) | dict(stride=(1, 2), pad=(1, 2))
+
+
+@case("conv", "large depthwise")
+def large_depthwise(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (2, 6, 13, 12), (12, 1, 3, 3)) | dict(stride=(1, 2), pad=1, groups=6)
+
+
+@case("conv", "large, dilation, groups")
+def large_dilation(rng: np.random.Generator) -> Inputs:
+    options = dict(pad="same", dilation=(2, 1), groups=2)
+    return arrays(rng, (1, 18, 6, 5), (8, 9, 2, 4)) | options

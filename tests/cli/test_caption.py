@@ -1,0 +1,129 @@
+import json
+import shutil
+
+import pytest
+from cli.photos import make_bad, make_good, picture
+
+from minicap.captioning import Captioner
+from minicap.cli import main
+from minicap.formats import load_checkpoint, save_checkpoint
+
+
+@pytest.fixture
+def photo(tmp_path):
+    picture((320, 240)).save(tmp_path / "photo.jpg")
+    return tmp_path / "photo.jpg"
+
+
+def test_one_photo_gives_one_sentence(trained, photo, capsys):
+    assert main(["caption", str(photo), "--run", str(trained)]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert set(line.split()) <= set(Captioner.load(trained).vocabulary.words)
+
+
+def test_several_photos_are_named(trained, photo, tmp_path, capsys):
+    photos = [photo, *make_good(tmp_path).values()]
+    assert main(["caption", "--run", str(trained), *map(str, photos)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [str(path) for path in photos]
+
+
+def test_json_has_a_line_a_photo_and_probabilities_in_order(trained, photo, capsys):
+    assert main(["caption", str(photo), str(photo), "--run", str(trained), "--json", "--all"]) == 0
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert first == second
+    assert first["photo"] == str(photo)
+    probabilities = [c["probability"] for c in first["captions"] if c["finished"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert all(0 < p < 1 for p in probabilities)
+
+
+def test_one_caption_without_all_and_the_beam_with_it(trained, photo, capsys):
+    for flags, count in (([], 1), (["--all"], 4)):
+        assert main(["caption", str(photo), "--run", str(trained), "--json", "--beam", "4", *flags]) == 0
+        assert len(json.loads(capsys.readouterr().out)["captions"]) == count
+
+
+def test_drawn_captions_follow_the_seed(trained, photo, capsys):
+    def draw(seed):
+        argv = ["caption", str(photo), "--run", str(trained), "--temperature", "1", "--seed", str(seed)]
+        assert main(argv) == 0
+        return capsys.readouterr().out
+
+    assert draw(1) == draw(1)
+    assert len({draw(seed) for seed in range(5)}) > 1
+
+
+def test_a_checkpoint_serves_as_well_as_its_run(trained, photo, capsys):
+    for run in (trained, trained / "checkpoints" / "best.safetensors"):
+        assert main(["caption", str(photo), "--run", str(run)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+
+
+def test_a_bad_photo_is_named_before_the_first_caption(trained, photo, tmp_path, refused, capsys):
+    for bad, message in make_bad(tmp_path).values():
+        assert f"{bad}: {message}" in refused("caption", photo, bad, "--run", trained)
+        assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--beam", "0"], "--beam is 0 but must be at least 1"),
+        (["--temperature", "-1"], "--temperature is -1.0 but must not be negative"),
+        (["--seed", "-1"], "--seed is -1 but must not be negative"),
+    ],
+)
+def test_values_out_of_range_are_refused(trained, photo, refused, flags, message):
+    assert message in refused("caption", photo, "--run", trained, *flags)
+
+
+def test_a_run_that_is_none_is_refused(photo, tmp_path, refused):
+    assert f"{tmp_path} is no run folder" in refused("caption", photo, "--run", tmp_path)
+    assert "there is no such file" in refused("caption", photo, "--run", tmp_path / "no.safetensors")
+    assert "photo.jpg" in refused("caption", photo, "--run", photo)
+
+
+def test_a_corrupt_checkpoint_is_refused(trained, photo, tmp_path, refused):
+    whole = (trained / "checkpoints" / "best.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    message = refused("caption", photo, "--run", tmp_path / "cut.safetensors")
+    assert "cut.safetensors: truncated" in message
+
+
+def test_weights_of_something_else_are_refused(photo, refused, shipped_weights):
+    message = refused("caption", photo, "--run", shipped_weights)
+    assert "is a safetensors file but no minicap checkpoint" in message
+
+
+@pytest.fixture
+def shipped_weights(tmp_path):
+    from importlib import resources
+
+    with resources.as_file(resources.files("minicap.models") / "weights/squeezenet1_1.safetensors") as path:
+        shutil.copy(path, tmp_path / "squeezenet.safetensors")
+    return tmp_path / "squeezenet.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "classifier"}, "holds no captioner but 'classifier'"),
+        ({"encoder": "resnet9000"}, "unknown encoder 'resnet9000'"),
+        (
+            {"model": {"cell": "gru", "embed_size": 8, "hidden_size": 12, "dropout": 0.5}},
+            "does not fit its own",
+        ),
+        ({"model": {"cells": 3}}, 'unknown key "cells" (did you mean "cell"?)'),
+        ({"model": []}, "changed.safetensors"),
+        ({"vocabulary": {"words": ["a"], "counts": [1]}}, "the vocabulary of this checkpoint is damaged"),
+        ({"max_words": "many"}, "changed.safetensors"),
+        ({"preprocess": "{}"}, "is missing"),
+    ],
+)
+def test_a_checkpoint_that_contradicts_itself_is_refused(trained, photo, tmp_path, refused, change, message):
+    checkpoint = load_checkpoint(trained / "checkpoints" / "best.safetensors")
+    changed = tmp_path / "changed.safetensors"
+    save_checkpoint(changed, checkpoint._replace(about=checkpoint.about | change))
+    assert message in refused("caption", photo, "--run", changed)

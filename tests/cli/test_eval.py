@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from minicap.cli import main
+
+
+def test_a_line_for_each_beam_size_and_each_baseline(trained, capsys):
+    assert main(["eval", str(trained), "--baselines"]) == 0
+    first, header, *rows = capsys.readouterr().out.splitlines()
+    assert first == "tiny test: 1 photos, 2 references a photo"
+    assert header.split()[:2] == ["BLEU-1", "BLEU-2"]
+    names = ["greedy", "beam 3", "nearest photo", "most frequent", "random"]
+    assert [row[: len(name)] for row, name in zip(rows, names, strict=True)] == names
+
+
+def test_json_holds_the_same_systems(trained, capsys):
+    assert main(["eval", str(trained), "--beam", "2", "--split", "val", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"beam 2"}
+    assert len(answer["beam 2"]["bleu"]) == 4
+
+
+def test_captions_are_written_for_others_to_score(trained, tmp_path):
+    assert main(["eval", str(trained), "--captions", str(tmp_path / "captions.json")]) == 0
+    [entry] = json.loads((tmp_path / "captions.json").read_text(encoding="utf-8"))
+    assert entry["image"] == "5.jpg"
+    assert isinstance(entry["caption"], str)
+
+
+def test_a_checkpoint_needs_to_be_told_its_data(trained, tiny_data, refused, capsys):
+    best = trained / "checkpoints" / "best.safetensors"
+    assert "say which data set to score on: --data DATA" in refused("eval", best)
+    assert main(["eval", str(best), "--data", str(tiny_data), "--beam", "1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--split", "dev"], "there is no split 'dev'; the splits are train, val, test"),
+        (["--beam", "0"], "beam is 0"),
+        (["--data", "nowhere"], "there is no such file or folder"),
+        (["--captions", "no/such/folder.json"], "cannot write no/such/folder.json"),
+    ],
+)
+def test_bad_flags_are_refused(trained, refused, flags, message):
+    assert message in refused("eval", trained, *flags)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, refused):
+    assert "is no run folder" in refused("eval", tmp_path)

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from minicap.captioning import Captioner
+from minicap.cli import main
+from minicap.formats import load_checkpoint
+
+
+def test_an_exported_captioner_is_small_and_describes_as_the_run_does(trained, tmp_path, capsys):
+    path = tmp_path / "small.safetensors"
+    assert main(["export", str(trained), str(path)]) == 0
+    assert str(path) in capsys.readouterr().out
+    exported = load_checkpoint(path)
+    assert {array.dtype for array in exported.model.values()} == {np.dtype(np.float16)}
+    assert exported.optimizer == {}
+    features = np.ones((2, 1024), np.float32)
+    assert Captioner.load(path).captions(features) == Captioner.load(trained).captions(features)
+
+
+def test_full_precision_keeps_every_bit(trained, tmp_path):
+    assert main(["export", str(trained), str(tmp_path / "full.safetensors"), "--float32"]) == 0
+    ours, theirs = (Captioner.load(p).model.params for p in (tmp_path / "full.safetensors", trained))
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+@pytest.mark.parametrize("target", ["no/folder/x.safetensors", "."])
+def test_a_file_that_cannot_be_written_is_named(trained, refused, target):
+    assert f"cannot write {target}" in refused("export", trained, target)

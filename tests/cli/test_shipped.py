@@ -1,0 +1,45 @@
+"""The captioner in the package, as a new user meets it."""
+
+import json
+from importlib import resources
+
+from cli.photos import make_good, picture
+
+from minicap.captioning import Captioner
+from minicap.captioning.baselines import most_frequent
+from minicap.captioning.metrics import score
+from minicap.cli import main
+from minicap.data import load_sample
+
+
+def test_it_is_small():
+    path = resources.files("minicap.captioning") / "weights" / "captioner.safetensors"
+    with resources.as_file(path) as file:
+        assert file.stat().st_size <= 8_000_000
+
+
+def test_caption_works_straight_after_installation(tmp_path, capsys):
+    picture((320, 240)).save(tmp_path / "photo.jpg")
+    assert main(["caption", str(tmp_path / "photo.jpg")]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert 3 <= len(out.split()) <= 20
+    assert set(out.split()) <= set(Captioner.shipped().vocabulary.words)
+
+
+def test_photos_of_every_kind_are_described(tmp_path, capsys):
+    photos = make_good(tmp_path)
+    assert main(["caption", "--json", "--beam", "1", *map(str, photos.values())]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["photo"] for answer in answers] == [str(path) for path in photos.values()]
+    assert all(answer["captions"][0]["caption"] for answer in answers)
+
+
+def test_it_sees_more_in_the_sample_than_the_commonest_caption_says(capsys):
+    assert main(["eval", "--data", "sample", "--beam", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["beam 3"]
+    sample = load_sample()
+    training = [[list(tokens) for tokens in image.captions] for image in sample.split("train")]
+    held_out = [list(image.raw) for image in sample.split("test")]
+    commonest = score(most_frequent(training, len(held_out)), held_out)
+    assert found["cider"] > 2 * commonest["cider"]

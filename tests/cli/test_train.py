@@ -1,0 +1,215 @@
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli.conftest import SMALL
+from training.tiny import make_dataset
+from training.toy import arrays_of, assert_same_run
+
+from minicap.captioning import Captioner, SqueezeNetEncoder
+from minicap.cli import main
+from minicap.formats import load_checkpoint, read_toml, save_safetensors
+from minicap.training import RunFolder
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of the trained run."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+def test_a_run_leaves_settings_metrics_events_checkpoints_and_figures(trained, tiny_data):
+    config = read_toml(trained / "config.toml")
+    assert config["data"] == {"path": str(tiny_data.resolve()), "min_count": 1, "max_words": 20}
+    assert config["training"]["epochs"] == 2
+    epochs = [record for record in RunFolder(trained).metrics() if "train_loss" in record]
+    assert [record["epoch"] for record in epochs] == [1, 2]
+    assert all(record["validation_loss"] > 0 for record in epochs)
+    assert len(list(trained.glob("events.out.tfevents.*"))) == 1
+    assert {p.name for p in (trained / "checkpoints").iterdir()} == {"best.safetensors", "last.safetensors"}
+
+
+def test_the_loss_is_drawn(trained):
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+    assert (trained / "figures" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_epoch_is_a_line_and_scores_follow(tiny_data, tmp_path, capsys):
+    assert main(["train", str(tiny_data), "--run", str(tmp_path / "run"), *SMALL]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in out[:2]] == [["epoch", "1/2"], ["epoch", "2/2"]]
+    assert any(line.startswith("validation, greedy") for line in out)
+    assert out[-1] == f"Caption a photo of yours: minicap caption PHOTO --run {tmp_path / 'run'}"
+
+
+def test_settings_come_from_a_file_and_flags_go_first(tiny_data, tmp_path):
+    (tmp_path / "my.toml").write_text(
+        "[data]\nmin_count = 1\n[model]\nembed_size = 8\nhidden_size = 6\n[training]\nepochs = 9\n",
+        encoding="utf-8",
+    )
+    argv = ["train", str(tiny_data), "--run", str(tmp_path / "run"), "--config", str(tmp_path / "my.toml")]
+    assert main([*argv, "--epochs", "1", "--cell", "gru"]) == 0
+    config = read_toml(tmp_path / "run" / "config.toml")
+    assert (config["training"]["epochs"], config["model"]["hidden_size"]) == (1, 6)
+    assert config["model"]["cell"] == "gru"
+
+
+def test_the_settings_of_a_run_make_the_same_run_again(trained, tmp_path):
+    assert main(["train", "--config", str(trained / "config.toml"), "--run", str(tmp_path / "again")]) == 0
+    assert_same_run(RunFolder(tmp_path / "again"), RunFolder(trained))
+
+
+def test_resume_adds_epochs_as_if_they_had_been_there_from_the_start(run, tiny_data, tmp_path):
+    assert main(["train", "--resume", str(run), "--epochs", "4"]) == 0
+    assert main(["train", str(tiny_data), "--run", str(tmp_path / "long"), *SMALL, "--epochs", "4"]) == 0
+    assert_same_run(RunFolder(run), RunFolder(tmp_path / "long"))
+    # Another interruption would go on to the new number of epochs.
+    assert read_toml(run / "config.toml")["training"]["epochs"] == 4
+
+
+def test_resume_starts_a_run_that_died_before_its_first_checkpoint(run, trained):
+    shutil.rmtree(run / "checkpoints")
+    (run / "metrics.jsonl").unlink()
+    assert main(["train", "--resume", str(run)]) == 0
+    assert_same_run(RunFolder(run), RunFolder(trained))
+
+
+def test_resume_refuses_other_settings_than_the_runs_own(run, refused):
+    message = refused("train", "--resume", run, "--hidden-size", "99")
+    assert "--hidden-size cannot change when a run is resumed" in message
+    assert "--resume takes data and settings from the run" in refused("train", "sample", "--resume", run)
+
+
+def test_resume_needs_a_run(tmp_path, refused):
+    assert "is no run folder: it has no config.toml" in refused("train", "--resume", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_cannot_be_resumed_and_stays_as_it_is(run, refused):
+    last = run / "checkpoints" / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:2000])
+    before, metrics = last.read_bytes(), (run / "metrics.jsonl").read_bytes()
+    assert "last.safetensors: truncated" in refused("train", "--resume", run)
+    assert last.read_bytes() == before
+    assert (run / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_a_foreign_checkpoint_cannot_be_resumed(run, refused):
+    save_safetensors(run / "checkpoints" / "last.safetensors", {"w": np.zeros(2)})
+    assert "is a safetensors file but no minicap checkpoint" in refused("train", "--resume", run)
+
+
+def test_a_run_is_not_overwritten(run, tiny_data, refused):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    message = refused("train", tiny_data, "--run", run, *SMALL)
+    assert f"{run} holds a run already; --resume {run} goes on with it" in message
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_loss_that_blows_up_keeps_the_last_good_checkpoint(tiny_data, tmp_path, refused):
+    run = tmp_path / "run"
+    flags = [*SMALL, "--optimizer", "sgd", "--learning-rate", "1e30", "--clip-norm", "0"]
+    message = refused("train", tiny_data, "--run", run, *flags)
+    assert "stopped. The last good checkpoint is" in message
+    assert "Try a smaller learning rate" in message
+    assert all(np.isfinite(a).all() for a in arrays_of(run / "checkpoints" / "last.safetensors").values())
+    assert Captioner.load(run).captions(np.ones((1, 1024), np.float32), beam=1)
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("[training]\nepoch = 3\n", r'[training]: unknown key "epoch" (did you mean "epochs"?)'),
+        ("[trainings]\nepochs = 3\n", 'unknown table "trainings"; the tables are data, model, training'),
+        ("training = 3\n", 'unknown table "training"'),
+        ("[training]\nepochs = 'many'\n", "\"epochs\" is 'many', a str, but must be int"),
+        ("[training]\nepochs = 0\n", "epochs is 0 but must be at least 1"),
+        ("[model]\ncell = 'ltsm'\n", "cell is 'ltsm' but must be one of rnn, lstm, gru"),
+        ("[training\n", "is not valid TOML"),
+    ],
+)
+def test_mistakes_in_the_settings_are_named_and_leave_no_folder(tiny_data, tmp_path, refused, toml, message):
+    (tmp_path / "my.toml").write_text(toml, encoding="utf-8")
+    argv = ["train", tiny_data, "--run", tmp_path / "run", "--config", tmp_path / "my.toml", "--epochs", "1"]
+    assert message in refused(*argv)
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_mistakes_in_flags_are_named(tiny_data, tmp_path, refused):
+    run = tmp_path / "run"
+    assert "say where the run goes: --run DIR" in refused("train", tiny_data)
+    assert "say what to train on" in refused("train", "--run", run)
+    assert "there is no such file or folder" in refused("train", tmp_path / "no", "--run", run)
+    assert "cannot read" in refused("train", tiny_data, "--run", run, "--config", tmp_path / "no.toml")
+    assert "unknown optimizer 'adan'" in refused("train", tiny_data, "--run", run, "--optimizer", "adan")
+    assert "unknown schedule 'up'" in refused("train", tiny_data, "--run", run, "--schedule", "up")
+
+
+def test_a_run_folder_that_cannot_be_made_is_named(tiny_data, tmp_path, refused):
+    (tmp_path / "file").write_text("here already", encoding="utf-8")
+    message = refused("train", tiny_data, "--run", tmp_path / "file" / "run", *SMALL)
+    assert f"cannot make the run folder {tmp_path / 'file' / 'run'}: a file is in the way" in message
+
+
+def test_a_damaged_photo_in_the_data_is_named(tmp_path, refused):
+    data = make_dataset(tmp_path / "data")
+    (data / "images" / "2.jpg").write_bytes(b"no photo")
+    message = refused("train", data, "--run", tmp_path / "run", *SMALL)
+    assert "2.jpg: not an image that can be read" in message
+
+
+def test_a_data_set_without_training_photos_is_named(tmp_path, refused):
+    data = make_dataset(tmp_path / "data", splits=("val", "test"))
+    message = refused("train", data, "--run", tmp_path / "run", *SMALL)
+    assert "the split 'train' has no photos (train 0, val 1, test 1)" in message
+
+
+def test_a_data_set_without_validation_photos_is_fine(tmp_path, capsys):
+    data = make_dataset(tmp_path / "data", splits=("train", "train"))
+    assert main(["train", str(data), "--run", str(tmp_path / "run"), *SMALL]) == 0
+    assert "validation" not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_captioner_killed_ten_times_ends_with_the_same_bits(tiny_data, tmp_path):
+    """kill -9 at random moments of `minicap train`, each followed by --resume, against one run in peace."""
+    settings = [*SMALL, "--epochs", "60", "--checkpoint-every", "1"]  # 120 steps
+    train = [sys.executable, "-m", "minicap", "train"]
+    whole, run = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*train, str(tiny_data), "--run", str(whole), *settings], check=True, timeout=300)
+
+    def steps() -> int:
+        path = run / "metrics.jsonl"
+        return path.read_bytes().count(b'"loss"') if path.exists() else 0
+
+    rng = np.random.default_rng(5)
+    command = [*train, str(tiny_data), "--run", str(run), *settings]
+    for kill in range(10):
+        with subprocess.Popen(command) as process:
+            target = steps() + int(rng.integers(0, 10))
+            while steps() < target and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(float(rng.uniform(0, 0.02)))
+            if kill == 1:  # one of them long before the first step
+                time.sleep(float(rng.uniform(0, 0.5)))
+            process.kill()
+        assert process.returncode != 0, f"the run ended before kill {kill}"
+        command = [*train, "--resume", str(run)] if (run / "config.toml").exists() else command
+    subprocess.run(command, check=True, timeout=300)
+    assert load_checkpoint(run / "checkpoints" / "last.safetensors").progress["step"] == 120
+    assert_same_run(RunFolder(run), RunFolder(whole))
+
+
+def test_features_are_computed_once(trained, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images: pytest.fail("computed again"))
+    assert main(["train", str(tiny_data), "--run", str(tmp_path / "run"), *SMALL]) == 0
+
+
+def test_metrics_are_json_a_line(trained):
+    lines = (trained / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert all({"step", "epoch"} <= set(json.loads(line)) for line in lines)

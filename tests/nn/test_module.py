@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+
+from minicap.errors import InputError, ShapeError
+from minicap.nn import LSTM, RNN, Affine, BatchNorm, Classifier, Module, ReLU, Sequential
+from minicap.nn.init import orthogonal
+
+
+class TwoBranches(Module):
+    """A composite with parameters of its own and of children."""
+
+    def __init__(self, deep: bool = False) -> None:
+        super().__init__()
+        self.left = Affine(3, 4)
+        self.right = Sequential(Affine(3, 4), BatchNorm(4))
+        if deep:
+            self.extra = Affine(4, 4)
+        self.declare("scale", (4,), lambda rng, shape: rng.normal(size=shape))
+
+
+def test_parameters_and_buffers_have_flat_names():
+    model = TwoBranches().initialize()
+    assert list(model.params) == [
+        "scale",
+        "left.w",
+        "left.b",
+        "right.affine1.w",
+        "right.affine1.b",
+        "right.batchnorm1.gamma",
+        "right.batchnorm1.beta",
+    ]
+    assert list(model.state) == ["right.batchnorm1.running_mean", "right.batchnorm1.running_var"]
+
+
+def test_the_arrays_of_params_are_the_live_ones():
+    model = TwoBranches().initialize()
+    model.params["left.b"][...] = 7
+    assert (model.left["b"] == 7).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another():
+    first, again, other = (TwoBranches().initialize(seed).params for seed in (5, 5, 6))
+    assert all((first[name] == again[name]).all() for name in first)
+    assert not (first["left.w"] == other["left.w"]).any()
+
+
+def test_adding_a_layer_changes_no_other():
+    plain, deep = TwoBranches().initialize(5).params, TwoBranches(deep=True).initialize(5).params
+    assert set(deep) - set(plain) == {"extra.w", "extra.b"}
+    assert all((plain[name] == deep[name]).all() for name in plain)
+
+
+def test_two_layers_of_one_kind_start_from_different_numbers():
+    params = Sequential(Affine(4, 4), Affine(4, 4)).initialize(0).params
+    assert not (params["affine1.w"] == params["affine2.w"]).any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_initialize_makes_parameters_and_buffers_of_one_dtype(dtype):
+    model = TwoBranches().initialize(0, dtype)
+    assert {a.dtype for a in (model.params | model.state).values()} == {np.dtype(dtype)}
+    out = model.right(np.ones((2, 3), dtype))
+    assert out.dtype == dtype
+
+
+def test_both_dtypes_start_from_the_same_numbers():
+    single, double = (TwoBranches().initialize(3, dtype).params for dtype in (np.float32, np.float64))
+    assert all((single[name] == double[name].astype(np.float32)).all() for name in single)
+
+
+def test_parameters_lie_row_by_row_in_memory_as_they_come_back_from_a_checkpoint():
+    class Wide(Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.declare("w", (3, 8), orthogonal)  # drawn as a transposed matrix
+            self.cells = Sequential(RNN(3, 5), LSTM(3, 5))
+
+    assert all(a.flags.c_contiguous for a in Wide().initialize().params.values())
+
+
+def test_a_model_without_numbers_says_to_call_initialize():
+    with pytest.raises(InputError, match=r"Affine has no numbers for 'w' yet; call initialize\(seed\)"):
+        Affine(3, 4)(np.ones((2, 3)))
+    with pytest.raises(InputError, match="call initialize"):
+        _ = TwoBranches().params
+
+
+def test_initialize_makes_arrays_on_the_current_backend(backend):
+    model = TwoBranches().initialize()
+    assert all(type(a) is backend.array_type for a in (model.params | model.state).values())
+
+
+def test_load_takes_what_params_and_state_give():
+    source, target = TwoBranches().initialize(1), TwoBranches()
+    source.right.batchnorm1.buffers["running_mean"] += 3
+    target.load(source.params | source.state)
+    for name, array in (source.params | source.state).items():
+        np.testing.assert_array_equal((target.params | target.state)[name], array)
+
+
+def test_load_keeps_the_dtype():
+    source, target = TwoBranches().initialize(1, np.float64), TwoBranches().initialize(1)
+    target.load(source.params | source.state)
+    assert target.left["w"].dtype == target.right.batchnorm1.buffers["running_var"].dtype == np.float64
+
+
+def test_loaded_arrays_are_copies_so_two_models_never_share_numbers():
+    source, target = Affine(3, 4).initialize(1), Affine(3, 4)
+    target.load(source.params)
+    target["w"][...] = 0
+    assert (source["w"] != 0).all()
+
+
+def test_load_takes_read_only_arrays_and_gives_writable_ones():
+    source = Affine(3, 4).initialize(1)
+    arrays = {name: array.copy() for name, array in source.params.items()}
+    for array in arrays.values():
+        array.flags.writeable = False
+    target = Affine(3, 4)
+    target.load(arrays)
+    target["w"][...] = 1
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda a: a.pop("left.w"), InputError, "TwoBranches.load: left.w is missing"),
+        (
+            lambda a: [a.pop(name) for name in ("left.w", "left.b")],
+            InputError,
+            "left.b, left.w are missing",
+        ),
+        (lambda a: a.clear(), InputError, r"left.b, left.w, .* and 5 more are missing"),
+        (lambda a: a.update(top=np.ones(3)), InputError, "top is not in this model"),
+        (
+            lambda a: a.update({"left.w": np.ones((4, 3))}),
+            ShapeError,
+            r"left.w is \(4, 3\) but this model has \(3, 4\)",
+        ),
+        (
+            lambda a: a.update({"right.batchnorm1.running_var": np.ones(9)}),
+            ShapeError,
+            r"right.batchnorm1.running_var is \(9,\)",
+        ),
+    ],
+)
+def test_a_failed_load_says_why_and_changes_nothing(change, error, message):
+    model = TwoBranches().initialize(1)
+    before = {name: a.copy() for name, a in (model.params | model.state).items()}
+    arrays = {name: a + 1 for name, a in before.items()}
+    change(arrays)
+    with pytest.raises(error, match=message):
+        model.load(arrays)
+    assert all((before[name] == a).all() for name, a in (model.params | model.state).items())
+
+
+def test_nothing_is_remembered_between_forward_and_backward():
+    model = Sequential(Affine(3, 4), ReLU(), Affine(4, 2)).initialize(0, np.float64)
+    rng = np.random.default_rng(0)
+    xs, douts = rng.normal(size=(2, 5, 3)), rng.normal(size=(2, 5, 2))
+    alone = []
+    for x, dout in zip(xs, douts, strict=True):
+        _, cache = model.forward(x)
+        alone.append(model.backward(dout, cache))
+    caches = [model.forward(x)[1] for x in xs]
+    for (dx, grads), dout, cache in zip(alone, douts, caches, strict=True):
+        dx_later, grads_later = model.backward(dout, cache)
+        np.testing.assert_array_equal(dx, dx_later)
+        assert all((grads[name] == grads_later[name]).all() for name in grads)
+
+
+def test_every_parameter_gets_a_gradient_under_its_own_name(rng):
+    model = Classifier(Sequential(Affine(3, 4), BatchNorm(4), ReLU(), Affine(4, 2))).initialize()
+    batch = {"x": rng.normal(size=(5, 3)).astype(np.float32), "y": np.array([0, 1, 1, 0, 1])}
+    _, grads = model.loss(batch)
+    assert {name: g.shape for name, g in grads.items()} == {n: p.shape for n, p in model.params.items()}
+    assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}

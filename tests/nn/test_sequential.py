@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from minicap.backend.random import RandomStream
+from minicap.errors import InputError
+from minicap.layers import (
+    affine_backward,
+    affine_forward,
+    conv_backward,
+    conv_forward,
+    dropout_backward,
+    dropout_forward,
+    max_pool_backward,
+    max_pool_forward,
+    relu_backward,
+    relu_forward,
+)
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
+
+
+def test_positional_modules_are_numbered_by_their_kind():
+    net = Sequential(Conv2d(1, 2), ReLU(), Conv2d(2, 2), ReLU(), MaxPool2d(), Affine(8, 2))
+    assert list(net.children) == ["conv1", "relu1", "conv2", "relu2", "pool1", "affine1"]
+
+
+def test_keyword_modules_keep_their_names():
+    net = Sequential(Affine(2, 3), act=ReLU(), out=Affine(3, 2))
+    assert list(net.children) == ["affine1", "act", "out"]
+    assert list(net.initialize().params) == ["affine1.w", "affine1.b", "out.w", "out.b"]
+
+
+@pytest.mark.parametrize("name", ["affine1", "forward", "params"])
+def test_a_name_that_is_taken_is_refused(name):
+    with pytest.raises(InputError, match=f"the name '{name}' is taken"):
+        Sequential(Affine(2, 3), **{name: ReLU()})
+
+
+def test_an_empty_stack_is_the_identity(rng):
+    x = rng.normal(size=(2, 3))
+    out, cache = Sequential().forward(x)
+    assert out is x
+    assert Sequential().backward(x, cache) == (x, {})
+
+
+def test_gradients_equal_those_of_the_layer_functions_composed_by_hand(rng):
+    net = Sequential(Conv2d(2, 3, 3, pad=1), ReLU(), MaxPool2d(), Dropout(0.4), Affine(12, 5))
+    net.initialize(0, np.float64)
+    p = net.params
+    x, dout, stream = rng.normal(size=(4, 2, 4, 4)), rng.normal(size=(4, 5)), RandomStream(8)
+
+    a, conv_cache = conv_forward(x, p["conv1.w"], p["conv1.b"], pad=1)
+    r, relu_cache = relu_forward(a)
+    m, pool_cache = max_pool_forward(r)
+    d, dropout_cache = dropout_forward(m, 0.4, rng=stream.child(3))
+    expected, affine_cache = affine_forward(d, p["affine1.w"], p["affine1.b"])
+    dd, daffine_w, daffine_b = affine_backward(dout, affine_cache)
+    dr = max_pool_backward(dropout_backward(dd, dropout_cache), pool_cache)
+    dx, dconv_w, dconv_b = conv_backward(relu_backward(dr, relu_cache), conv_cache)
+
+    out, cache = net.forward(x, train=True, rng=stream)
+    din, grads = net.backward(dout, cache)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(din, dx)
+    by_hand = {"conv1.w": dconv_w, "conv1.b": dconv_b, "affine1.w": daffine_w, "affine1.b": daffine_b}
+    assert set(grads) == set(by_hand)
+    for name, grad in by_hand.items():
+        np.testing.assert_array_equal(grads[name], grad)
+
+
+def test_two_dropout_layers_of_a_stack_draw_different_bits():
+    net = Sequential(Dropout(0.5), Dropout(0.5))
+    _, (first, second) = net.forward(np.ones((8, 100)), train=True, rng=RandomStream(0))
+    assert (first.keep != second.keep).any()
+
+
+def test_dropout_in_training_needs_a_stream():
+    with pytest.raises(InputError, match="rng is missing"):
+        Sequential(Dropout(0.5)).forward(np.ones((2, 3)), train=True)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from minicap.errors import ShapeError
+from minicap.models import SqueezeNet
+from minicap.nn import LSTM, Affine, Classifier, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential
+
+
+def small_net():
+    return Sequential(Conv2d(3, 8, 3, pad=1), ReLU(), MaxPool2d(), Affine(8 * 4 * 4, 10)).initialize()
+
+
+def test_each_brick_has_its_shape_parameters_and_bytes():
+    rows = small_net().summary((2, 3, 8, 8))
+    assert [(r.name, r.kind, r.shape, r.parameters, r.bytes) for r in rows] == [
+        ("conv1", "Conv2d", (2, 8, 8, 8), 8 * 27 + 8, 4 * (2 * 8 * 8 * 8 + 8 * 27 + 8)),
+        ("relu1", "ReLU", (2, 8, 8, 8), 0, 4 * 2 * 8 * 8 * 8),
+        ("pool1", "MaxPool2d", (2, 8, 4, 4), 0, 4 * 2 * 8 * 4 * 4),
+        ("affine1", "Affine", (2, 10), 1290, 4 * (20 + 1290)),
+    ]
+
+
+def test_it_prints_as_a_table_with_a_total():
+    model = small_net()
+    lines = str(model.summary((2, 3, 8, 8))).splitlines()
+    assert lines[0].split() == ["layer", "kind", "output", "parameters", "bytes"]
+    assert lines[-1].split()[:2] == ["total", f"{sum(p.size for p in model.params.values()):,}"]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_composites_are_opened_down_to_the_bricks():
+    rows = SqueezeNet().initialize().summary((1, 3, 67, 67))
+    names = [row.name for row in rows]
+    assert names[:4] == ["features.conv1", "features.relu1", "features.pool1", "features.fire2.squeeze.conv"]
+    assert sum(row.parameters for row in rows) == 1_235_496
+
+
+def test_a_classifier_is_opened_too():
+    assert [r.name for r in Classifier(small_net()).summary((1, 3, 8, 8))] == [
+        "net.conv1",
+        "net.relu1",
+        "net.pool1",
+        "net.affine1",
+    ]
+
+
+def test_word_indices_are_asked_for_by_dtype():
+    rows = Sequential(Embedding(10, 4), LSTM(4, 3)).initialize().summary((2, 5), "int64")
+    assert [row.shape for row in rows] == [(2, 5, 4), (2, 5, 3)]
+
+
+def test_a_brick_used_twice_has_its_parameters_once():
+    class Twice(Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Affine(4, 4)
+
+        def forward(self, x, train=False, rng=None):
+            return self.inner.forward(self.inner.forward(x)[0])
+
+    rows = Twice().initialize().summary((1, 4))
+    assert [(row.name, row.parameters) for row in rows] == [("inner", 20), ("inner", 0)]
+
+
+def test_the_model_works_as_before_afterwards_even_when_the_input_did_not_fit():
+    model = small_net()
+    with pytest.raises(ShapeError):
+        model.summary((2, 4, 8, 8))
+    x = np.ones((1, 3, 8, 8), np.float32)
+    assert model(x).shape == (1, 10)
+    assert not any("forward" in vars(module) for module in model.modules())

@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+
+from minicap.backend import Array
+from minicap.errors import InputError, ShapeError
+from minicap.optim import RULES, SGD, Adam, Momentum, Nesterov, RMSProp, make_rule
+
+SHAPES = {"a": (3, 4), "b": (5,)}
+
+
+def draw(rng, dtype=np.float64) -> dict[str, Array]:
+    return {name: rng.normal(size=shape).astype(dtype) for name, shape in SHAPES.items()}
+
+
+def make_pairs(torch):
+    """A rule of minicap and the same rule of PyTorch."""
+    optim = torch.optim
+    return {
+        "sgd": (SGD(0.1), lambda p: optim.SGD(p, lr=0.1)),
+        "sgd, decay": (SGD(0.1, weight_decay=0.3), lambda p: optim.SGD(p, lr=0.1, weight_decay=0.3)),
+        "momentum": (Momentum(0.1, 0.8), lambda p: optim.SGD(p, lr=0.1, momentum=0.8)),
+        "momentum, decay": (
+            Momentum(0.1, 0.8, weight_decay=0.3),
+            lambda p: optim.SGD(p, lr=0.1, momentum=0.8, weight_decay=0.3),
+        ),
+        "nesterov": (
+            Nesterov(0.1, 0.8, weight_decay=0.2),
+            lambda p: optim.SGD(p, lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.2),
+        ),
+        "rmsprop": (
+            RMSProp(0.01, 0.9, 1e-6, weight_decay=0.2),
+            lambda p: optim.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-6, weight_decay=0.2),
+        ),
+        "rmsprop, defaults": (RMSProp(0.01), lambda p: optim.RMSprop(p, lr=0.01)),
+        "adam": (
+            Adam(0.02, 0.8, 0.95, 1e-5, weight_decay=0.2),
+            lambda p: optim.Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-5, weight_decay=0.2),
+        ),
+        "adam, defaults": (Adam(), lambda p: optim.Adam(p)),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sgd",
+        "sgd, decay",
+        "momentum",
+        "momentum, decay",
+        "nesterov",
+        "rmsprop",
+        "rmsprop, defaults",
+        "adam",
+        "adam, defaults",
+    ],
+)
+def test_twenty_steps_equal_pytorchs(name, rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    rule, make_theirs = make_pairs(torch)[name]
+    params = draw(rng)
+    theirs = {key: torch.tensor(value.copy(), requires_grad=True) for key, value in params.items()}
+    optimizer = make_theirs(list(theirs.values()))
+    for _ in range(20):
+        grads = draw(rng)
+        rule.step(params, grads)
+        for key, tensor in theirs.items():
+            tensor.grad = torch.tensor(grads[key])
+        optimizer.step()
+    for key, tensor in theirs.items():
+        np.testing.assert_allclose(params[key], tensor.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_momentum_has_the_learning_rate_inside_its_velocity():
+    # PyTorch has it outside, so the two part when the rate changes; by hand: v = -0.1, then -0.05 - 0.01.
+    w, rule = np.zeros(1), Momentum(0.1, momentum=0.5)
+    rule.step({"w": w}, {"w": np.ones(1)})
+    rule.learning_rate = 0.01
+    rule.step({"w": w}, {"w": np.ones(1)})
+    np.testing.assert_allclose(w, -0.1 - 0.06, rtol=1e-14)
+
+
+def test_nesterov_looks_ahead_with_the_new_velocity():
+    w, rule = np.zeros(1), Nesterov(0.1, momentum=0.5)
+    rule.step({"w": w}, {"w": np.ones(1)})  # v = -0.1, w += 0.5 * -0.1 - 0.1
+    np.testing.assert_allclose(w, -0.15, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_parameters_move_in_place_and_keep_their_dtype(name, rng):
+    rule = make_rule(name, 0.1, weight_decay=0.1)
+    params = draw(rng, np.float32)
+    objects, before = dict(params), {key: value.copy() for key, value in params.items()}
+    for _ in range(3):
+        rule.step(params, draw(rng, np.float32))
+    for key in params:
+        assert params[key] is objects[key]
+        assert params[key].dtype == np.float32
+        assert (params[key] != before[key]).all()
+    assert {array.dtype for array in rule.arrays().values()} <= {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_gradients_are_left_as_they_were(name, rng):
+    rule, params, grads = make_rule(name, 0.1, weight_decay=0.1), draw(rng), draw(rng)
+    copies = {key: value.copy() for key, value in grads.items()}
+    rule.step(params, grads)
+    assert all((grads[key] == copies[key]).all() for key in grads)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_that_took_up_saved_memory_goes_on_bit_for_bit(name, rng):
+    first, params = make_rule(name, 0.05), draw(rng)
+    for _ in range(4):
+        first.step(params, draw(rng))
+    second, copied = make_rule(name, 0.05), {key: value.copy() for key, value in params.items()}
+    second.load(first.arrays(), first.step_count)
+    for _ in range(4):
+        grads = draw(rng)
+        first.step(params, grads)
+        second.step(copied, grads)
+    assert all((params[key] == copied[key]).all() for key in params)
+    assert first.step_count == second.step_count == 8
+
+
+def test_memory_is_named_after_its_slot_and_parameter(rng):
+    rule = Adam()
+    rule.step(draw(rng), draw(rng))
+    assert {key: array.shape for key, array in rule.arrays().items()} == {
+        "m/a": (3, 4),
+        "m/b": (5,),
+        "v/a": (3, 4),
+        "v/b": (5,),
+    }
+
+
+def test_loading_drops_the_memory_from_before(rng):
+    rule = Momentum(0.1)
+    rule.step(draw(rng), draw(rng))
+    rule.load({"v/b": np.ones(5)}, 1)
+    assert set(rule.arrays()) == {"v/b"}
+
+
+def test_memory_of_another_rule_is_refused_and_changes_nothing(rng):
+    adam, momentum = Adam(), Momentum(0.1)
+    for rule in (adam, momentum):
+        rule.step(draw(rng), draw(rng))
+    before = {key: array.copy() for key, array in momentum.arrays().items()}
+    with pytest.raises(InputError, match=r"Momentum has no memory 'm'; was it another rule's\?"):
+        momentum.load({"v/a": np.zeros((3, 4)), **adam.arrays()}, 9)
+    assert momentum.step_count == 1
+    assert all((before[key] == array).all() for key, array in momentum.arrays().items())
+
+
+def test_a_parameter_without_a_gradient_stays(rng):
+    params = draw(rng)
+    before = params["b"].copy()
+    Adam(0.1, weight_decay=0.5).step(params, {"a": np.ones((3, 4))})
+    np.testing.assert_array_equal(params["b"], before)
+
+
+def test_a_gradient_without_a_parameter_is_named(rng):
+    with pytest.raises(InputError, match=r"SGD.step: no parameter is called 'c'"):
+        SGD(0.1).step(draw(rng), {"c": np.ones(3)})
+
+
+def test_a_gradient_of_another_shape_is_refused_before_anything_moves(rng):
+    params = draw(rng)
+    before = params["a"].copy()
+    with pytest.raises(ShapeError, match=r"the gradient of b is \(1, 5\) but the parameter \(5,\)"):
+        SGD(0.1).step(params, {"a": np.ones((3, 4)), "b": np.ones((1, 5))})
+    np.testing.assert_array_equal(params["a"], before)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan")])
+def test_a_learning_rate_that_is_not_positive_is_refused(rate):
+    with pytest.raises(InputError, match=r"learning_rate is .* but must be positive"):
+        Adam(rate)
+
+
+def test_a_negative_weight_decay_is_refused():
+    with pytest.raises(InputError, match="weight_decay is -1 but must not be negative"):
+        SGD(0.1, weight_decay=-1)
+
+
+def test_an_unknown_rule_is_named_beside_the_known_ones():
+    with pytest.raises(InputError, match="unknown optimizer 'adamw'; choose one of sgd, momentum, nesterov"):
+        make_rule("adamw", 0.1)
+
+
+def test_rules_work_where_the_parameters_live(backend, rng):
+    params = {key: backend.from_host(value) for key, value in draw(rng).items()}
+    grads = {key: backend.from_host(value) for key, value in draw(rng).items()}
+    for name in RULES:
+        rule = make_rule(name, 0.1, weight_decay=0.01)
+        for _ in range(2):
+            rule.step(params, grads)
+        assert all(type(array) is backend.array_type for array in rule.arrays().values())

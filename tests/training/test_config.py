@@ -1,0 +1,40 @@
+import tomllib
+from dataclasses import replace
+
+import pytest
+
+from minicap.errors import InputError
+from minicap.formats import from_mapping, to_toml
+from minicap.optim import RULES, make_rule
+from minicap.training import TrainingConfig
+
+
+def test_the_settings_come_back_from_toml():
+    config = TrainingConfig(epochs=3, optimizer="momentum", learning_rate=3e-5, clip_norm=float("inf"))
+    assert from_mapping(TrainingConfig, tomllib.loads(to_toml({"training": config}))["training"]) == config
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"epochs": 0}, "epochs is 0 but must be at least 1"),
+        ({"batch_size": 0}, "batch_size is 0 but must be at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0 but must be positive"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1 but must not be negative"),
+        ({"warmup_steps": -1}, "warmup_steps"),
+        ({"clip_norm": float("nan")}, "clip_norm"),
+        ({"checkpoint_every": -1}, "checkpoint_every"),
+        ({"shards": -1}, "shards"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_values_out_of_range_are_refused(setting, message):
+    with pytest.raises(InputError, match=message):
+        replace(TrainingConfig(), **setting)
+
+
+def test_its_text_names_every_optimizer():
+    assert TrainingConfig.__doc__ is not None
+    assert all(name in TrainingConfig.__doc__ for name in RULES)
+    assert all(make_rule(name, 0.1) for name in RULES)

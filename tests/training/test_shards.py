@@ -1,0 +1,152 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
+
+from minicap.backend import textbook
+from minicap.backend.random import RandomStream
+from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
+from minicap.training import sharded_loss
+from minicap.training.shards import core_count, cut, worthwhile_shards
+
+
+def image_classifier(rng, rows=7):
+    net = Sequential(Conv2d(2, 3, 3, pad=1), ReLU(), MaxPool2d(2), Dropout(0.4), Affine(48, 5), Dropout(0.2))
+    batch = {"x": rng.normal(size=(rows, 2, 8, 8)), "y": rng.integers(0, 5, size=rows)}
+    return Classifier(net).initialize(0, np.float64), batch
+
+
+def captioner(rng, rows=7):
+    model = CaptionModel(CaptionModelConfig("gru", 6, 8, dropout=0.4), 10, 12).initialize(0, np.float64)
+    mask = (np.arange(5) < rng.integers(1, 6, size=(rows, 1))).astype(float)
+    words, next_words = rng.integers(0, 12, size=(2, rows, 5))
+    features = rng.normal(size=(rows, 10))
+    return model, {"features": features, "words": words, "next_words": next_words, "mask": mask}
+
+
+@pytest.mark.parametrize("make", [image_classifier, captioner])
+@pytest.mark.parametrize("shards", [1, 2, 3, 4, 5, 7, 20])
+def test_shards_add_up_to_the_batch_in_one_piece_dropout_included(make, shards, rng):
+    model, batch = make(rng)
+    stream = RandomStream(4)
+    whole_loss, whole = model.loss(batch, rng=stream)
+    loss, grads = sharded_loss(model, batch, stream, shards)
+    np.testing.assert_allclose(loss, whole_loss, rtol=1e-12)
+    assert set(grads) == set(whole)
+    for name in whole:
+        np.testing.assert_allclose(grads[name], whole[name], rtol=1e-12, atol=1e-13 * abs(whole[name]).max())
+
+
+@pytest.mark.parametrize("shards", [2, 5])
+def test_the_same_shards_give_the_same_bits_each_time(shards, rng):
+    model, batch = image_classifier(rng, rows=40)
+    loss, grads = sharded_loss(model, batch, RandomStream(4), shards)
+    for _ in range(5):
+        again_loss, again = sharded_loss(model, batch, RandomStream(4), shards)
+        assert again_loss == loss
+        assert all((again[name] == grads[name]).all() for name in grads)
+
+
+def test_evaluation_is_sharded_too(rng):
+    model, batch = image_classifier(rng)
+    loss, grads = sharded_loss(model, batch, RandomStream(0), 3, train=False)
+    np.testing.assert_allclose(loss, model.loss(batch, train=False)[0], rtol=1e-12)
+    assert grads == {}
+
+
+@settings(max_examples=50)
+@given(rows=st.integers(1, 40), shards=st.integers(1, 60))
+def test_a_cut_loses_no_row_and_makes_no_empty_part(rows, shards):
+    batch = {"x": np.arange(rows), "y": np.arange(rows) * 2}
+    parts = cut(batch, shards)
+    assert len(parts) == min(rows, shards)
+    assert [row for row, _ in parts] == [part["x"][0] for _, part in parts]
+    np.testing.assert_array_equal(np.concatenate([part["x"] for _, part in parts]), batch["x"])
+    np.testing.assert_array_equal(np.concatenate([part["y"] for _, part in parts]), batch["y"])
+    sizes = [len(part["x"]) for _, part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+class Spy:
+    """A model that looks around while it computes."""
+
+    def __init__(self):
+        self.threads, self.blas_threads, self.with_overrides = set(), set(), set()
+
+    def count(self, batch):
+        return len(batch["x"])
+
+    def loss(self, batch, train=True, rng=None, count=None):
+        self.threads.add(threading.current_thread().name)
+        self.blas_threads |= {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+        if (batch["x"] < 0).any():
+            raise FloatingPointError("a shard's own error")
+        return np.zeros(()), {"w": np.zeros(1)}
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back(shards):
+    before, spy = threadpool_info(), Spy()
+    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), shards)
+    assert spy.blas_threads == {1}
+    assert threadpool_info() == before
+
+
+def test_one_shard_runs_where_it_was_called():
+    spy = Spy()
+    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 1)
+    assert spy.threads == {threading.current_thread().name}
+
+
+def test_several_shards_run_on_threads_of_their_own():
+    spy = Spy()
+    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 4)
+    assert all(name.startswith("minicap-shard") for name in spy.threads)
+
+
+def test_an_error_in_a_shard_reaches_the_caller_and_blas_gets_its_threads_back():
+    before = threadpool_info()
+    with pytest.raises(FloatingPointError, match="a shard's own error"):
+        sharded_loss(Spy(), {"x": np.array([1.0, 1, 1, -1])}, RandomStream(0), 4)
+    assert threadpool_info() == before
+
+
+def test_shards_see_the_with_blocks_around_them(rng):
+    model, batch = image_classifier(rng, rows=4)
+    with textbook():
+        inside = sharded_loss(model, batch, RandomStream(0), 2)
+        whole = [model.loss(part, rng=RandomStream(0, row), count=4) for row, part in cut(batch, 2)]
+    assert inside[0] == whole[0][0] + whole[1][0]
+    assert (inside[1]["net.conv1.w"] == whole[0][1]["net.conv1.w"] + whole[1][1]["net.conv1.w"]).all()
+
+
+def test_small_work_stays_in_one_piece_and_large_work_is_shared(rng):
+    small = {"w": np.zeros((100, 10))}
+    large = {"w": np.zeros((1000, 1000))}
+    batch = {"x": np.zeros((64, 10))}
+    assert worthwhile_shards(small, batch, 64, most=8) == 1
+    assert worthwhile_shards(large, batch, 64, most=8) == 4
+    assert worthwhile_shards(large, batch, 64, most=2) == 2
+
+
+def test_filters_count_once_a_pixel_and_words_one_by_one():
+    filters = {"w": np.zeros((8, 3, 3, 3))}
+    photos, large_photos = {"x": np.zeros((64, 3, 8, 8))}, {"x": np.zeros((64, 3, 128, 128))}
+    assert worthwhile_shards(filters, photos, 64, most=8) == 1
+    assert worthwhile_shards(filters, large_photos, 64, most=8) == 8
+    matrix, words = {"w": np.zeros((256, 1024))}, {"words": np.zeros((32, 12), int)}
+    assert worthwhile_shards(matrix, words, 32, most=8) == 1
+    assert worthwhile_shards(matrix, words, 32 * 12, most=8) == 6
+
+
+def test_a_device_of_its_own_gets_the_batch_in_one_piece(strict_cupy):
+    batch = {"x": strict_cupy.from_host(np.zeros((64, 10)))}
+    assert worthwhile_shards({"w": strict_cupy.from_host(np.zeros((1000, 1000)))}, batch, 64, most=8) == 1
+
+
+def test_there_is_a_core():
+    assert core_count() >= 1

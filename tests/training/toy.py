@@ -1,0 +1,80 @@
+"""A training run that takes a moment, for the tests of training.
+
+As a script, `toy.py RUN [WRITE]`, it starts the run or goes on with it; it dies in the WRITE-th checkpoint.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicap.formats import atomic, load_checkpoint
+from minicap.nn import Affine, Classifier, Dropout, ReLU, Sequential
+from minicap.training import RunFolder, Trainer, TrainingConfig
+
+KILLABLE = TrainingConfig(
+    epochs=6, batch_size=20, checkpoint_every=1, shards=2, schedule="cosine", warmup_steps=9
+)
+
+
+class Points:
+    """Points in ten dimensions; their class is the largest of three random projections."""
+
+    def __init__(self, size: int, seed: int = 0, dtype: Any = np.float32) -> None:
+        self.x = np.random.default_rng(seed).normal(size=(size, 10)).astype(dtype)
+        self.y = (self.x @ np.random.default_rng(9).normal(size=(10, 3))).argmax(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        return {"x": self.x[indices], "y": self.y[indices]}
+
+
+def make_model(seed: int = 1, dtype: Any = np.float32) -> Classifier:
+    return Classifier(Sequential(Affine(10, 32), ReLU(), Dropout(0.2), Affine(32, 3))).initialize(seed, dtype)
+
+
+def make_trainer(run: str | Path, config: TrainingConfig, size: int = 500, **options: Any) -> Trainer:
+    return Trainer(make_model(), Points(size), config, RunFolder(run), Points(100, seed=1), **options)
+
+
+def without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    checkpoint = load_checkpoint(path)
+    return checkpoint.model | {f"optimizer/{name}": a for name, a in checkpoint.optimizer.items()}
+
+
+def assert_same_run(one: RunFolder, other: RunFolder) -> None:
+    """Bit for bit: parameters, the optimizer's memory, the metrics but for the seconds."""
+    for name in ("last", "best"):
+        first, second = arrays_of(one.checkpoint_path(name)), arrays_of(other.checkpoint_path(name))
+        assert set(first) == set(second)
+        assert all((first[key] == second[key]).all() for key in first)
+    assert without_seconds(one.metrics()) == without_seconds(other.metrics())
+
+
+def main(run: str, die_in_write: int) -> None:
+    replace, writes = os.replace, 0
+
+    def replace_or_die(*paths: Any) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == die_in_write:
+            os.kill(os.getpid(), 9)
+        replace(*paths)
+
+    atomic.os.replace = replace_or_die
+    trainer = make_trainer(run, KILLABLE)
+    if trainer.run.holds_a_run:
+        trainer.resume()
+    trainer.fit()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)
