@@ -24,13 +24,16 @@ def random_captions(captions: Sequence[Sequence[Tokens]], count: int, seed: int 
 
 
 def nearest_neighbour(features: Array, captions: Sequence[Sequence[Tokens]], queries: Array) -> list[str]:
-    """The first caption of the training photo with the most similar features (cosine) for each query.
+    """The first caption of the most similar training photo for each query.
 
+    Similar by the cosine of features standardised over the training photos.
     features: (images, F) of the training photos, captions theirs.  queries: (N, F).
     """
+    mean, std = np.mean(features, axis=0), np.std(features, axis=0)
 
-    def unit(x: Array) -> Array:
-        return np.asarray(x) / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+    def direction(x: Array) -> Array:
+        z = (np.asarray(x) - mean) / np.where(std > 0, std, 1)
+        return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
 
-    nearest = (unit(queries) @ unit(features).T).argmax(axis=1)
+    nearest = (direction(queries) @ direction(features).T).argmax(axis=1)
     return [" ".join(captions[i][0]) for i in nearest]
