@@ -16,7 +16,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     Captioner.load(args.run).save(args.file, np.float32 if args.float32 else np.float16)
-    print(
-        f"{args.file}: {args.file.stat().st_size / 1e6:.1f} MB; try it: minicap caption PHOTO --run {args.file}"
-    )
+    size = args.file.stat().st_size / 1e6
+    print(f"{args.file}: {size:.1f} MB; try it: minicap caption PHOTO --run {args.file}")
     return 0
