@@ -60,6 +60,15 @@ def accelerated(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def find_override(name: str, owner: Any, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
+    """What the backend that owns the array has to offer under that name for these arguments, if anything."""
+    found = None if _textbook_only.get() else find_backend(owner)
+    for override in overrides_of(found.overrides)[0].get(name, ()) if found and found.overrides else ():
+        if override.supports(*args, **kwargs):
+            return override.forward
+    return None
+
+
 def _overrides_module(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
     """Where the first argument's backend lists its overrides; None lets the textbook say what is wrong."""
     owner = find_backend(args[0] if args else next(iter(kwargs.values()), None))

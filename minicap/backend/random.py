@@ -66,6 +66,17 @@ def random_uint16(stream: RandomStream, shape: tuple[int, ...], backend: Backend
     return words.view(np.uint16)[skip : skip + count].reshape(shape)
 
 
+def random_keep(
+    stream: RandomStream, shape: tuple[int, ...], rate: float, backend: Backend = NUMPY
+) -> Array:
+    """Which entries of a block of samples to keep when each is dropped with probability rate, in (0, 1).
+
+    shape: (N, ...).  Returns bool, True where the entry's 16 bits are >= round(rate * 65536).
+    """
+    # Near rate 1 the threshold stays a 16-bit number, so that something is kept.
+    return random_uint16(stream, shape, backend) >= min(round(rate * 65536), 65535)
+
+
 def philox_words(xp: Any, key: int, first: int, counters: int) -> Array:
     """Philox4x64-10 in array operations: 4 * counters words of 64 bits, from counter first + 1 on.
 

@@ -68,6 +68,38 @@ def window_over(
     )
 
 
+def pooling_window(
+    function: Callable[..., Any],
+    image: Sequence[int],
+    size: IntOrPair,
+    stride: IntOrPair | None = None,
+    pad: IntOrPair = 0,
+    ceil_mode: bool = False,
+) -> Window:
+    """All positions of a pooling window, options as in window_over; stride None means size.
+
+    Raises as window_over, and ShapeError when pad is more than half the window.
+    """
+    sizes, pads = pair(function, "size", size), pair(function, "pad", pad, least=0)
+    if any(2 * p > k for p, k in zip(pads, sizes, strict=True)):
+        raise ShapeError(
+            f"{function.__name__}: pad {pads} is more than half the window {sizes}; "
+            "some windows would see nothing but padding"
+        )
+    strides = sizes if stride is None else pair(function, "stride", stride)
+    return window_over(function, image, sizes, strides, pads, ceil_mode=ceil_mode)
+
+
+def entries_inside(window: Window, margin: Pair, xp: Any) -> Any:
+    """How many entries of each window lie on the image or its margin: integers (OH, OW)."""
+    counts = []
+    for axis, edge in enumerate(margin):
+        start = xp.arange(window.out[axis]) * window.stride[axis] - window.pad[axis][0]
+        end = xp.minimum(start + window.size[axis], window.image[axis] + edge)
+        counts.append(end - xp.maximum(start, -edge))
+    return counts[0][:, None] * counts[1]
+
+
 def pair(function: Callable[..., Any], name: str, value: IntOrPair, least: int = 1) -> Pair:
     """An option given as one integer for both axes, or as two, as two.
 

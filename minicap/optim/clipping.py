@@ -3,6 +3,7 @@
 from math import isfinite
 
 from minicap.backend import Array, backend_of, to_host
+from minicap.backend.dispatch import find_override
 from minicap.errors import InputError
 
 
@@ -10,7 +11,11 @@ def global_norm(grads: dict[str, Array]) -> Array:
     """The length of all gradients as one vector, a 0-d array.  Raises InputError when there are none."""
     if not grads:
         raise InputError("global_norm: there are no gradients")
-    return backend_of(**grads).xp.sqrt(sum(g.ravel() @ g.ravel() for g in grads.values()))
+    arrays, xp = list(grads.values()), backend_of(**grads).xp
+    at_once = find_override("global_norm", arrays[0], arrays)
+    if at_once:
+        return at_once(arrays)
+    return xp.sqrt(sum(g.ravel() @ g.ravel() for g in grads.values()))
 
 
 def clip_global_norm(grads: dict[str, Array], limit: float) -> tuple[dict[str, Array], float]:
@@ -24,5 +29,7 @@ def clip_global_norm(grads: dict[str, Array], limit: float) -> tuple[dict[str, A
     norm = float(to_host(global_norm(grads)))
     if norm <= limit or not isfinite(norm):
         return grads, norm
-    scale = limit / norm
-    return {name: g * scale for name, g in grads.items()}, norm
+    scale, arrays = limit / norm, list(grads.values())
+    at_once = find_override("scale_all", arrays[0], arrays, scale)
+    scaled = at_once(arrays, scale) if at_once else [g * scale for g in arrays]
+    return dict(zip(grads, scaled, strict=True)), norm

@@ -5,6 +5,7 @@ from typing import Any
 
 from minicap.backend import Array, backend_of, to_device
 from minicap.backend.dispatch import find_override
+from minicap.backend.pieces import by_pieces
 from minicap.errors import InputError, ShapeError
 
 Params = dict[str, Array]
@@ -67,14 +68,21 @@ class Rule:
             at_once(*arguments, **numbers)
             return
         for w, dw, slots in zip(ws, dws, memory, strict=True):
-            self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, slots)
+            by_pieces(self._update, w, dw, *slots.values())
+
+    def _update(self, w: Array, dw: Array, *memory: Array) -> None:
+        decayed = dw + self.weight_decay * w if self.weight_decay else dw
+        self.update(w, decayed, dict(zip(self.slots, memory, strict=True)))
 
     def numbers(self) -> dict[str, float]:
         """What the rule depends on besides learning rate and weight decay."""
         return {}
 
     def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        """Change w, and the memory arrays shaped like it, in place."""
+        """Change w, and the memory arrays shaped like it, in place and entry by entry.
+
+        Large arrays come in pieces, to stay in cache.
+        """
         raise NotImplementedError(f"{type(self).__name__}.update")
 
     def arrays(self) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minicap.backend import Array, backend_of, to_device, to_host
+from minicap.backend.memory import explain_out_of_memory
 from minicap.backend.random import RandomStream
 from minicap.data.progress import Progress
 from minicap.errors import FormatError, InputError, ShapeError, TrainingError
@@ -96,7 +97,8 @@ class Trainer:
         """Train to the last epoch; returns the records of all epochs.
 
         Raises InputError when the folder holds another run already, TrainingError when the loss, a gradient
-        or a parameter is no longer finite; the last good checkpoint is then still there.
+        or a parameter is no longer finite, DeviceMemoryError when a GPU is full; the last good checkpoint is
+        then still there.
         """
         if not self.resumed and self.run.holds_a_run:
             raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
@@ -125,7 +127,8 @@ class Trainer:
             progress.reach(here.batch)
             for indices in self.batches_left():
                 started = perf_counter()
-                loss, count = self.train_step(self.examples.batch(indices))
+                with explain_out_of_memory(len(indices)):
+                    loss, count = self.train_step(self.examples.batch(indices))
                 here.step, here.batch = here.step + 1, here.batch + 1
                 here.loss_sum, here.loss_count = here.loss_sum + loss * count, here.loss_count + count
                 here.seconds += perf_counter() - started
@@ -190,7 +193,9 @@ class Trainer:
         total, count = 0.0, 0
         for start in range(0, len(examples), self.config.batch_size):
             indices = np.arange(start, min(start + self.config.batch_size, len(examples)))
-            loss, _, size = self._loss(examples.batch(indices), RandomStream(self.config.seed), train=False)
+            stream = RandomStream(self.config.seed)
+            with explain_out_of_memory(len(indices)):
+                loss, _, size = self._loss(examples.batch(indices), stream, train=False)
             total, count = total + loss * size, count + size
         return total / count
 

@@ -21,6 +21,18 @@ class Flags(NamedTuple):
     f_contiguous: bool
 
 
+class Device(NamedTuple):
+    """The device that an array lies on."""
+
+    id: int
+
+
+class Memory(NamedTuple):
+    """Where an array begins."""
+
+    ptr: int
+
+
 def _xp() -> Any:
     from strict_cupy.namespace import xp  # it imports this module
 
@@ -98,6 +110,8 @@ class StrictArray:
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
+    device = property(lambda self: Device(0))
+    data = property(lambda self: Memory(self._host.ctypes.data))
     flags = property(lambda self: Flags(self._host.flags.c_contiguous, self._host.flags.f_contiguous))
 
     def __len__(self) -> int:

@@ -1,0 +1,39 @@
+// What every kernel file begins with.  Compiled with -DREAL=float or double, -DLABEL=int or "long long".
+//
+// A parameter list says everything about a launch: the launcher reads it, comments too.  An array's comment
+// begins with its shape in terms of the integers beside it, [N, 4 * H]; arrays are C-contiguous, smaller than
+// 2^31 entries, and null only where the comment says "or null".  `real` is the dtype of the layer, `label` that
+// of class and word indices.  No result depends on the order in which threads run.
+
+typedef REAL real;
+typedef LABEL label;
+typedef unsigned long long word64;
+
+#define KERNEL extern "C" __global__ void
+
+// The thread's number in the whole launch; kernels without rows work on entry `thread()` and no other.
+__device__ inline unsigned thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
+
+__device__ inline real sigmoid(real x) { return real(0.5) * (tanh(real(0.5) * x) + 1); }
+
+// Sum or maximum over the block, in an order that is always the same; every thread gets it.  All threads must
+// call it, with room for 32 numbers in shared memory.
+__device__ inline real sum_block(real value, real* shared) {
+  for (int distance = 16; distance; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = threadIdx.x % 32 < blockDim.x / 32 ? shared[threadIdx.x % 32] : real(0);
+  for (int distance = 16; distance; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
+  __syncthreads();
+  return value;
+}
+
+__device__ inline real max_block(real value, real* shared) {
+  for (int distance = 16; distance; distance /= 2) value = fmax(value, __shfl_xor_sync(~0u, value, distance));
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = shared[threadIdx.x % 32 % (blockDim.x / 32)];
+  for (int distance = 16; distance; distance /= 2) value = fmax(value, __shfl_xor_sync(~0u, value, distance));
+  __syncthreads();
+  return value;
+}

@@ -1,0 +1,255 @@
+"""Launching CUDA kernels with every argument checked: CuPy itself would read whatever it is handed.
+
+The parameter list of a kernel in its .cu file, with the shapes in its comments, is the one place that says
+what the kernel takes; the launcher reads it there.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicap.backend.arrays import Array, backend_of, find_backend
+from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
+
+MOST_ENTRIES = 2**31 - 1  # kernels count entries in 32 bits
+THREADS_PER_BLOCK = 256
+
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "bool": np.dtype(bool),
+    "int": np.dtype(np.int32),
+    "long long": np.dtype(np.int64),
+    "word64": np.dtype(np.uint64),
+}
+_LIMITS = {name: (int(np.iinfo(d).min), int(np.iinfo(d).max)) for name, d in _DTYPES.items() if d.kind != "b"}
+_REALS = (np.dtype(np.float32), np.dtype(np.float64))
+_LABELS = (np.dtype(np.int64), np.dtype(np.int32))
+_CPP = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
+_NULL = np.uintp(0)  # CuPy would pass None on as no argument at all
+
+_KERNEL = re.compile(r"^KERNEL (\w+)\((.*?)\) \{", re.DOTALL | re.MULTILINE)
+_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
+_PARAMETER = re.compile(r"(?:const )?(\w[\w ]*?)(\*?) (\w+)(?:,|$)[^\S\n]*(?://(.*))?")
+_SHAPE = re.compile(r"\s*\[(.*?)\]\s*(or null)?")
+
+
+class Parameter(NamedTuple):
+    """One parameter of a kernel.
+
+    type: as written in C++.  shape: an array's, as written, None for a scalar.
+    optional: whether an array may be None.
+    """
+
+    name: str
+    type: str
+    shape: str | None = None
+    optional: bool = False
+
+
+class Signature(NamedTuple):
+    """The parameters of a kernel, in the order of its source.
+
+    sizes: from the integers by name to the number of entries of every array.
+    """
+
+    parameters: tuple[Parameter, ...]
+    names: frozenset[str]
+    arrays: tuple[Parameter, ...]
+    scalars: tuple[Parameter, ...]
+    sizes: Callable[..., tuple[int, ...]]
+
+
+@cache
+def source_of(file: str) -> str:
+    """CUDA C++ of a kernel file, after the prelude that all of them begin with, its includes filled in."""
+    folder = files(__package__) / "kernels"
+
+    def text(name: str) -> str:
+        return _INCLUDE.sub(lambda found: text(found[1]), (folder / name).read_text(encoding="utf-8"))
+
+    return text("prelude.cuh") + "\n" + text(file)
+
+
+@cache
+def kernel_files() -> tuple[str, ...]:
+    """Every kernel file there is."""
+    folder = files(__package__) / "kernels"
+    return tuple(sorted(path.name for path in folder.iterdir() if path.name.endswith(".cu")))
+
+
+@cache
+def kernels_in(file: str) -> dict[str, Signature]:
+    """The kernels of a file and their parameters, as its source declares them."""
+    return {name: _signature(name, text) for name, text in _KERNEL.findall(source_of(file))}
+
+
+def _signature(kernel: str, text: str) -> Signature:
+    found = []
+    for type_name, star, name, comment in _PARAMETER.findall(text):
+        shape = _SHAPE.match(comment)
+        if not star:
+            found.append(Parameter(name, type_name))
+        elif shape is None:
+            raise InputError(f"kernel {kernel}: the comment at {name} must begin with its shape, [N, D]")
+        else:
+            found.append(Parameter(name, type_name, shape[1], shape[2] is not None))
+    arrays = tuple(p for p in found if p.shape is not None)
+    scalars = tuple(p for p in found if p.shape is None)
+    products = ("*".join(f"({factor})" for factor in (p.shape or "").split(",")) for p in arrays)
+    integers = ", ".join(p.name for p in scalars if p.type == "int")
+    sizes = eval(
+        f"lambda {integers}: ({''.join(f'{product}, ' for product in products)})", {"__builtins__": {}}
+    )
+    return Signature(tuple(found), frozenset(p.name for p in found), arrays, scalars, sizes)
+
+
+def compile_options(real: str, label: str = "int64") -> tuple[str, ...]:
+    """Options for NVRTC that choose the dtypes of a module."""
+    return ("-std=c++17", f"-DREAL={_CPP[real]}", f"-DLABEL={_CPP[label]}")
+
+
+@cache
+def _function(
+    raw_module: Callable[..., Any], file: str, name: str, real: np.dtype[Any], label: np.dtype[Any]
+) -> Any:
+    try:
+        return _module(raw_module, file, real.name, label.name).get_function(name)
+    except (ImportError, OSError, RuntimeError) as error:  # NVRTC missing, or of another CUDA than CuPy's
+        raise BackendMissing(
+            f"kernel {name} does not compile: {error}; install the CuPy that fits your driver: "
+            'pip install "minicap[gpu-cuda12]" (or gpu-cuda13)'
+        ) from error
+
+
+@cache
+def _module(raw_module: Callable[..., Any], file: str, real: str, label: str) -> Any:
+    return raw_module(code=source_of(file), options=compile_options(real, label))
+
+
+class Kernel:
+    """A kernel of a file in backend/gpu/kernels, compiled when it is first launched.
+
+    Its parameters are passed as keywords.  Nothing is launched when there is nothing to do.
+
+    Raises DtypeError, ShapeError, BackendMismatch and InputError naming the kernel and the argument: another
+    dtype, a size that does not follow from the integers, memory that is not C-contiguous, an array on another
+    backend or device, an integer that the parameter cannot hold.
+    """
+
+    def __init__(self, file: str, name: str) -> None:
+        self.file, self.name = file, name
+        self._signature: Signature | None = None  # read when first launched
+
+    def threads(self, count: int, /, **values: Any) -> None:
+        """Launch at least that many threads, one an entry, in blocks of 256."""
+        self.blocks(-(-count // THREADS_PER_BLOCK), **values)
+
+    def blocks(self, count: int, like: Array | None = None, /, **values: Any) -> None:
+        """Launch that many blocks of 256 threads, one a row or a tile.
+
+        like: an array that says the backend and what `real` is, where no parameter is an array.
+        """
+        signature = self._signature or self._load()
+        if values.keys() != signature.names:
+            wrong = ", ".join(sorted(values.keys() ^ signature.names))
+            raise InputError(f"kernel {self.name}: missing or unknown argument {wrong}")
+        real, label = self._dtypes(signature, values, like)
+        arguments, integers = dict(values), {}
+        for p in signature.scalars:
+            value = values[p.name]
+            arguments[p.name] = self._number(p, value, real)
+            if p.type == "int":
+                integers[p.name] = value
+        first = like
+        for p, size in zip(signature.arrays, signature.sizes(**integers), strict=True):
+            array = values[p.name]
+            if array is None and p.optional:
+                arguments[p.name] = _NULL
+                continue
+            first = array if first is None else first
+            dtype = real if p.type == "real" else label if p.type == "label" else _DTYPES[p.type]
+            # What is wrong is worked out only when something is.
+            if not (
+                array is not None
+                and type(array) is type(first)
+                and array.dtype is dtype
+                and array.size == size <= MOST_ENTRIES
+                and array.flags.c_contiguous
+                and array.device == first.device
+            ):
+                self._refuse(p, dtype, size, integers, {a.name: values[a.name] for a in signature.arrays})
+        if count:
+            owner = find_backend(first)
+            assert owner is not None
+            function = _function(owner.xp.RawModule, self.file, self.name, real, label)
+            ordered = tuple([arguments[p.name] for p in signature.parameters])
+            function((count,), (THREADS_PER_BLOCK,), ordered)
+
+    def _load(self) -> Signature:
+        self._signature = kernels_in(self.file)[self.name]
+        return self._signature
+
+    def _dtypes(
+        self, signature: Signature, values: dict[str, Any], like: Array | None
+    ) -> tuple[np.dtype[Any], np.dtype[Any]]:
+        """What `real` and `label` stand for in this call: the dtype of the first such array."""
+        real, label = None if like is None else like.dtype, None
+        for p in signature.arrays:
+            if real is None and p.type == "real":
+                real = getattr(values[p.name], "dtype", None)
+            elif label is None and p.type == "label":
+                label = getattr(values[p.name], "dtype", None)
+        for dtype, allowed in ((real, _REALS), (label, _LABELS)):
+            if dtype is not None and dtype not in allowed:
+                known = " and ".join(map(str, allowed))
+                raise DtypeError(f"kernel {self.name}: {dtype} arrays; it reads {known}")
+        return real or _REALS[0], label or _LABELS[0]
+
+    def _number(self, p: Parameter, value: Any, real: np.dtype[Any]) -> Any:
+        """A scalar as CuPy passes it on, of exactly the width that the kernel reads; or a struct."""
+        if p.type == "real":
+            return real.type(value)
+        if p.type not in _LIMITS:
+            return value  # a struct, by value
+        if type(value) is not int:
+            raise DtypeError(f"kernel {self.name}: {p.name} is a {type(value).__name__} but must be an int")
+        least, most = _LIMITS[p.type]
+        if not least <= value <= most:
+            raise InputError(f"kernel {self.name}: {p.name} is {value}, which {p.type} cannot hold")
+        return _DTYPES[p.type].type(value)
+
+    def _refuse(
+        self, p: Parameter, dtype: np.dtype[Any], size: int, integers: dict[str, int], given: dict[str, Any]
+    ) -> None:
+        """Say why an array cannot be read.  Returns when it can after all."""
+        array, kernel = given[p.name], f"kernel {self.name}"
+        if array is None:
+            raise InputError(f"{kernel}: {p.name} is None but must be an array [{p.shape}]")
+        backend_of(**given)
+        if array.dtype != dtype:
+            raise DtypeError(f"{kernel}: {p.name} is {array.dtype} but must be {dtype}")
+        if array.size != size:
+            where = ", ".join(f"{name} {value}" for name, value in integers.items())
+            shape = f"{array.shape} but must hold [{p.shape}]"
+            raise ShapeError(f"{kernel}: {p.name} is {shape} = {size} entries ({where})")
+        if size > MOST_ENTRIES:
+            raise ShapeError(f"{kernel}: {p.name} has {size} entries, more than 2^31 - 1")
+        if not array.flags.c_contiguous:
+            raise InputError(f"{kernel}: {p.name} is not C-contiguous; copy it first")
+        for name, other in given.items():
+            if other is not None and other.device != array.device:
+                raise BackendMismatch(f"{kernel}: {name} is on {other.device} but {p.name} on {array.device}")
+
+
+def readable(*arrays: Array | None) -> bool:
+    """Whether kernels can work on these arrays: one backend, all float32 or all float64, none too large."""
+    given = [array for array in arrays if array is not None]
+    dtype = getattr(given[0], "dtype", None)
+    owner = find_backend(given[0])
+    return all(
+        find_backend(array) is owner and array.dtype == dtype and 0 < array.size <= MOST_ENTRIES
+        for array in given
+    ) and dtype in (np.float32, np.float64)

@@ -1,0 +1,154 @@
+"""Batch and layer normalisation: statistics, output and running values in one kernel."""
+
+from typing import Any, NamedTuple
+
+from minicap.backend.arrays import Array, backend_of
+from minicap.backend.checks import check_dout
+from minicap.backend.dispatch import Override
+from minicap.backend.gpu.images import Planes, planes, planes_in
+from minicap.backend.gpu.launcher import Kernel, readable
+
+_batchnorm_forward = Kernel("normalization.cu", "batchnorm_forward")
+_batchnorm_backward = Kernel("normalization.cu", "batchnorm_backward")
+_layernorm_forward = Kernel("normalization.cu", "layernorm_forward")
+_layernorm_backward = Kernel("normalization.cu", "layernorm_backward")
+_layernorm_parameters = Kernel("normalization.cu", "layernorm_parameters")
+
+
+class BatchnormKernelCache(NamedTuple):
+    x: Planes  # as images, (N, D, 1, 1) for a batch of vectors
+    shape: tuple[int, ...]  # of x as given
+    gamma: Array
+    mean: Array  # (C,) that x was normalised with
+    inv_std: Array  # (C,)
+    train: bool
+    running_mean: Array  # after this batch
+    running_var: Array
+
+
+class SpatialBatchnormKernelCache(BatchnormKernelCache):
+    """The same for images; a cache says which backward reads it."""
+
+
+def batchnorm_forward(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_var: Array,
+    train: bool = True,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+) -> tuple[Array, BatchnormKernelCache]:
+    """batchnorm_forward of minicap.layers.normalization."""
+    xp = backend_of(x=x).xp
+    given = planes(_as_images(x))
+    out = Planes(xp.empty_like(given.memory), given.channels_first)
+    mean, inv_std = xp.empty_like(gamma), xp.empty_like(gamma)
+    next_mean, next_var = (
+        (xp.empty_like(gamma), xp.empty_like(gamma)) if train else (running_mean, running_var)
+    )
+    parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
+    moved = dict(next_mean=next_mean, next_var=next_var) if train else dict(next_mean=None, next_var=None)
+    results = dict(mean=mean, inv_std=inv_std, **moved)
+    shares = dict(momentum=float(momentum), new_share=1 - float(momentum))
+    options = dict(**shares, eps=float(eps), train=int(train))
+    _batchnorm_forward.blocks(
+        len(gamma), x=given.memory, out=out.memory, **parameters, **results, **options, **_sizes(given)
+    )
+    cache = BatchnormKernelCache(given, x.shape, gamma, mean, inv_std, train, next_mean, next_var)
+    return out.images.reshape(x.shape), cache
+
+
+def batchnorm_backward(dout: Array, cache: BatchnormKernelCache) -> tuple[Array, Array, Array]:
+    """Its gradients: dx, dgamma, dbeta."""
+    x, shape, gamma, mean, inv_std, train, _, _ = cache
+    xp = check_dout(batchnorm_backward, shape, dout=dout)
+    dout = planes_in(_as_images(dout), x.channels_first)
+    dx = Planes(xp.empty_like(dout), x.channels_first)
+    dgamma, dbeta = xp.empty_like(gamma), xp.empty_like(gamma)
+    given = dict(dout=dout, x=x.memory, gamma=gamma, mean=mean, inv_std=inv_std)
+    _batchnorm_backward.blocks(
+        len(gamma), **given, dx=dx.memory, dgamma=dgamma, dbeta=dbeta, train=int(train), **_sizes(x)
+    )
+    return dx.images.reshape(shape), dgamma, dbeta
+
+
+def spatial_batchnorm_forward(
+    x: Array, *parameters: Any, **options: Any
+) -> tuple[Array, BatchnormKernelCache]:
+    """spatial_batchnorm_forward of minicap.layers.normalization."""
+    out, cache = batchnorm_forward(x, *parameters, **options)
+    return out, SpatialBatchnormKernelCache(*cache)
+
+
+class LayernormKernelCache(NamedTuple):
+    x_hat: Array  # (..., D) normalised, before gamma and beta
+    inv_std: Array  # (...)
+    gamma: Array  # (D,)
+
+
+def layernorm_forward(
+    x: Array, gamma: Array, beta: Array, eps: float = 1e-5
+) -> tuple[Array, LayernormKernelCache]:
+    """layernorm_forward of minicap.layers.normalization."""
+    xp = backend_of(x=x).xp
+    x = xp.ascontiguousarray(x)
+    out, x_hat, inv_std = xp.empty_like(x), xp.empty_like(x), xp.empty(x.shape[:-1], dtype=x.dtype)
+    arrays = dict(x=x, gamma=gamma, beta=beta, out=out, x_hat=x_hat, inv_std=inv_std)
+    _layernorm_forward.blocks(inv_std.size, **arrays, eps=float(eps), rows=inv_std.size, D=len(gamma))
+    return out, LayernormKernelCache(x_hat, inv_std, gamma)
+
+
+def layernorm_backward(dout: Array, cache: LayernormKernelCache) -> tuple[Array, Array, Array]:
+    """Its gradients: dx, dgamma, dbeta."""
+    x_hat, inv_std, gamma = cache
+    xp = check_dout(layernorm_backward, x_hat.shape, dout=dout)
+    dout = xp.ascontiguousarray(dout)
+    dx, dgamma, dbeta = xp.empty_like(x_hat), xp.empty_like(gamma), xp.empty_like(gamma)
+    arrays, sizes = dict(dout=dout, x_hat=x_hat), dict(rows=inv_std.size, D=len(gamma))
+    _layernorm_backward.blocks(inv_std.size, **arrays, gamma=gamma, inv_std=inv_std, dx=dx, **sizes)
+    _layernorm_parameters.threads(len(gamma), **arrays, dgamma=dgamma, dbeta=dbeta, **sizes)
+    return dx, dgamma, dbeta
+
+
+def _as_images(x: Array) -> Array:
+    """(N, C, ...) as (N, C, H, W); a view."""
+    return x if x.ndim == 4 else x.reshape(*x.shape[:2], -1, 1)
+
+
+def _sizes(x: Planes) -> dict[str, int]:
+    N, C, H, W = x.images.shape
+    return dict(N=N, C=C, P=H * W, **x.steps)
+
+
+def _supports_batchnorm(x: Array, gamma: Array, beta: Array, *statistics: Any, **options: Any) -> bool:
+    named = {name: options[name] for name in ("running_mean", "running_var") if name in options}
+    vectors = (gamma, beta, *statistics[:2], *named.values())
+    if len(vectors) != 4 or x.ndim < 2 or not readable(x, *vectors):
+        return False
+    in_one_piece = x.ndim == 4 or x.flags.c_contiguous
+    return in_one_piece and all(v.shape == (x.shape[1],) and v.flags.c_contiguous for v in vectors)
+
+
+def _supports_spatial(x: Array, *parameters: Any, **options: Any) -> bool:
+    return x.ndim == 4 and _supports_batchnorm(x, *parameters, **options)
+
+
+def _supports_layernorm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
+    vectors = (gamma, beta)
+    in_one_piece = all(v.shape == x.shape[-1:] and v.flags.c_contiguous for v in vectors)
+    return x.ndim >= 1 and readable(x, *vectors) and in_one_piece
+
+
+OVERRIDES = (
+    Override("batchnorm", batchnorm_forward, _supports_batchnorm, BatchnormKernelCache, batchnorm_backward),
+    Override(
+        "spatial_batchnorm",
+        spatial_batchnorm_forward,
+        _supports_spatial,
+        SpatialBatchnormKernelCache,
+        batchnorm_backward,
+    ),
+    Override("layernorm", layernorm_forward, _supports_layernorm, LayernormKernelCache, layernorm_backward),
+)

@@ -1,0 +1,32 @@
+"""The faster pairs of the CuPy backend: CUDA kernels in place of many array operations."""
+
+from minicap.backend.dispatch import Override
+from minicap.backend.gpu import (
+    activations,
+    affine,
+    attention,
+    conv,
+    dropout,
+    embedding,
+    losses,
+    normalization,
+    pooling,
+    recurrent,
+    small_conv,
+    updates,
+)
+
+OVERRIDES: tuple[Override, ...] = (
+    *activations.OVERRIDES,
+    *affine.OVERRIDES,
+    *small_conv.OVERRIDES,  # before conv: the first that takes the arguments is taken
+    *conv.OVERRIDES,
+    *pooling.OVERRIDES,
+    *normalization.OVERRIDES,
+    *dropout.OVERRIDES,
+    *recurrent.OVERRIDES,
+    *losses.OVERRIDES,
+    *embedding.OVERRIDES,
+    *attention.OVERRIDES,
+    *updates.OVERRIDES,
+)

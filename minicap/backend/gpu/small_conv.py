@@ -1,0 +1,87 @@
+"""Small convolutions: one kernel forward, two backward, and no columns in memory."""
+
+from math import prod
+from typing import Any, NamedTuple
+
+from minicap.backend.arrays import Array, backend_of
+from minicap.backend.checks import check_dout
+from minicap.backend.dispatch import Override
+from minicap.backend.gpu import conv
+from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
+from minicap.backend.gpu.launcher import Kernel
+from minicap.backend.gpu.products import SMALL_PRODUCT, tiles
+from minicap.backend.windows import IntOrPair, Padding, Window, window_over
+
+_conv_forward = Kernel("conv.cu", "conv_forward")
+_conv_backward = Kernel("conv.cu", "conv_backward")
+_conv_add_parts = Kernel("conv.cu", "conv_add_parts")
+
+ENOUGH_BLOCKS = 256  # to keep a large GPU busy
+SHORTEST_PART = 512  # places that are worth a block of their own
+
+
+class SmallConvCache(NamedTuple):
+    x: Planes
+    w: Array  # (F, C, HH, WW)
+    has_bias: bool
+    window: Window
+
+
+def conv_forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair = 1,
+    pad: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> tuple[Array, SmallConvCache]:
+    """conv_forward of minicap.layers.conv, for one group."""
+    window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
+    given, places = planes(x), len(x) * prod(window.out)
+    out = backend_of(x=x).xp.empty((len(x), len(w), *window.out), dtype=x.dtype)
+    sizes = dict(F=len(w), **conv.sizes_of(given, window, slice(0, len(x))))
+    del sizes["first"]
+    _conv_forward.blocks(tiles(len(w), places), x=given.memory, w=w, b=b, out=out, **sizes)
+    return out, SmallConvCache(given, w, b is not None, window)
+
+
+def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
+    """Its gradients: dx, None without input_gradient, dw and, when b was given, db (F,)."""
+    x, w, has_bias, window = cache
+    (N, C, H, W), F, K = x.images.shape, len(w), prod(w.shape[1:])
+    xp = check_dout(conv_backward, (N, F, *window.out), dout=dout)
+    dx = new_planes((N, C, H, W), dout, x.channels_first) if input_gradient else None
+    dw = xp.empty_like(w)
+    db = xp.empty(F, dtype=w.dtype) if has_bias else None
+    places, of_dw = N * prod(window.out), tiles(F, K + 1)
+    parts = max(1, min(ENOUGH_BLOCKS // of_dw, places // SHORTEST_PART))
+    length = -(-places // parts)
+    partial = xp.empty((parts, F, K + 1), dtype=w.dtype)
+    arrays = dict(dout=planes_in(dout, False), x=x.memory, w=w, partial=partial)
+    arrays["dx"] = None if dx is None else dx.memory
+    sizes = dict(F=F, **conv.sizes_of(x, window, slice(0, N)))
+    del sizes["first"]
+    blocks = parts * of_dw + (0 if dx is None else tiles(C, N * H * W))
+    _conv_backward.blocks(blocks, **arrays, **sizes, parts=parts, length=length)
+    _conv_add_parts.threads(F * (K + 1), partial=partial, dw=dw, db=db, parts=parts, F=F, K=K)
+    dx_images = None if dx is None else dx.images
+    return (dx_images, dw, db) if db is not None else (dx_images, dw)
+
+
+def _supports(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair = 1,
+    pad: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> bool:
+    if groups != 1 or not conv.supports(x, w, b, stride, pad, dilation, groups):
+        return False
+    # Without a stride there are at most about as many places as pixels.
+    return len(x) * prod(x.shape[2:]) * w.size <= SMALL_PRODUCT
+
+
+OVERRIDES = (Override("conv", conv_forward, _supports, SmallConvCache, conv_backward),)

@@ -1,0 +1,104 @@
+"""Update rules of minicap.optim for many parameters in one launch.
+
+The addresses of all arrays travel by value, inside the launch, so nothing is copied to the device.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from minicap.backend.arrays import backend_of
+from minicap.backend.dispatch import Override
+from minicap.backend.gpu.launcher import Kernel, readable
+
+MOST_TENSORS, ENTRIES_A_BLOCK = 32, 1024  # as in updates.cu
+
+TENSORS = np.dtype(
+    [
+        *((name, np.uint64, MOST_TENSORS) for name in ("w", "dw", "memory0", "memory1")),
+        ("size", np.int32, MOST_TENSORS),
+        ("first_block", np.int32, MOST_TENSORS + 1),
+        ("count", np.int32),
+    ],
+    align=True,
+)
+
+Arrays = Sequence[Any]  # CuPy's: their addresses and devices are asked for
+Slots = Sequence[Mapping[str, Any]]  # memory arrays of each parameter, in the rule's order
+RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adam")
+_KERNELS = {rule: Kernel("updates.cu", f"{rule}_update") for rule in RULES}
+
+
+_sum_squares = Kernel("updates.cu", "sum_squares")
+_scale_gradients = Kernel("updates.cu", "scale_gradients")
+
+
+def global_norm(grads: Arrays) -> Any:
+    """global_norm of minicap.optim.clipping: sums over blocks of entries, then the sum of those."""
+    xp, sums = backend_of(grad=grads[0]).xp, []
+    for start in range(0, len(grads), MOST_TENSORS):
+        some = grads[start : start + MOST_TENSORS]
+        tensors, blocks = _table(some, some, [{}] * len(some))
+        sums.append(xp.empty(blocks, dtype=some[0].dtype))
+        _sum_squares.blocks(blocks, some[0], tensors=tensors, sums=sums[-1], blocks=blocks)
+    return xp.sqrt((sums[0] if len(sums) == 1 else xp.concatenate(sums)).sum())
+
+
+def scale_all(grads: Arrays, scale: float) -> list[Any]:
+    """Every gradient times the same number."""
+    scaled = [backend_of(grad=grad).xp.empty_like(grad) for grad in grads]
+    for start in range(0, len(grads), MOST_TENSORS):
+        some = slice(start, start + MOST_TENSORS)
+        slots = [{"scaled": array} for array in scaled[some]]
+        tensors, blocks = _table(grads[some], grads[some], slots)
+        _scale_gradients.blocks(blocks, grads[start], tensors=tensors, scale=scale)
+    return scaled
+
+
+def update_all(rule: str, ws: Arrays, dws: Arrays, memory: Slots, **numbers: float) -> None:
+    """Move the parameters ws by their gradients dws.  numbers: the rule's own, by the kernel's names."""
+    for start in range(0, len(ws), MOST_TENSORS):
+        some = slice(start, start + MOST_TENSORS)
+        tensors, blocks = _table(ws[some], dws[some], memory[some])
+        _KERNELS[rule].blocks(blocks, ws[start], tensors=tensors, **numbers)
+
+
+def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
+    """The struct that the kernels read, and how many blocks they need."""
+    table, block = np.zeros((), TENSORS), 0
+    for t, (w, dw, slots) in enumerate(zip(ws, dws, memory, strict=True)):
+        arrays = dict(w=w, dw=dw) | {f"memory{k}": array for k, array in enumerate(slots.values())}
+        for name, array in arrays.items():
+            table[name][t] = array.data.ptr
+        table["size"][t], table["first_block"][t] = w.size, block
+        block += -(-w.size // ENTRIES_A_BLOCK)
+    table["first_block"][len(ws)], table["count"] = block, len(ws)
+    return table, block
+
+
+def _supports(rule: str, ws: Arrays, dws: Arrays, memory: Slots, **numbers: float) -> bool:
+    if rule not in RULES:
+        return False
+    arrays = [*ws, *dws, *(array for slots in memory for array in slots.values())]
+    alike = all(
+        array.shape == w.shape for w, slots in zip(ws, memory, strict=True) for array in slots.values()
+    )
+    return alike and _addressable(arrays)
+
+
+def _addressable(arrays: Arrays) -> bool:
+    """Whether a kernel may find the arrays by their addresses alone."""
+    in_one_piece = all(array.flags.c_contiguous for array in arrays)
+    return readable(*arrays) and in_one_piece and all(a.device == arrays[0].device for a in arrays)
+
+
+def _supports_grads(grads: Arrays, scale: float = 1.0) -> bool:
+    return _addressable(grads)
+
+
+OVERRIDES = (
+    Override("update_all", update_all, _supports),
+    Override("global_norm", global_norm, _supports_grads),
+    Override("scale_all", scale_all, _supports_grads),
+)

@@ -1,0 +1,280 @@
+"""Every override of the CuPy backend equals its textbook pair; the kernels run, on the CPU."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_cpu import ORDERS, thread_order
+from strict_cupy import counting, strict_cupy_backend
+
+from minicap.backend import (
+    Backend,
+    BackendMissing,
+    Override,
+    get_backend,
+    textbook,
+    to_device,
+    to_host,
+    use_backend,
+)
+from minicap.backend.gpu.overrides import OVERRIDES
+from minicap.errors import MinicapError, ShapeError
+from minicap.gradcheck.case import Case, Inputs
+from minicap.gradcheck.library import all_layers, load_cases
+from minicap.gradcheck.nested import flatten, map_leaves
+
+# Of the largest entry; the fast pair in float32 is compared with the textbook in float64.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def normal(*shape: int) -> Callable[[np.random.Generator], Any]:
+    return lambda rng: rng.normal(size=shape)
+
+
+def larger(layer: str, variant: str, **arguments: Any) -> Case:
+    """A case of several blocks of threads; an argument that is a function draws its value."""
+
+    def make(rng: np.random.Generator) -> Inputs:
+        return {name: value(rng) if callable(value) else value for name, value in arguments.items()}
+
+    return Case(layer, variant, make)
+
+
+def channels_first(N: int, C: int, H: int, W: int) -> Callable[[np.random.Generator], Any]:
+    """Images as a convolution leaves them."""
+    return lambda rng: rng.normal(size=(C, N, H, W)).swapaxes(0, 1)
+
+
+def statistics(C: int) -> dict[str, Any]:
+    return dict(gamma=normal(C), beta=normal(C), running_mean=normal(C), running_var=np.ones(C))
+
+
+def weights(D: int, H: int, gates: int) -> dict[str, Any]:
+    return dict(Wx=scaled(D, gates * H), Wh=scaled(H, gates * H), b=normal(gates * H))
+
+
+def scaled_filters(*shape: int) -> Callable[[np.random.Generator], Any]:
+    return lambda rng: rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+
+
+def scaled(rows: int, columns: int) -> Callable[[np.random.Generator], Any]:
+    return lambda rng: rng.normal(size=(rows, columns)) / np.sqrt(rows)
+
+
+def classes(*shape: int, below: int, dtype: Any = np.int64) -> Callable[[np.random.Generator], Any]:
+    return lambda rng: rng.integers(below, size=shape, dtype=dtype)
+
+
+LARGER = [
+    larger("affine", "several tiles", x=normal(70, 9, 9), w=normal(81, 90), b=normal(90)),
+    larger(
+        "conv", "several tiles", x=normal(9, 17, 8, 9), w=scaled_filters(70, 17, 3, 3), b=normal(70), pad=1
+    ),
+    larger("batchnorm", "many", x=normal(300, 5), **statistics(5)),
+    larger("spatial_batchnorm", "many", x=normal(5, 7, 9, 11), **statistics(7)),
+    larger("spatial_batchnorm", "channels first", x=channels_first(5, 7, 9, 11), **statistics(7)),
+    larger("layernorm", "many features", x=normal(3, 5, 600), gamma=normal(600), beta=normal(600)),
+    larger("dropout", "channels first", x=channels_first(3, 5, 4, 6), rate=0.3, rng=5),
+    larger("relu", "many", x=normal(3, 400)),
+    larger("conv", "several blocks", x=normal(3, 5, 11, 9), w=normal(7, 5, 3, 3), b=normal(7), pad=1),
+    larger("conv", "channels first", x=channels_first(3, 5, 11, 9), w=normal(4, 5, 3, 2), b=None, stride=2),
+    larger("max_pool", "several blocks", x=normal(3, 5, 17, 12), size=3, stride=2, pad=1),
+    larger("max_pool", "channels first", x=channels_first(3, 5, 8, 6)),
+    larger("avg_pool", "several blocks", x=normal(3, 5, 17, 12), size=3, stride=2, pad=1),
+    larger("avg_pool", "channels first", x=channels_first(3, 5, 8, 6)),
+    larger("dropout", "many blocks", x=normal(7, 5, 13, 31), rate=0.3, rng=5),
+    larger("spatial_dropout", "many channels", x=normal(5, 70, 3, 2), rate=0.3, rng=5),
+    larger("lstm", "several blocks", x=normal(13, 3, 6), h0=normal(13, 41), **weights(6, 41, 4)),
+    larger(
+        "gru", "several blocks", x=normal(13, 3, 6), h0=normal(13, 41), **weights(6, 41, 3), bh=normal(123)
+    ),
+    larger("rnn", "several blocks", x=normal(13, 3, 6), h0=normal(13, 41), **weights(6, 41, 1)),
+    larger("softmax_loss", "many classes", x=normal(5, 1003), y=classes(5, below=1003)),
+    larger("softmax_loss", "one class", x=normal(3, 1), y=np.zeros(3, int), reduction="none"),
+    larger("softmax_loss", "32-bit classes", x=normal(4, 33), y=classes(4, below=33, dtype=np.int32)),
+    larger("softmax_loss", "far apart", x=lambda rng: 300 * rng.normal(size=(4, 50)), y=classes(4, below=50)),
+    *(
+        larger(
+            "temporal_softmax_loss",
+            f"many words, {reduction}, {'masked' if mask is not None else 'all'}",
+            x=normal(3, 4, 700),
+            y=classes(3, 4, below=700),
+            mask=mask,
+            reduction=reduction,
+            label_smoothing=0.1,
+        )
+        for reduction in ("mean", "words", "sum", "none")
+        for mask in (None, np.arange(12).reshape(3, 4) % 4 < 2)
+    ),
+    larger("embedding", "frequent words", ids=classes(9, 11, below=7), table=normal(300, 261)),
+    larger(
+        "embedding", "32-bit", ids=classes(9, below=7, dtype=np.int32), table=normal(8, 3), padding_index=2
+    ),
+    larger(
+        "additive_attention",
+        "many places",
+        **(dict(h=normal(3, 49, 40), d=normal(3, 6), W1=scaled(40, 300), W2=scaled(6, 300))),
+        **(
+            dict(
+                b=normal(300),
+                v=lambda rng: 0.1 * rng.normal(size=300),
+                mask=np.arange(147).reshape(3, 49) < 120,
+            )
+        ),
+    ),
+    larger("dot_product_attention", "many keys", q=normal(2, 3, 8), k=normal(2, 400, 8), v=normal(2, 400, 5)),
+]
+CASES = [*load_cases(), *LARGER]
+
+
+@cache
+def supporting(case: Case, dtype: str) -> tuple[Override, ...]:
+    """The overrides that take this case."""
+    inputs = on_device(inputs_of(case, dtype), strict_cupy_backend())
+    return tuple(o for o in OVERRIDES if o.layer == case.layer and o.supports(**inputs))
+
+
+def inputs_of(case: Case, dtype: str) -> Inputs:
+    def cast(leaf: Any) -> Any:
+        return leaf.astype(dtype) if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf
+
+    return map_leaves(cast, case.make(np.random.default_rng(0)))
+
+
+def on_device(values: Any, backend: Any = None) -> Any:
+    """Every host array moved to a backend, by default the one that new arrays are made on."""
+    return map_leaves(lambda leaf: to_device(leaf, backend) if isinstance(leaf, np.ndarray) else leaf, values)
+
+
+def run(forward: Any, backward: Any, inputs: Inputs, dtype: str) -> list[Any]:
+    """Outputs and gradients, flat; the upstream gradients are a fixed draw."""
+    result = forward(**inputs)
+    if backward is None:
+        return flatten(result)
+    *outs, cache = result
+    rng = np.random.default_rng(1)
+    douts = [rng.normal(size=out.shape).astype(dtype) for out in outs]
+    if not isinstance(outs[0], np.ndarray):
+        douts = on_device(douts)
+    with counting() as counts:
+        gradients = backward(*douts, cache)
+    assert not counts.stalls
+    return [*outs, *flatten(gradients)]
+
+
+PAIRS = [
+    pytest.param(case, dtype, id=f"{case.layer} {case.variant} {dtype}".replace("  ", " "))
+    for case in CASES
+    for dtype in TOLERANCE
+    if case.layer in {o.layer for o in OVERRIDES} and supporting(case, dtype)
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(("case", "dtype"), PAIRS)
+def test_an_override_equals_its_textbook_pair(case: Case, dtype: str, order: str, gpu: Backend):
+    layer = all_layers()[case.layer]
+    with textbook():
+        expected = run(layer.forward, layer.backward, inputs_of(case, "float64"), "float64")
+    for override in supporting(case, dtype):
+        with thread_order(order), counting() as counts:
+            got = run(override.forward, override.backward, on_device(inputs_of(case, dtype)), dtype)
+        assert not counts.nondeterministic
+        assert len(got) == len(expected)
+        for ours, theirs in zip(got, expected, strict=True):
+            assert isinstance(ours, gpu.array_type)
+            assert ours.dtype == dtype
+            assert ours.shape == theirs.shape
+            atol = TOLERANCE[dtype] * max(1.0, np.abs(theirs).max())
+            np.testing.assert_allclose(to_host(ours), theirs, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_every_override_is_reached_by_a_case(dtype: str):
+    reached = {override for case in CASES for override in supporting(case, dtype)}
+    assert reached == {override for override in OVERRIDES if override.layer in all_layers()}
+
+
+def spoilt(inputs: Inputs) -> Any:
+    """The inputs with one array changed: shorter, with an axis more, of another dtype, or on the host."""
+    for name, value in inputs.items():
+        if not isinstance(value, np.ndarray):
+            continue
+        others = {key: on_device(other) for key, other in inputs.items() if key != name}
+        for changed in (value[..., :-1], value[None], value.astype(np.float16)):
+            yield others | {name: on_device(changed)}
+        yield others | {name: value}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in load_cases() if supporting(case, "float32")],
+    ids=lambda case: f"{case.layer} {case.variant}",
+)
+def test_what_the_textbook_refuses_no_override_takes(case: Case, gpu: Backend):
+    layer = all_layers()[case.layer]
+    for inputs in spoilt(inputs_of(case, "float32")):
+        try:
+            with textbook():
+                layer.forward(**inputs)
+        except MinicapError as error:
+            with pytest.raises(type(error)):
+                layer.forward(**inputs)
+        except Exception:
+            continue  # what the textbook does not look at, such as the range of an index on a GPU
+        else:
+            layer.forward(**inputs)
+
+
+@pytest.mark.parametrize(
+    "override", [o for o in OVERRIDES if o.backward], ids=lambda o: o.forward.__module__ + o.layer
+)
+def test_a_gradient_of_another_shape_is_refused(override: Override, gpu: Backend):
+    case = next(case for case in load_cases() if override in supporting(case, "float64"))
+    *outs, cache = override.forward(**on_device(inputs_of(case, "float64")))
+    douts = [gpu.xp.zeros(out.shape) for out in outs]
+    for i, dout in enumerate(douts):
+        with pytest.raises(ShapeError, match=r"is \(.* but the forward's output is"):
+            override.backward(*douts[:i], dout[..., :-1], *douts[i + 1 :], cache)
+
+
+@pytest.mark.parametrize("case", LARGER, ids=lambda case: f"{case.layer} {case.variant}")
+def test_no_bit_depends_on_the_order_of_threads(case: Case, gpu: Backend):
+    for override in supporting(case, "float32"):
+        results = []
+        for order in ORDERS:
+            with thread_order(order):
+                inputs = on_device(inputs_of(case, "float32"))
+                results.append(run(override.forward, override.backward, inputs, "float32"))
+        for first, *others in zip(*results, strict=True):
+            for other in others:
+                np.testing.assert_array_equal(to_host(other), to_host(first))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_every_override_is_right_and_repeats_its_bits(own_backends: None):
+    try:
+        get_backend("cupy")
+    except BackendMissing as missing:
+        pytest.skip(str(missing))
+    wrong = []
+    for case in CASES:
+        for override in supporting(case, "float32"):
+            layer = all_layers()[case.layer]
+            with textbook():
+                expected = run(layer.forward, layer.backward, inputs_of(case, "float64"), "float64")
+            with use_backend("cupy"):
+                runs = [
+                    run(override.forward, override.backward, on_device(inputs_of(case, "float32")), "float32")
+                    for _ in range(3)
+                ]
+            for position, (theirs, *ours) in enumerate(zip(expected, *runs, strict=True)):
+                first, *others = map(to_host, ours)
+                error = np.abs(first - theirs).max() / max(1.0, np.abs(theirs).max())
+                if not error < TOLERANCE["float32"]:
+                    wrong.append(f"{case.layer} {case.variant}, result {position}: error {error:.1e}")
+                if not all(np.array_equal(first, other) for other in others):
+                    wrong.append(f"{case.layer} {case.variant}, result {position}: runs differ")
+    assert not wrong, "\n".join(wrong)

@@ -1,0 +1,168 @@
+"""A RawModule that runs CUDA C++ kernels on the CPU, for machines without a GPU.
+
+It stands in for cupy.RawModule: the same source is compiled by g++ behind cuda_on_cpu.h, once, and kept under
+its hash in the folder for temporary files.  Arguments must be device arrays and NumPy scalars of exactly the
+sizes that the kernel declares; CuPy would not notice.
+"""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from strict_cupy import StrictArray
+from strict_cupy.counts import count
+
+ORDERS = ("forward", "reversed", "shuffled")
+SANITIZE = "MINICAP_SANITIZE_KERNELS"  # in the environment: build with AddressSanitizer
+HEADER = Path(__file__).with_name("cuda_on_cpu.h")
+ERRORS = {1: "a barrier that not every thread reaches", 2: "a block, grid or shared memory beyond the limits"}
+
+_order = ORDERS[0]
+
+
+class LaunchError(RuntimeError):
+    """A launch that a GPU would refuse, hang on, or answer with garbage."""
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = [
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared_bytes", ctypes.c_uint64),
+        ("cooperative", ctypes.c_int),
+        ("order", ctypes.c_int),
+        ("kernel", ctypes.c_void_p),
+        ("arguments", ctypes.c_void_p),
+        ("barrier", ctypes.c_void_p),
+        ("first", ctypes.c_long),
+        ("last", ctypes.c_long),
+    ]
+
+
+def compiler() -> str | None:
+    """The C++ compiler, or None where there is none."""
+    return shutil.which("g++")
+
+
+@contextmanager
+def thread_order(order: str) -> Iterator[None]:
+    """Start threads and blocks in this order: "forward", "reversed" or "shuffled"."""
+    global _order
+    before, _order = _order, order
+    assert order in ORDERS
+    try:
+        yield
+    finally:
+        _order = before
+
+
+class RawModule:
+    """cupy.RawModule, on the CPU."""
+
+    def __init__(self, *, code: str, options: tuple[str, ...] = ()) -> None:
+        names = re.findall(r"^(?:KERNEL|extern \"C\" __global__ void) (\w+)\(", code, re.MULTILINE)
+        launchers = "\n".join(f"ON_CPU({name})" for name in names)
+        self._library = _build(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}\n', _flags(options))
+
+    def get_function(self, name: str) -> Callable[..., None]:
+        launch, sizes = getattr(self._library, f"{name}__launch"), getattr(self._library, f"{name}__sizes")
+        bytes_wanted = _sizes(sizes)
+
+        def call(
+            grid: tuple[int, ...],
+            block: tuple[int, ...],
+            args: tuple[Any, ...],
+            *,
+            shared_mem: int = 0,
+            enable_cooperative_groups: bool = False,
+        ) -> None:
+            count("launches")
+            values = [_bytes_of(name, i, arg) for i, arg in enumerate(args)]
+            if [len(value) for value in values] != bytes_wanted:
+                given = [len(value) for value in values]
+                raise LaunchError(f"{name}: arguments of {given} bytes but the kernel reads {bytes_wanted}")
+            buffers = [ctypes.create_string_buffer(value, len(value)) for value in values]
+            pointers = (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))
+            how = _Launch(
+                _three(grid), _three(block), shared_mem, int(enable_cooperative_groups), ORDERS.index(_order)
+            )
+            if error := launch(ctypes.byref(how), pointers):
+                raise LaunchError(f"{name}: {ERRORS[error]}")
+
+        return call
+
+
+def _sizes(function: Any) -> list[int]:
+    room = (ctypes.c_int * 64)()
+    number = function(room)
+    return list(room[:number])
+
+
+def _three(sizes: tuple[int, ...]) -> Any:
+    return (ctypes.c_uint * 3)(*sizes, *(1,) * (3 - len(sizes)))
+
+
+def _bytes_of(kernel: str, position: int, value: Any) -> bytes:
+    """The argument as the kernel finds it: an array's address, or a number."""
+    if isinstance(value, StrictArray):
+        return np.uintp(value._host.ctypes.data).tobytes()
+    if isinstance(value, np.generic) or (
+        isinstance(value, np.ndarray) and value.dtype.names and not value.ndim
+    ):
+        return value.tobytes()
+    raise LaunchError(
+        f"{kernel}: argument {position} is a {type(value).__name__}; pass arrays and NumPy scalars"
+    )
+
+
+def _flags(options: tuple[str, ...]) -> list[str]:
+    chosen = [option for option in options if option.startswith("-D")]
+    sanitizer = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"]
+    return [
+        *(
+            "-std=c++17",
+            "-O1",
+            "-fPIC",
+            "-shared",
+            "-pthread",
+            "-w",
+            "-fno-strict-aliasing",
+            "-ffp-contract=off",
+        ),
+        *(sanitizer if os.environ.get(SANITIZE) else []),
+        *chosen,
+    ]
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"minicap-cuda-on-cpu-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _build(code: str, flags: list[str]) -> ctypes.CDLL:
+    key = hashlib.sha256("\0".join([code, HEADER.read_text(encoding="utf-8"), *flags]).encode()).hexdigest()[
+        :24
+    ]
+    library = _folder() / f"{key}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=_folder()) as work:
+            source, built = Path(work) / "kernels.cpp", Path(work) / "kernels.so"
+            source.write_text(code, encoding="utf-8")
+            command = [compiler() or "g++", *flags, f"-I{HEADER.parent}", str(source), "-o", str(built)]
+            outcome = subprocess.run(command, capture_output=True, text=True)
+            if outcome.returncode:
+                raise LaunchError(f"g++ refuses the kernels:\n{outcome.stderr[:4000]}")
+            os.replace(built, library)
+    return ctypes.CDLL(str(library))
