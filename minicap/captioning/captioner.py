@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, to_host
-from minicap.captioning.decoding import Hypothesis, beam_search, greedy, sample
+from minicap.backend import Array, to_device, to_host
+from minicap.captioning.decoding import Hypothesis, State, beam_search, greedy, sample
 from minicap.captioning.encoders import Encoder, make_encoder
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
 from minicap.captioning.vocabulary import Vocabulary
@@ -98,7 +98,9 @@ class Captioner:
 
         Raises InputError when the file cannot be written.
         """
-        arrays = {name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()}
+        arrays = {
+            name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()
+        }
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
     def features(self, photos: Sequence[str | os.PathLike[str]]) -> Array:
@@ -116,15 +118,23 @@ class Captioner:
     ) -> list[list[Hypothesis]]:
         """Hypotheses for every row of features (N, F), best first.
 
-        beam 1 is greedy decoding; a temperature above 0 draws one caption instead.
+        beam 1 is greedy decoding; a temperature above 0 draws one caption instead.  <unk> is never said.
         """
-        model, words = self.model, self.vocabulary
-        state, limit = model.start(features), self.max_words + 1
+        words, limit = self.vocabulary, self.max_words + 1
+        state = self.model.start(features)
+        unsaid = np.zeros(len(words), dtype=np.float32)
+        unsaid[[words.pad, words.start, words.unk]] = -np.inf
+        unsaid = to_device(unsaid)
+
+        def step(state: State, last: Array) -> tuple[Array, State]:
+            log_probs, state = self.model.step(state, last)
+            return log_probs + unsaid, state
+
         if temperature:
-            return [[h] for h in sample(model.step, state, words.start, words.end, limit, temperature, rng)]
+            return [[h] for h in sample(step, state, words.start, words.end, limit, temperature, rng)]
         if beam == 1:
-            return [[h] for h in greedy(model.step, state, words.start, words.end, limit)]
-        return beam_search(model.step, state, words.start, words.end, limit, beam, length_power)
+            return [[h] for h in greedy(step, state, words.start, words.end, limit)]
+        return beam_search(step, state, words.start, words.end, limit, beam, length_power)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The hypothesis as a sentence of tokens."""

@@ -75,7 +75,9 @@ class CaptionModel(Module):
     def standardize(self, features: Array) -> None:
         """Take the mean and standard deviation of the features (N, F) of the training photos."""
         features = to_host(features)
-        std = np.maximum(features.std(axis=0), 1e-3 * features.std())  # a channel that never fires stays quiet
+        std = np.maximum(
+            features.std(axis=0), 1e-3 * features.std()
+        )  # a channel that never fires stays quiet
         for name, values in (("feature_mean", features.mean(axis=0)), ("feature_std", std)):
             self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
 
@@ -115,12 +117,10 @@ class CaptionModel(Module):
     ) -> tuple[Array, Gradients]:
         """Cross-entropy a word and its gradients; count as in minicap.nn.Classifier.loss."""
         scores, cache = self.forward(batch, train, rng)
-        loss, dscores = temporal_softmax_loss(scores, batch["next_words"], batch["mask"], reduction="sum")
-        scale = 1 / (count or self.count(batch))
-        if not train:
-            return loss * scale, {}
-        _, grads = self.backward(dscores * scale, cache)
-        return loss * scale, grads
+        # A mean as a sum of weighted words; scaling dscores instead would be a pass over all scores.
+        weights = batch["mask"] / (count or self.count(batch))
+        loss, dscores = temporal_softmax_loss(scores, batch["next_words"], weights, reduction="sum")
+        return loss, self.backward(dscores, cache)[1] if train else {}
 
     def start(self, features: Array) -> State:
         """The state after the images have been read; features (N, F)."""

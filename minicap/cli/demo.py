@@ -1,6 +1,7 @@
 """`minicap demo`: from photos to captions on the embedded sample."""
 
 import argparse
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
@@ -24,7 +25,7 @@ from minicap.training.caption_run import (
 CONFIG = CaptionRunConfig(
     data=CaptionDataConfig(min_count=2, max_words=16),
     model=CaptionModelConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
-    training=TrainingConfig(epochs=25, batch_size=32, learning_rate=2e-3),
+    training=TrainingConfig(epochs=30, batch_size=32, learning_rate=2e-3, schedule="cosine"),
 )
 
 
@@ -51,12 +52,17 @@ def run(args: argparse.Namespace) -> int:
     trainer.fit()
 
     scores, captions = evaluate(captioner, held_out, beam=3)
-    print("\nHeld-out photos, captioned by the model and by a human:\n")
-    for path, caption, humans in list(zip(held_out.paths, captions, held_out.raw, strict=True))[:10]:
-        print(f"  {path.name}\n    model: {caption}\n    human: {humans[0]}")
-    shipped, _ = evaluate(Captioner.shipped(), held_out, beam=3)
+    shipped_scores, shipped_captions = evaluate(Captioner.shipped(), held_out, beam=3)
+    print("\nHeld-out photos, captioned by this model, by the shipped one, and by a human:\n")
+    rows = zip(held_out.paths, captions, shipped_captions, held_out.raw, strict=True)
+    for path, caption, shipped, humans in islice(rows, 10):
+        print(
+            f"  {path.name}\n    this demo: {caption}\n    shipped:   {shipped}\n    human:     {humans[0]}"
+        )
     print()
-    print_scores({f"this demo ({len(train.paths)} photos)": scores, "shipped captioner": shipped})
+    print_scores(
+        {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}
+    )
     draw_curves(run_folder)
     _draw_sheet(run_folder, held_out, captions)
     seconds = perf_counter() - started
