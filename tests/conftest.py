@@ -10,6 +10,9 @@ from strict_cupy import strict_cupy_backend
 
 from minicap.backend import Backend, BackendMissing, arrays, get_backend, register_backend, use_backend
 
+# Tests repeat, and leave nothing in the cache folder of whoever runs them.
+os.environ.setdefault("MINICAP_AUTOTUNE", "0")
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

@@ -66,9 +66,7 @@ def random_uint16(stream: RandomStream, shape: tuple[int, ...], backend: Backend
     return words.view(np.uint16)[skip : skip + count].reshape(shape)
 
 
-def random_keep(
-    stream: RandomStream, shape: tuple[int, ...], rate: float, backend: Backend = NUMPY
-) -> Array:
+def random_keep(stream: RandomStream, shape: tuple[int, ...], rate: float, backend: Backend = NUMPY) -> Array:
     """Which entries of a block of samples to keep when each is dropped with probability rate, in (0, 1).
 
     shape: (N, ...).  Returns bool, True where the entry's 16 bits are >= round(rate * 65536).

@@ -112,7 +112,7 @@ class Captioner:
         self,
         features: Array,
         beam: int = 3,
-        length_power: float = 0.0,
+        length_power: float = 0.7,
         temperature: float = 0.0,
         rng: np.random.Generator | int = 0,
     ) -> list[list[Hypothesis]]:

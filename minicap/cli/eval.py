@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="K",
         help="beam sizes (default: 1 3)",
     )
-    parser.add_argument("--length-power", type=float, default=0.0, help="length normalisation (default: 0)")
+    parser.add_argument("--length-power", type=float, default=0.7, help="length normalisation (default: 0.7)")
     parser.add_argument("--baselines", action="store_true", help="score three systems without a model too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """The fully connected layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.backend import Array, accelerated
 from minicap.layers.checks import check, check_dout, flat_size, shape_error
@@ -29,14 +29,15 @@ def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
 
 
 @accelerated
-def affine_backward(dout: Array, cache: AffineCache) -> tuple[Array, Array, Array]:
+def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True) -> tuple[Any, Array, Array]:
     """Gradients of affine_forward.  dout: (N, M).  Returns dx like x, dw (D, M), db (M,).
 
+    input_gradient=False: dx is None, where nobody needs it, as for the data that a network starts from.
     out[n, m] = sum_d x[n, d] w[d, m] + b[m], so each of the three is a product with dout.
     """
     x, w = cache
     check_dout(affine_backward, (len(x), w.shape[1]), dout=dout)
-    dx = (dout @ w.T).reshape(x.shape)
+    dx = (dout @ w.T).reshape(x.shape) if input_gradient else None
     dw = x.reshape(len(x), -1).T @ dout
     db = dout.sum(axis=0)
     return dx, dw, db

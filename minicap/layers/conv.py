@@ -1,6 +1,6 @@
 """The convolution layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.backend import Array, accelerated
 from minicap.backend.columns import col2im, few_images, im2col
@@ -65,8 +65,10 @@ def conv_forward(
 
 
 @accelerated
-def conv_backward(dout: Array, cache: ConvCache) -> tuple[Array, ...]:
+def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
     """Gradients of conv_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db (F,); no db when b was None.
+
+    input_gradient=False: dx is None, where nobody needs it, as for the images that a network starts from.
 
     In each group  out = filters columns + b,  so as in the affine layer  dfilters = dout columns^T  and
     dcolumns = filters^T dout; and since im2col copies pixels, dx adds up the gradients of all their copies.
@@ -76,13 +78,14 @@ def conv_backward(dout: Array, cache: ConvCache) -> tuple[Array, ...]:
     xp = check_dout(conv_backward, (len(x), F, *window.out), dout=dout)
 
     filters = w.reshape(groups, F // groups, -1)
-    dx = xp.empty(x.shape, dtype=x.dtype)
+    dx = xp.empty(x.shape, dtype=x.dtype) if input_gradient else None
     dfilters = xp.zeros(filters.shape, dtype=w.dtype)
     for some in few_images(x, window):
         columns = im2col(x[some], window).reshape(groups, channels_seen * HH * WW, -1)
         dscores = dout[some].swapaxes(0, 1).reshape(groups, F // groups, -1)
         dfilters += dscores @ columns.swapaxes(1, 2)
-        dcolumns = filters.swapaxes(1, 2) @ dscores
-        dx[some] = col2im(dcolumns.reshape(x.shape[1], HH, WW, -1, *window.out), window)
+        if dx is not None:
+            dcolumns = filters.swapaxes(1, 2) @ dscores
+            dx[some] = col2im(dcolumns.reshape(x.shape[1], HH, WW, -1, *window.out), window)
     dw = dfilters.reshape(w.shape)
     return (dx, dw, dout.sum(axis=(0, 2, 3))) if has_bias else (dx, dw)

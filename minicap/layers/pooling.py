@@ -147,4 +147,3 @@ def global_max_pool_backward(dout: Array, cache: GlobalMaxPoolCache) -> Array:
     xp = check_dout(global_max_pool_backward, (N, C), dout=dout)
     wins = xp.arange(H * W) == cache.winner[:, :, None]
     return (dout[:, :, None] * wins).reshape(cache.shape)
-

@@ -25,3 +25,7 @@ class Affine(Module):
     def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
         dx, dw, db = affine_backward(dout, cache)
         return dx, {"w": dw, "b": db}
+
+    def parameter_gradients(self, dout: Array, cache: Any) -> Gradients:
+        _, dw, db = affine_backward(dout, cache, input_gradient=False)
+        return {"w": dw, "b": db}

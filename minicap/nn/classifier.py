@@ -40,5 +40,4 @@ class Classifier(Module):
         scale = 1 / (count or self.count(batch))
         if not train:
             return loss * scale, {}
-        _, grads = self.net.backward(dscores * scale, cache)
-        return loss * scale, prefixed("net", grads)
+        return loss * scale, prefixed("net", self.net.parameter_gradients(dscores * scale, cache))

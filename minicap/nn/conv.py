@@ -36,3 +36,7 @@ class Conv2d(Module):
     def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
         dx, dw, db = conv_backward(dout, cache)
         return dx, {"w": dw, "b": db}
+
+    def parameter_gradients(self, dout: Array, cache: Any) -> Gradients:
+        _, dw, db = conv_backward(dout, cache, input_gradient=False)
+        return {"w": dw, "b": db}

@@ -44,6 +44,10 @@ class Module:
         """Gradient of the input, and of every parameter by its name."""
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
+    def parameter_gradients(self, dout: Any, cache: Any) -> Gradients:
+        """Gradients of the parameters alone, for a network's first layers: nobody needs its input's."""
+        return self.backward(dout, cache)[1]
+
     def __call__(self, x: Any) -> Any:
         """Outputs in evaluation mode."""
         return self.forward(x)[0]

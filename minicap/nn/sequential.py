@@ -35,8 +35,19 @@ class Sequential(Module):
         return x, caches
 
     def backward(self, dout: Any, cache: list[Any]) -> tuple[Any, Gradients]:
+        return self._backward(list(self.children.items()), dout, cache)
+
+    def parameter_gradients(self, dout: Any, cache: list[Any]) -> Gradients:
+        if not self.children:
+            return {}
+        (name, first), *others = self.children.items()
+        dout, grads = self._backward(others, dout, cache[1:])
+        return grads | prefixed(name, first.parameter_gradients(dout, cache[0]))
+
+    @staticmethod
+    def _backward(modules: list[tuple[str, Module]], dout: Any, cache: list[Any]) -> tuple[Any, Gradients]:
         grads: Gradients = {}
-        for (name, module), own_cache in zip(reversed(self.children.items()), reversed(cache), strict=True):
+        for (name, module), own_cache in zip(reversed(modules), reversed(cache), strict=True):
             dout, own = module.backward(dout, own_cache)
             grads |= prefixed(name, own)
         return dout, grads

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from threadpoolctl import ThreadpoolController
 
 from minicap.backend import Array, backend_of, get_backend
+from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.random import RandomStream
 
 Batch = dict[str, Array]
@@ -63,6 +64,7 @@ def sharded_loss(
     the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.
     count: where the caller knows it already; on a GPU, asking a batch for it waits for the device.
     """
+    keep_freed_memory()
     count = model.count(batch) if count is None else count
     parts = cut(batch, shards)
 

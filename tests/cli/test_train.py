@@ -113,7 +113,7 @@ def test_a_run_is_not_overwritten(run, tiny_data, refused):
 
 def test_a_loss_that_blows_up_keeps_the_last_good_checkpoint(tiny_data, tmp_path, refused):
     run = tmp_path / "run"
-    flags = [*SMALL, "--optimizer", "sgd", "--learning-rate", "1e30", "--clip-norm", "0"]
+    flags = [*SMALL, "--optimizer", "sgd", "--learning-rate", "1e38", "--clip-norm", "0"]
     message = refused("train", tiny_data, "--run", run, *flags)
     assert "stopped. The last good checkpoint is" in message
     assert "Try a smaller learning rate" in message

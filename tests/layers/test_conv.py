@@ -1,4 +1,5 @@
 import tracemalloc
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -181,3 +182,17 @@ def test_an_upstream_gradient_of_another_shape_is_refused():
     out, cache = conv_forward(X, W, B)
     with pytest.raises(ShapeError, match=r"conv_backward: dout is \(2, 6, 3, 3\) but .* \(2, 6, 3, 4\)"):
         conv_backward(out[:, :, :, 1:], cache)
+
+
+@pytest.mark.parametrize("accelerate", [True, False])
+@pytest.mark.parametrize(("channels", "groups"), [(3, 1), (20, 2)])
+def test_without_the_gradient_of_its_input_the_others_are_the_same(rng, channels, groups, accelerate):
+    x = rng.normal(size=(8, channels, 12, 12))
+    w, b = rng.normal(size=(10, channels // groups, 4, 4)), rng.normal(size=10)
+    with nullcontext() if accelerate else textbook():
+        out, cache = conv_forward(x, w, b, groups=groups)
+        _, dw, db = conv_backward(out, cache)
+        nothing, only_dw, only_db = conv_backward(out, cache, input_gradient=False)
+    assert nothing is None
+    np.testing.assert_array_equal(only_dw, dw)
+    np.testing.assert_array_equal(only_db, db)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicap import layers
+from minicap.backend import textbook
 from minicap.errors import BackendMismatch, DtypeError, ShapeError
 
 
@@ -172,7 +173,8 @@ def test_what_stands_on_the_padding_does_not_matter(kind):
 @every_kind
 def test_a_mask_of_ones_changes_nothing(kind):
     arrays, dh = draw_arrays(kind, 3, 4, 2, 5), np.random.default_rng(1).normal(size=(3, 4, 5))
-    h, gradients = forward_and_backward(kind, arrays, dh)
+    with textbook():  # a faster pair may take the call without a mask, and differ by rounding
+        h, gradients = forward_and_backward(kind, arrays, dh)
     for ones in (np.ones((3, 4)), np.ones((3, 4), dtype=bool)):
         h_masked, gradients_masked = forward_and_backward(kind, arrays, dh, mask=ones)
         np.testing.assert_array_equal(h_masked, h)

@@ -76,3 +76,25 @@ def test_two_dropout_layers_of_a_stack_draw_different_bits():
 def test_dropout_in_training_needs_a_stream():
     with pytest.raises(InputError, match="rng is missing"):
         Sequential(Dropout(0.5)).forward(np.ones((2, 3)), train=True)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Sequential(),
+        Sequential(ReLU(), Affine(6, 5)),
+        Sequential(Sequential(Affine(6, 4), ReLU()), Affine(4, 5)),
+        Sequential(Conv2d(6, 5, 1)),
+    ],
+    ids=lambda net: " ".join(net.children) or "empty",
+)
+def test_the_gradients_of_the_parameters_alone_are_those_of_the_backward(rng, net):
+    net.initialize(0, np.float64)
+    x = rng.normal(size=(4, 6, 3, 3) if "conv1" in net.children else (4, 6))
+    out, cache = net.forward(x)
+    dout = rng.normal(size=out.shape)
+    _, expected = net.backward(dout, cache)
+    grads = net.parameter_gradients(dout, cache)
+    assert set(grads) == set(expected) == set(net.params)
+    for name, grad in expected.items():
+        np.testing.assert_array_equal(grads[name], grad)

@@ -1,0 +1,81 @@
+"""Convolution as a matrix product over columns, a block of positions at a time: any window, stride, dilation.
+
+A row of the matrix is what the window sees at one position, (HH, WW, C), so that with the filters as
+(HH*WW*C, F) the product lies as the output does, (H, W, N, F).  The matrix of a whole batch would be HH*WW
+times the input; that of a block stays in cache.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minicap.backend.arrays import Array
+from minicap.backend.cpu import gemm
+from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, write
+from minicap.backend.cpu.memory import Scratch, as_hwnc
+from minicap.backend.windows import Window
+
+BLOCK_BYTES = 1 << 20  # columns of a block
+
+
+def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
+    """Fill out (N, F, OH, OW) from x (N, C, H, W) and w (F, C, HH, WW); any memory orders."""
+    images, outputs, scratch = as_hwnc(x), as_hwnc(out), Scratch(x.dtype)
+    F = len(w)
+    filters = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, F)
+    for block in _blocks(window, images.shape, F, x.itemsize):
+        columns = _columns(read_seen(images, block, window, scratch), block, window, scratch)
+        Y = scratch("Y", block.rows, block.cols, block.N, F)
+        gemm.times(columns.reshape(-1, len(filters)), filters, Y.reshape(-1, F))
+        if b is not None:
+            Y += b
+        write(Y, outputs, block.row, block.col, block.images)
+
+
+def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tuple[Array, Array]:
+    """Fill dx; return dw (F, C, HH, WW) and db (F,).
+
+    As in the textbook,  dfilters = dout^T columns  and  dcolumns = dout filters,  here with one product for
+    each entry of the window, so that its part of dcolumns lies in one piece and is quickly added to dx.
+    """
+    images, douts, dimages, scratch = as_hwnc(x), as_hwnc(dout), as_hwnc(dx), Scratch(x.dtype)
+    F, C, HH, WW = w.shape
+    by_tap = np.ascontiguousarray(w.transpose(2, 3, 0, 1)).reshape(HH * WW, F, C)
+    dfilters, db = np.zeros((F, HH * WW * C), x.dtype), np.zeros(F, x.dtype)
+    dimages[...] = 0
+    for block in _blocks(window, images.shape, F, x.itemsize):
+        dY = scratch("Y", block.rows, block.cols, block.N, F)
+        read(douts, block.row, block.col, block.images, dY)
+        flat = dY.reshape(-1, F)
+        db += np.ones(len(flat), x.dtype) @ flat
+        pixels = read_seen(images, block, window, scratch)
+        columns = _columns(pixels, block, window, scratch).reshape(len(flat), -1)
+        dfilters += np.matmul(flat.T, columns, out=scratch("dfilters", *dfilters.shape))
+
+        dcolumns = columns.reshape(HH * WW, -1, C)  # the columns have done their part
+        np.matmul(flat, by_tap, out=dcolumns)
+        pixels[...] = 0
+        for seen, dcolumn in zip(taps(pixels, block, window), dcolumns, strict=True):
+            seen += dcolumn.reshape(seen.shape)
+        add_seen(pixels, dimages, block, window)
+    return dfilters.reshape(F, HH, WW, C).transpose(0, 3, 1, 2), db
+
+
+def _columns(pixels: Array, block: Block, window: Window, scratch: Scratch) -> Array:
+    """What the window sees at each position of the block: (rows, cols, n, HH, WW, C)."""
+    (sh, sw), (dh, dw), (HH, WW) = window.stride, window.dilation, window.size
+    h, w, n, c = pixels.strides
+    shape = (block.rows, block.cols, block.N, HH, WW, pixels.shape[3])
+    strides = (h * sh, w * sw, n, h * dh, w * dw, c)
+    columns = scratch("columns", *shape)
+    columns[...] = np.ndarray(shape, pixels.dtype, pixels, strides=strides)
+    return columns
+
+
+def _blocks(window: Window, shape: tuple[int, ...], F: int, itemsize: int) -> Iterator[Block]:
+    N, C = shape[2:]
+    (HH, WW), (OH, OW) = window.size, window.out
+    positions = max(128, BLOCK_BYTES // (HH * WW * C * itemsize))
+    cols = min(OW, max(1, positions // N))
+    rows = min(OH, max(1, positions // (N * cols)))
+    return blocks(OH, OW, N, (rows, cols, min(N, positions)))

@@ -1,0 +1,142 @@
+"""Convolution of images with few channels, as the first layer of a network sees them.
+
+With one or three channels the rows of columns.py would be runs of one or three numbers.  Here the pixels are
+laid out as (C, H, phase, W, N), one phase for every remainder of the column by the stride, so that what an
+entry of the window sees along a whole output row is one contiguous run of OW * N numbers.  The columns are
+(C*HH*WW + 1, positions): a row of ones at the end carries the bias, and in the backward its gradient.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from minicap.backend.arrays import Array
+from minicap.backend.cpu import gemm
+from minicap.backend.cpu.conv.blocks import Block, blocks, read, write
+from minicap.backend.cpu.memory import Scratch, as_hwnc
+from minicap.backend.windows import Window
+
+BLOCK_BYTES = 1 << 20  # columns and outputs of a block
+MOST_CHANNELS = 8
+
+
+class _Phases(NamedTuple):
+    """Padded pixels (C, H, phase, W, N): column j of the image is at phase j % s, place j // s."""
+
+    pixels: Array
+    window: Window
+
+    def seen_by(self, q: int, block: Block) -> Array:
+        """What column q of the window sees from a block of positions: (C, HH, rows, cols, N), a view."""
+        (sh, sw), (dh, dw) = self.window.stride, self.window.dilation
+        place, phase = divmod(q * dw, sw)
+        row, col = block.row * sh, block.col + place
+        C, _, _, _, N = self.pixels.shape
+        c, h, p, w, n = self.pixels.strides
+        shape = (C, self.window.size[0], block.rows, block.cols, N)
+        start = row * h + phase * p + col * w
+        return np.ndarray(shape, self.pixels.dtype, self.pixels, start, (c, h * dh, h * sh, w, n))
+
+
+def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
+    """Fill out (N, F, OH, OW) from x (N, C, H, W) and w (F, C, HH, WW); any memory orders."""
+    outputs, scratch = as_hwnc(out), Scratch(x.dtype)
+    F = len(w)
+    filters = np.zeros((w[0].size + 1, F), x.dtype)
+    filters[:-1] = w.reshape(F, -1).T
+    if b is not None:
+        filters[-1] = b
+    for some, phases in _few_images(x, window):
+        for block in _blocks(window, some, len(filters) + F, x.itemsize):
+            columns = _columns(phases, block, scratch)
+            Y = scratch("Y", block.rows, block.cols, block.N, F)
+            gemm.times(columns.T, filters, Y.reshape(-1, F))
+            write(Y, outputs, block.row, block.col, some)
+
+
+def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window) -> tuple[Array, Array]:
+    """Fill dx, when there is one; return dw (F, C, HH, WW) and db (F,)."""
+    douts, scratch = as_hwnc(dout), Scratch(x.dtype)
+    F, C, HH, WW = w.shape
+    filters = w.reshape(F, -1).T
+    dfilters = np.zeros((w[0].size + 1, F), x.dtype)
+    for some, phases in _few_images(x, window):
+        dphases = _Phases(np.zeros_like(phases.pixels), window)
+        for block in _blocks(window, some, len(dfilters) + F, x.itemsize):
+            dY = scratch("Y", block.rows, block.cols, block.N, F)
+            read(douts, block.row, block.col, some, dY)
+            flat = dY.reshape(-1, F)
+            columns = _columns(phases, block, scratch)
+            dfilters += columns @ flat
+            if dx is None:
+                continue
+            np.matmul(filters, flat.T, out=columns[:-1])  # dcolumns; the columns have done their part
+            taps = columns[:-1].reshape(C, HH, WW, block.rows, block.cols, block.N)
+            for q in range(WW):
+                _add_overlapping(taps[:, :, q], dphases.seen_by(q, block))
+        if dx is not None:
+            _leave_phases(dphases, dx[some])
+    return dfilters[:-1].T.reshape(w.shape), dfilters[-1]
+
+
+def _add_overlapping(columns: Array, seen: Array) -> None:
+    """Add (C, HH, rows, cols, N), one row of the window at a time: what one of them sees does not overlap."""
+    for p in range(columns.shape[1]):
+        pixels = seen[:, p]
+        pixels += columns[:, p]
+
+
+def _columns(phases: _Phases, block: Block, scratch: Scratch) -> Array:
+    """What the window sees from a block of positions: (C*HH*WW + 1, positions), the last row all ones."""
+    C, N = phases.pixels.shape[0], phases.pixels.shape[-1]
+    HH, WW = phases.window.size
+    columns = scratch("columns", C * HH * WW + 1, block.rows * block.cols * N)
+    taps = columns[:-1].reshape(C, HH, WW, block.rows, block.cols, N)
+    for q in range(WW):
+        taps[:, :, q] = phases.seen_by(q, block)
+    columns[-1] = 1
+    return columns
+
+
+def _few_images(x: Array, window: Window) -> Iterator[tuple[slice, _Phases]]:
+    """The images in phases, so many at a time that a run is long enough."""
+    images = max(1, min(len(x), 4096 // window.out[1]))
+    for start in range(0, len(x), images):
+        some = slice(start, min(len(x), start + images))
+        yield some, _in_phases(x[some], window)
+
+
+def _in_phases(x: Array, window: Window) -> _Phases:
+    N, C, H, W = x.shape
+    s = window.stride[1]
+    (top, bottom), (left, right) = window.pad
+    pixels = np.zeros((C, top + H + bottom, s, -(-(left + W + right) // s), N), x.dtype)
+    phases = _Phases(pixels, window)
+    for part, image in _parts(phases, x):
+        part[...] = image
+    return phases
+
+
+def _leave_phases(phases: _Phases, x: Array) -> None:
+    for part, image in _parts(phases, x):
+        image[...] = part
+
+
+def _parts(phases: _Phases, x: Array) -> Iterator[tuple[Array, Array]]:
+    """The pixels of each phase, as they lie there and as they lie in the images: (C, H, W', N) both."""
+    H = x.shape[2]
+    s = phases.window.stride[1]
+    (top, _), (left, _) = phases.window.pad
+    for phase in range(s):
+        first = (phase - left) % s
+        place = (left + first) // s
+        image = x[:, :, :, first::s].transpose(1, 2, 3, 0)
+        yield phases.pixels[:, top : top + H, phase, place : place + image.shape[2]], image
+
+
+def _blocks(window: Window, some: slice, numbers: int, itemsize: int) -> Iterator[Block]:
+    (OH, OW), images = window.out, some.stop - some.start
+    positions = max(1, BLOCK_BYTES // (numbers * itemsize) // images)
+    cols = min(OW, positions)
+    return blocks(OH, OW, images, (min(OH, max(1, positions // cols)), cols, images))

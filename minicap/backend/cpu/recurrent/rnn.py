@@ -1,0 +1,75 @@
+"""The vanilla RNN over whole sequences."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minicap.backend.arrays import Array
+from minicap.backend.checks import check_dout
+from minicap.backend.cpu.recurrent.product import step_product
+from minicap.backend.cpu.recurrent.sequence import (
+    fits,
+    input_gradient,
+    input_product,
+    rows,
+    split_bias,
+    states_gradient,
+    with_ones,
+)
+from minicap.backend.dispatch import Override
+
+
+class RnnCache(NamedTuple):
+    x: Array  # (T, N, D + 1), with ones
+    Wx: Array  # (D, H)
+    Wh: Array  # (H, H)
+    h: Array  # (T + 1, N, H) states, h[0] = h0
+    activation: str
+
+
+def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, activation: str = "tanh", mask: Any = None) -> bool:
+    """Sequences without a mask."""
+    return mask is None and activation in ("tanh", "relu") and fits(1, x, h0, Wx, Wh, b)
+
+
+def rnn_forward(
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, activation: str = "tanh", mask: None = None
+) -> tuple[Array, RnnCache]:
+    """The product with h and one pass a step, in place of the pre-activations."""
+    (N, T, _), H = x.shape, len(Wh)
+    x = with_ones(x)
+    h = np.empty((T + 1, N, H), x.dtype)
+    h[0] = h0
+    input_product(x, Wx[None], b[None], h[None, 1:])
+    add_from_h = step_product(Wh[None], N)
+    zeros = np.zeros(H, x.dtype)  # a row of zeros is three times faster than one zero
+    for t in range(T):
+        if t or h0.any():
+            add_from_h(h[t], h[t + 1 : t + 2])
+        if activation == "tanh":
+            np.tanh(h[t + 1], out=h[t + 1])
+        else:
+            np.maximum(h[t + 1], zeros, out=h[t + 1])
+    return h[1:].swapaxes(0, 1), RnnCache(x, Wx, Wh, h, activation)
+
+
+def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array, Array]:
+    """A few passes and the product with da a step."""
+    x, Wx, Wh, h, activation = cache
+    check_dout(rnn_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
+    add_from_da = step_product(Wh.T[None], len(dh))
+    dstates = states_gradient(dh, h)
+    da = np.empty_like(h[1:])
+    for t in reversed(range(len(da))):
+        if activation == "tanh":
+            np.multiply(h[t + 1], h[t + 1], out=da[t])
+            np.subtract(1, da[t], out=da[t])
+            da[t] *= dstates[t + 1]
+        else:
+            np.multiply(h[t + 1] > 0, dstates[t + 1], out=da[t])
+        add_from_da(da[t], dstates[t : t + 1])
+    dWx, db = split_bias(rows(x).T @ rows(da))
+    return input_gradient(da, Wx), dstates[0], dWx, rows(h[:-1]).T @ rows(da), db
+
+
+RNN = Override("rnn", rnn_forward, supports, RnnCache, rnn_backward)

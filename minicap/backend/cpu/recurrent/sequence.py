@@ -1,0 +1,80 @@
+"""What the fast recurrent layers share.
+
+Gates come first and time second in memory, so that what a step works on is whole blocks (N, H): passes over
+rows that lie 4H apart take twice as long.  An input that is always 1 carries the bias: as the last row of Wx
+it becomes part of the product, and its gradient falls out as the last row of the weights'.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minicap.backend.arrays import Array
+from minicap.backend.cpu.memory import is_float
+
+CHUNK_BYTES = 1 << 16  # of the states of some steps; what is made of them, tenfold, is to stay in cache
+
+
+def fits(gates: int, x: Any, h0: Any, Wx: Any, Wh: Any, *biases: Any, c0: Any = None) -> bool:
+    """Whether these are float arrays of one dtype whose sizes fit; what is wrong, the textbook says."""
+    arrays = [a for a in (x, h0, Wx, Wh, *biases, c0) if a is not None]
+    if not all(is_float(a) and a.dtype == x.dtype for a in arrays) or x.ndim != 3:
+        return False
+    (N, _, D), H = x.shape, h0.shape[-1]
+    return (
+        h0.shape == (N, H)
+        and Wx.shape == (D, gates * H)
+        and Wh.shape == (H, gates * H)
+        and all(b.shape == (gates * H,) for b in biases)
+        and (c0 is None or c0.shape == (N, H))
+    )
+
+
+def gates_first(a: Array, gates: int) -> Array:
+    """(..., gates * H) as (gates, ..., H), a view."""
+    return np.moveaxis(a.reshape(*a.shape[:-1], gates, -1), -2, 0)
+
+
+def rows(a: Array) -> Array:
+    """(T, N, G) as (T * N, G), a view."""
+    return a.reshape(-1, a.shape[2])
+
+
+def with_ones(x: Array) -> Array:
+    """x (N, T, D) as (T, N, D + 1), with the input that is always 1."""
+    N, T, D = x.shape
+    out = np.empty((T, N, D + 1), x.dtype)
+    out[..., :D] = x.swapaxes(0, 1)
+    out[..., D] = 1
+    return out
+
+
+def input_product(x: Array, Wx: Array, b: Array, out: Array) -> None:
+    """out = x Wx + b.  x: (T, N, D + 1) with ones.  Wx: (G, D, H).  b: (G, H).  out: (G, T, N, H)."""
+    W = np.concatenate((Wx, b[:, None]), axis=1)
+    np.matmul(rows(x), W, out=out.reshape(len(W), -1, W.shape[2]))
+
+
+def input_gradient(da: Array, Wx: Array) -> Array:
+    """dx (N, T, D) from da (T, N, G)."""
+    T, N, _ = da.shape
+    return (rows(da) @ Wx.T).reshape(T, N, len(Wx)).swapaxes(0, 1)
+
+
+def split_bias(dW: Array) -> tuple[Array, Array]:
+    """dWx and db from the gradient of Wx with b as its last row."""
+    return dW[:-1], dW[-1]
+
+
+def states_gradient(dh: Array, h: Array) -> Array:
+    """dh (N, T, H) as the gradient of the states h (T + 1, N, H), before what comes from the steps after."""
+    out = np.empty_like(h)
+    out[0] = 0
+    out[1:] = dh.swapaxes(0, 1)
+    return out
+
+
+def chunks_backwards(h: Array) -> list[slice]:
+    """The steps of h (T + 1, N, H) in chunks that stay in cache, the last first."""
+    steps = max(1, CHUNK_BYTES // h[0].nbytes)
+    return [slice(max(0, end - steps), end) for end in range(len(h) - 1, 0, -steps)]

@@ -1,0 +1,83 @@
+"""Work cut over threads inside one layer, for calls that are not in a shard already.
+
+A fast convolution makes thousands of small matrix products.  BLAS with threads of its own would cut each of
+them and wait for the slower half every time; with one BLAS thread and the batch cut once, the threads only
+meet at the end.  How many threads a call may use is the number BLAS has been given: all cores unless
+OPENBLAS_NUM_THREADS or threadpoolctl says otherwise, and one inside a shard, where the shards are the
+parallelism.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import cache
+from typing import Any, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+
+LEAST_PRODUCTS = 1 << 22  # multiplications of a part; fewer are done before another thread has started
+
+_lock = threading.Lock()
+_inside = 0
+_threads_before = 1
+
+
+def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
+    """work(part) for all parts of a batch or of rows, at the same time; the results in the parts' order.
+
+    products: multiplications of the whole, which decide how many parts are worth a thread.
+    """
+    with _one_blas_thread() as allowed:
+        count = max(1, min(allowed, length, products // LEAST_PRODUCTS))
+        parts = [slice(length * i // count, length * (i + 1) // count) for i in range(count)]
+        waiting = [_pool(allowed).submit(copy_context().run, work, part) for part in parts[1:]]
+        try:
+            first = work(parts[0])
+        finally:
+            wait(waiting)
+        return [first, *(future.result() for future in waiting)]
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[int]:
+    """One BLAS thread for all calls inside; gives the number there was before."""
+    global _inside, _threads_before
+    with _lock:
+        if not _inside:
+            _threads_before = blas_threads()
+            _set_blas_threads(1)
+        _inside += 1
+        # A call from another thread meanwhile shares the cores with this one.
+        allowed = _threads_before if _inside == 1 else 1
+    try:
+        yield allowed
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _set_blas_threads(_threads_before)
+
+
+def blas_threads() -> int:
+    """How many threads BLAS may use; 1 for a BLAS that does not say."""
+    return max((library.num_threads for library in _libraries()), default=1) or 1
+
+
+def _set_blas_threads(count: int) -> None:
+    if count != blas_threads():
+        for library in _libraries():
+            library.set_num_threads(count)
+
+
+@cache
+def _libraries() -> list[Any]:
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+@cache
+def _pool(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=max(1, count - 1), thread_name_prefix="minicap-part")

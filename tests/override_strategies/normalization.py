@@ -1,0 +1,31 @@
+"""Batch normalisation with the channel as the fastest axis, of many rows and of images."""
+
+from math import prod
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minicap.backend.cpu.normalization import MIN_SIZE
+
+
+@st.composite
+def batches(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    D = draw(st.integers(1, 9))
+    others = [draw(st.integers(2, 9)) for _ in range(draw(st.integers(0, 2)))]
+    others.append(-(-MIN_SIZE // (D * prod(others))) + draw(st.integers(0, 3)))
+    # Far from zero the textbook loses digits in float32; tests/backend/cpu/test_normalization.py goes there.
+    x = draw(st.sampled_from([0, 1])) + rng.normal(size=(*others, D))
+    return dict(
+        x=np.moveaxis(x, -1, 1) if draw(st.booleans()) else x.swapaxes(1, -1),
+        gamma=rng.normal(size=D),
+        beta=rng.normal(size=D),
+        running_mean=rng.normal(size=D),
+        running_var=rng.uniform(0.5, 2, size=D),
+        train=draw(st.booleans()),
+        momentum=draw(st.floats(0, 1)),
+        eps=draw(st.sampled_from([1e-5, 1e-3])),
+    )
+
+
+STRATEGIES = {("batchnorm", "batchnorm_forward"): batches()}

@@ -1,0 +1,41 @@
+"""ReLU and dropout of arrays large enough not to be left to the textbook; the affine layer behind images."""
+
+from math import prod
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minicap.backend.cpu.pointwise import MIN_SIZE
+from minicap.backend.random import RandomStream
+
+
+def large(draw):
+    axes = [draw(st.integers(1, 9)) for _ in range(draw(st.integers(0, 3)))]
+    N = -(-MIN_SIZE // prod(axes)) + draw(st.integers(0, 5))
+    return np.random.default_rng(draw(st.integers(0, 99))).normal(size=(N, *axes))
+
+
+@st.composite
+def relus(draw):
+    return dict(x=large(draw))
+
+
+@st.composite
+def dropouts(draw):
+    rng = draw(st.one_of(st.integers(0, 9), st.builds(RandomStream, st.integers(0, 9), st.integers(0, 70))))
+    return dict(x=large(draw), rate=draw(st.floats(0.01, 0.99)), train=True, rng=rng)
+
+
+@st.composite
+def affines(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    N, M = draw(st.integers(1, 5)), draw(st.integers(1, 7))
+    sample = [draw(st.integers(1, 5)) for _ in range(draw(st.integers(2, 3)))]
+    return dict(x=rng.normal(size=(N, *sample)), w=rng.normal(size=(prod(sample), M)), b=rng.normal(size=M))
+
+
+STRATEGIES = {
+    ("relu", "relu_forward"): relus(),
+    ("dropout", "dropout_forward"): dropouts(),
+    ("affine", "affine_forward"): affines(),
+}
