@@ -27,7 +27,7 @@ def test_random_captions_are_drawn_alike_from_all_and_by_the_seed():
 
 def test_the_nearest_neighbour_is_the_one_of_the_most_similar_standardised_direction():
     features = np.array([[1.0, 0.0], [0.0, 100.0], [-1.0, -100.0]])
-    # In units of each channel's deviation, (0.9, 50) is nearer to the first photo; as it stands, to the second.
+    # In units of each channel's deviation, (0.9, 50) is nearer to the first photo; as it is, to the second.
     queries = np.array([[0.1, 0.0], [0.5, 60.0], [0.9, 50.0], [-0.5, -40.0]])
     expected = [CAPTIONS[i][0] for i in (0, 1, 0, 2)]
     assert nearest_neighbour(features, CAPTIONS, queries) == [" ".join(tokens) for tokens in expected]

@@ -1,6 +1,6 @@
 """ReLU and dropout: few passes, a mask of one byte an entry for the backward, and the memory order of x.
 
-A float times a bool is done at about the speed of memory; `where` and `copyto(where=)` take ten times as long.
+A float times a bool runs at about the speed of memory; `where` and `copyto(where=)` take ten times as long.
 """
 
 from typing import NamedTuple

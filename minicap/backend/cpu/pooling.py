@@ -177,7 +177,7 @@ def global_avg_pool_backward(dout: Array, cache: GlobalAvgPoolCache) -> Array:
 
 def _blocks(shape: Sequence[int], order: Sequence[int], itemsize: int, window: Window) -> Iterator[Block]:
     """Cut the work along whichever of height and images is slower in memory."""
-    N, _, H, _ = shape
+    N, *_ = shape
     OH, stride, size = window.out[ROWS], window.stride[ROWS], window.size[ROWS]
     pieces = -(-prod(shape) * itemsize // BLOCK_BYTES)
     by_rows = order.index(2) < order.index(0)
