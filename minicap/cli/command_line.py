@@ -36,7 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.  Exit code 0: done, 1: a check failed, 2: the user's input cannot be used."""
     # Captions and progress bars must not fail on a console with a narrow encoding.
     for stream in (sys.stdout, sys.stderr):

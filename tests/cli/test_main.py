@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from minicap import __version__
+from minicap.cli import COMMANDS, main
 from minicap.cli import classify as classify_command
-from minicap.cli import main
-from minicap.cli.command_line import COMMANDS
 
 
 def script() -> str:
