@@ -1,0 +1,15 @@
+"""All cases, one module a family; in each the sides stand next to each other."""
+
+from functools import cache
+
+from benchmarks.case import Case
+
+
+@cache
+def all_cases() -> dict[str, Case]:
+    """Every case by its name, in the order of the table."""
+    from benchmarks.cases import captions, conv, layers, networks, photos, recurrent, residual
+
+    modules = (conv, layers, networks, recurrent, captions, photos, residual)
+    cases = [case for module in modules for case in module.CASES]
+    return {case.name: case for case in cases}
