@@ -1,0 +1,13 @@
+"""The layers' own tests are about the textbook bodies; tests/backend/cpu holds the overrides against them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from minicap.backend import textbook
+
+
+@pytest.fixture(autouse=True, scope="module")
+def textbook_bodies() -> Iterator[None]:
+    with textbook():
+        yield
