@@ -75,9 +75,8 @@ class CaptionModel(Module):
     def standardize(self, features: Array) -> None:
         """Take the mean and standard deviation of the features (N, F) of the training photos."""
         features = to_host(features)
-        std = np.maximum(
-            features.std(axis=0), 1e-3 * features.std()
-        )  # a channel that never fires stays quiet
+        # A channel that never fires in training must not shout at the first photo where it does.
+        std = np.maximum(features.std(axis=0), 1e-3 * features.std())
         for name, values in (("feature_mean", features.mean(axis=0)), ("feature_std", std)):
             self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
 

@@ -85,6 +85,14 @@ def test_resume_refuses_other_settings_than_the_runs_own(run, refused):
     assert "--resume takes data and settings from the run" in refused("train", "sample", "--resume", run)
 
 
+def test_a_run_may_go_on_at_another_learning_rate(run):
+    epochs = read_toml(run / "config.toml")["training"]["epochs"]
+    assert main(["train", "--resume", str(run), "--learning-rate", "0.25", "--epochs", str(epochs + 1)]) == 0
+    rates = [r["learning_rate"] for r in RunFolder(run).metrics() if "train_loss" in r]
+    assert rates[-1] == 0.25
+    assert set(rates[:-1]) == {1e-3}
+
+
 def test_resume_needs_a_run(tmp_path, refused):
     assert "is no run folder: it has no config.toml" in refused("train", "--resume", tmp_path)
     assert list(tmp_path.iterdir()) == []
