@@ -31,6 +31,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.folders import default_cache_folder
 from minicap.errors import MinicapError
 
@@ -78,6 +79,7 @@ def forget() -> None:
 
 def _measure(default: str, candidates: dict[str, Candidate]) -> str:
     """Run the candidates in turn; the shortest time of each counts, since noise only ever adds."""
+    keep_freed_memory()  # else malloc gives every temporary back, and the page faults drown the difference
     best = dict.fromkeys(candidates, float("inf"))
     with _blas().limit(limits=1, user_api="blas"):
         for candidate in candidates.values():
