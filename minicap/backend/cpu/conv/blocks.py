@@ -65,6 +65,32 @@ def add(block: Array, memory: Array, top: int, left: int, images: slice) -> None
     memory[(*pixels, images)] += block[inside]
 
 
+def put(block: Array, memory: Array, top: int, left: int, images: slice, above: int, beside: int) -> None:
+    """Put block (h, w, n, C) at (top, left); what would lie outside the image is dropped.
+
+    Its first `above` rows and `beside` columns are added to what earlier blocks put there, the rest is new:
+    so nobody has to fill the memory with zeros and read them back.
+    """
+    (rows, cols), (to_rows, to_cols) = _overlap(memory, top, left, block)
+    row, col = min(max(rows.start, above), rows.stop), min(max(cols.start, beside), cols.stop)
+    to_row, to_col = top + row, left + col
+    memory[to_row : to_rows.stop, to_col : to_cols.stop, images] = block[row : rows.stop, col : cols.stop]
+    if row > rows.start:
+        memory[to_rows.start : to_row, to_cols, images] += block[rows.start : row, cols]
+    if col > cols.start:
+        memory[to_row : to_rows.stop, to_cols.start : to_col, images] += block[
+            row : rows.stop, cols.start : col
+        ]
+
+
+def whole(memory: Array, top: int, left: int, rows: int, cols: int, images: slice) -> Array | None:
+    """A view (rows, cols, n, C) of the pixels from (top, left) on, if they lie inside and pixel by pixel."""
+    if top < 0 or left < 0 or top + rows > memory.shape[0] or left + cols > memory.shape[1]:
+        return None
+    pixels = memory[top : top + rows, left : left + cols, images]
+    return pixels if pixels[0, 0].flags.c_contiguous else None
+
+
 def _overlap(
     memory: Array, top: int, left: int, block: Array
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

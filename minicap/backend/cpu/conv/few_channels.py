@@ -2,8 +2,8 @@
 
 With one or three channels the rows of columns.py would be runs of one or three numbers.  Here the pixels are
 laid out as (C, H, phase, W, N), one phase for every remainder of the column by the stride, so that what an
-entry of the window sees along a whole output row is one contiguous run of OW * N numbers.  The columns are
-(C*HH*WW + 1, positions): a row of ones at the end carries the bias, and in the backward its gradient.
+entry of the window sees along an output row is one contiguous run of OW * N numbers.  The columns of a row
+are (C*HH*WW + 1, OW * N): a line of ones at the end carries the bias, and in the backward its gradient.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ import numpy as np
 
 from minicap.backend.arrays import Array
 from minicap.backend.cpu import gemm
-from minicap.backend.cpu.conv.blocks import Block, blocks, read, write
+from minicap.backend.cpu.conv.blocks import Block, blocks
 from minicap.backend.cpu.memory import Scratch, as_hwnc
 from minicap.backend.windows import Window
 
-BLOCK_BYTES = 1 << 20  # columns and outputs of a block
+BLOCK_BYTES = 1 << 21  # columns and outputs of a block
 MOST_CHANNELS = 8
 
 
@@ -48,11 +48,14 @@ def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) ->
     if b is not None:
         filters[-1] = b
     for some, phases in _few_images(x, window):
-        for block in _blocks(window, some, len(filters) + F, x.itemsize):
+        for block in _blocks(window, some, filters, x.itemsize):
             columns = _columns(phases, block, scratch)
-            Y = scratch("Y", block.rows, block.cols, block.N, F)
-            gemm.times(columns.T, filters, Y.reshape(-1, F))
-            write(Y, outputs, block.row, block.col, some)
+            target = _positions(outputs, block, some)
+            in_place = target[0].flags.c_contiguous
+            Y = target if in_place else scratch("Y", *target.shape)
+            np.matmul(columns.swapaxes(1, 2), filters, out=Y.reshape(block.rows, -1, F))
+            if not in_place:
+                target[...] = Y
 
 
 def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window) -> tuple[Array, Array]:
@@ -63,40 +66,45 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
     dfilters = np.zeros((w[0].size + 1, F), x.dtype)
     for some, phases in _few_images(x, window):
         dphases = _Phases(np.zeros_like(phases.pixels), window)
-        for block in _blocks(window, some, len(dfilters) + F, x.itemsize):
-            dY = scratch("Y", block.rows, block.cols, block.N, F)
-            read(douts, block.row, block.col, some, dY)
-            flat = dY.reshape(-1, F)
+        for block in _blocks(window, some, dfilters, x.itemsize):
+            dY = _positions(douts, block, some).reshape(block.rows, -1, F)
             columns = _columns(phases, block, scratch)
-            dfilters += columns @ flat
+            dfilters += np.matmul(columns, dY).sum(axis=0)
             if dx is None:
                 continue
-            np.matmul(filters, flat.T, out=columns[:-1])  # dcolumns; the columns have done their part
-            taps = columns[:-1].reshape(C, HH, WW, block.rows, block.cols, block.N)
+            dcolumns = columns[:, :-1]  # over the columns, which have done their part
+            np.matmul(filters, dY.swapaxes(1, 2), out=dcolumns)
+            taps = dcolumns.reshape(block.rows, C, HH, WW, block.cols, block.N)
             for q in range(WW):
-                _add_overlapping(taps[:, :, q], dphases.seen_by(q, block))
+                _add_overlapping(taps[:, :, :, q], dphases.seen_by(q, block))
         if dx is not None:
             _leave_phases(dphases, dx[some])
     return dfilters[:-1].T.reshape(w.shape), dfilters[-1]
 
 
 def _add_overlapping(columns: Array, seen: Array) -> None:
-    """Add (C, HH, rows, cols, N), one row of the window at a time: what one of them sees does not overlap."""
-    for p in range(columns.shape[1]):
-        pixels = seen[:, p]
-        pixels += columns[:, p]
+    """Add (rows, C, HH, cols, N), one row of the window at a time: what one of them sees does not overlap."""
+    for p in range(columns.shape[2]):
+        pixels = seen[:, p].transpose(1, 0, 2, 3)
+        pixels += columns[:, :, p]
 
 
 def _columns(phases: _Phases, block: Block, scratch: Scratch) -> Array:
-    """What the window sees from a block of positions: (C*HH*WW + 1, positions), the last row all ones."""
+    """What the window sees from a block of positions: (rows, C*HH*WW + 1, cols*N), the last line all ones."""
     C, N = phases.pixels.shape[0], phases.pixels.shape[-1]
     HH, WW = phases.window.size
-    columns = scratch("columns", C * HH * WW + 1, block.rows * block.cols * N)
-    taps = columns[:-1].reshape(C, HH, WW, block.rows, block.cols, N)
+    columns = scratch("columns", block.rows, C * HH * WW + 1, block.cols * N)
+    taps = columns[:, :-1].reshape(block.rows, C, HH, WW, block.cols, N)
     for q in range(WW):
-        taps[:, :, q] = phases.seen_by(q, block)
-    columns[-1] = 1
+        taps[:, :, :, q] = phases.seen_by(q, block).transpose(2, 0, 1, 3, 4)
+    columns[:, -1] = 1
     return columns
+
+
+def _positions(memory: Array, block: Block, some: slice) -> Array:
+    """A block of positions of (H, W, N, F): a view."""
+    rows, cols = slice(block.row, block.row + block.rows), slice(block.col, block.col + block.cols)
+    return memory[rows, cols, some]
 
 
 def _few_images(x: Array, window: Window) -> Iterator[tuple[slice, _Phases]]:
@@ -135,8 +143,9 @@ def _parts(phases: _Phases, x: Array) -> Iterator[tuple[Array, Array]]:
         yield phases.pixels[:, top : top + H, phase, place : place + image.shape[2]], image
 
 
-def _blocks(window: Window, some: slice, numbers: int, itemsize: int) -> Iterator[Block]:
+def _blocks(window: Window, some: slice, filters: Array, itemsize: int) -> Iterator[Block]:
+    """Blocks of a few rows; the part of a row is as long as BLAS multiplies without packing."""
     (OH, OW), images = window.out, some.stop - some.start
-    positions = max(1, BLOCK_BYTES // (numbers * itemsize) // images)
-    cols = min(OW, positions)
-    return blocks(OH, OW, images, (min(OH, max(1, positions // cols)), cols, images))
+    cols = min(OW, max(1, gemm.SMALL_PRODUCT // filters.size // images))
+    rows = BLOCK_BYTES // (sum(filters.shape) * itemsize * cols * images)
+    return blocks(OH, OW, images, (min(OH, max(1, rows)), cols, images))

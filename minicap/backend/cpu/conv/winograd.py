@@ -27,7 +27,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minicap.backend.arrays import Array
-from minicap.backend.cpu.conv.blocks import Block, add, blocks, read, write
+from minicap.backend.cpu.conv.blocks import Block, blocks, put, read, whole, write
 from minicap.backend.cpu.conv.transforms import POINT_ONE, SIZES, Transforms, transforms
 from minicap.backend.cpu.memory import Scratch, as_hwnc
 from minicap.backend.windows import Window
@@ -63,8 +63,11 @@ def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) ->
             if b is not None:
                 constant = M[_point_one(t)]
                 constant += b[part]
-            Y = from_points(M, t, scratch)
-            write(Y, outputs[..., part], block.row * t.m, block.col * t.m, block.images)
+            place = block.row * t.m, block.col * t.m
+            target = whole(outputs[..., part], *place, block.rows * t.m, block.cols * t.m, block.images)
+            Y = from_points(M, t, scratch, target)
+            if target is None:
+                write(Y, outputs[..., part], *place, block.images)
 
 
 def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tuple[Array, Array]:
@@ -75,11 +78,12 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
     dw, db = np.zeros(w.shape, x.dtype), np.zeros(F, x.dtype)
     parts = _parts(C, F * len(t.BT) ** 2 * x.itemsize)
     (top, _), (left, _) = window.pad
-    dimages[...] = 0
     for block in _blocks(window, t, images.shape[2], C, F, x.itemsize):
         row, col = block.row * t.m, block.col * t.m
-        dY = scratch("Y", block.rows * t.m, block.cols * t.m, block.N, F)
-        read(douts, row, col, block.images, dY)
+        dY = whole(douts, row, col, block.rows * t.m, block.cols * t.m, block.images)
+        if dY is None:
+            dY = scratch("Y", block.rows * t.m, block.cols * t.m, block.N, F)
+            read(douts, row, col, block.images, dY)
         dM = outputs_adjoint(dY, t, scratch)
         points = len(dM)
         db += dM[_point_one(t)].reshape(-1, F).sum(axis=0)
@@ -93,7 +97,9 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
             if len(parts) > 1 or block.is_first:
                 UT = filters_at_points_transposed(w[:, part], t, scratch)
             np.matmul(dM, UT, out=flat)  # dV; V has done its part
-            add(inputs_adjoint(V, t, scratch), dimages[..., part], row - top, col - left, block.images)
+            overlap = (t.r - 1 if row else 0), (t.r - 1 if col else 0)
+            dpixels = inputs_adjoint(V, t, scratch)
+            put(dpixels, dimages[..., part], row - top, col - left, block.images, *overlap)
     return dw, db
 
 
@@ -155,15 +161,16 @@ def inputs_adjoint(dV: Array, t: Transforms, scratch: Scratch) -> Array:
     return pixels
 
 
-def from_points(M: Array, t: Transforms, scratch: Scratch) -> Array:
-    """Y = A^T M A.  M: (a*a, R, T, n, F).  Returns (R*m, T*m, n, F)."""
+def from_points(M: Array, t: Transforms, scratch: Scratch, out: Array | None = None) -> Array:
+    """Y = A^T M A.  M: (a*a, R, T, n, F).  Returns (R*m, T*m, n, F), in out if it is given."""
     a = len(t.BT)
     _, R, T, n, F = M.shape
     rows = scratch("out rows", t.m, a, R, T * n * F)
     np.matmul(t.AT, M.reshape(a, a, R, -1).transpose(1, 2, 0, 3), out=rows.transpose(1, 2, 0, 3))
-    Y = scratch("Y", R, t.m, T, t.m, n * F)
-    np.matmul(t.AT, rows.reshape(t.m, a, R, T, n * F).transpose(2, 0, 3, 1, 4), out=Y)
-    return Y.reshape(R * t.m, T * t.m, n, F)
+    Y = scratch("Y", R * t.m, T * t.m, n, F) if out is None else out
+    by_tile = Y.reshape(R, t.m, T, t.m, n * F)
+    np.matmul(t.AT, rows.reshape(t.m, a, R, T, n * F).transpose(2, 0, 3, 1, 4), out=by_tile)
+    return Y
 
 
 def outputs_adjoint(dY: Array, t: Transforms, scratch: Scratch) -> Array:
