@@ -6,10 +6,9 @@ import numpy as np
 
 from minicap.backend.arrays import Array
 from minicap.backend.cpu.memory import axis_order, flat_pieces, is_dense
-from minicap.backend.cpu.threads import in_parts
+from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
 
-ENTRIES = 1 << 16  # of a piece
-PRODUCTS_AN_ENTRY = 8  # what a pass over memory costs, in the multiplications that decide about threads
+ENTRIES = 1 << 17  # of a piece
 
 
 def by_pieces(work: Callable[..., None], *arrays: Array) -> None:

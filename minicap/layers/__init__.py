@@ -116,8 +116,17 @@ from minicap.layers.rnn import (
     rnn_step_backward,
     rnn_step_forward,
 )
+from minicap.layers.sandwiches import (
+    affine_relu_dropout_backward,
+    affine_relu_dropout_forward,
+    conv_relu_backward,
+    conv_relu_forward,
+    relu_max_pool_backward,
+    relu_max_pool_forward,
+)
 from minicap.layers.sequence_losses import (
     policy_gradient_loss,
+    temporal_affine_softmax_loss,
     temporal_softmax_loss,
 )
 from minicap.layers.shape import (
@@ -155,6 +164,8 @@ __all__ = [
     "additive_attention_forward",
     "affine_backward",
     "affine_forward",
+    "affine_relu_dropout_backward",
+    "affine_relu_dropout_forward",
     "avg_pool_backward",
     "avg_pool_forward",
     "batchnorm_backward",
@@ -167,6 +178,8 @@ __all__ = [
     "conv1d_forward",
     "conv_backward",
     "conv_forward",
+    "conv_relu_backward",
+    "conv_relu_forward",
     "conv_transpose_backward",
     "conv_transpose_forward",
     "dot_product_attention_backward",
@@ -221,6 +234,8 @@ __all__ = [
     "relu6_forward",
     "relu_backward",
     "relu_forward",
+    "relu_max_pool_backward",
+    "relu_max_pool_forward",
     "rnn_backward",
     "rnn_forward",
     "rnn_step_backward",
@@ -248,6 +263,7 @@ __all__ = [
     "tanh_forward",
     "temporal_affine_backward",
     "temporal_affine_forward",
+    "temporal_affine_softmax_loss",
     "temporal_softmax_loss",
     "warp_loss",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 from minicap.backend.random import RandomStream
 from minicap.errors import InputError
 from minicap.nn.module import Gradients, Module, prefixed
+from minicap.nn.sandwiches import INSIDE, SandwichCache, find_sandwich
 
 
 class Sequential(Module):
@@ -13,6 +14,9 @@ class Sequential(Module):
 
     Positional modules are named after their kind and number ("conv1", "relu1", "conv2"); keyword modules
     keep the name they are given.
+
+    Modules in a row that the backend of x has a faster pair for (minicap.layers.sandwiches), on a GPU a
+    convolution and its ReLU for example, run as that pair; its cache then stands in the place of the first's.
     """
 
     def __init__(self, *modules: Module, **named: Module) -> None:
@@ -28,11 +32,30 @@ class Sequential(Module):
             setattr(self, name, module)
 
     def forward(self, x: Any, train: bool = False, rng: RandomStream | None = None) -> tuple[Any, list[Any]]:
-        caches = []
-        for index, module in enumerate(self.children.values()):
-            x, cache = module.forward(x, train, rng.child(index) if rng else None)
-            caches.append(cache)
+        caches: list[Any] = []
+        modules = list(self.children.values())
+        streams = [rng.child(index) if rng else None for index in range(len(modules))]
+        while (start := len(caches)) < len(modules):
+            if found := find_sandwich(modules[start:], x, train, streams[start:]):
+                sandwich, arguments = found
+                x, cache = sandwich.forward(x, **arguments)
+                caches += [SandwichCache(sandwich, cache), *[INSIDE] * (len(sandwich.modules) - 1)]
+            else:
+                x, cache = modules[start].forward(x, train, streams[start])
+                caches.append(cache)
         return x, caches
+
+    def __call__(self, x: Any) -> Any:
+        """As forward, in evaluation; every cache is dropped at once, so the next layer has its memory."""
+        modules = list(self.children.values())
+        while modules:
+            if found := find_sandwich(modules, x, False, [None] * len(modules)):
+                sandwich, arguments = found
+                x = sandwich.forward(x, **arguments)[0]
+                modules = modules[len(sandwich.modules) :]
+            else:
+                x = modules.pop(0)(x)
+        return x
 
     def backward(self, dout: Any, cache: list[Any]) -> tuple[Any, Gradients]:
         return self._backward(list(self.children.items()), dout, cache)
@@ -42,12 +65,21 @@ class Sequential(Module):
             return {}
         (name, first), *others = self.children.items()
         dout, grads = self._backward(others, dout, cache[1:])
-        return grads | prefixed(name, first.parameter_gradients(dout, cache[0]))
+        if isinstance(cache[0], SandwichCache):
+            own = cache[0].backward(dout, input_gradient=False)[1]
+        else:
+            own = first.parameter_gradients(dout, cache[0])
+        return grads | prefixed(name, own)
 
     @staticmethod
     def _backward(modules: list[tuple[str, Module]], dout: Any, cache: list[Any]) -> tuple[Any, Gradients]:
         grads: Gradients = {}
         for (name, module), own_cache in zip(reversed(modules), reversed(cache), strict=True):
-            dout, own = module.backward(dout, own_cache)
+            if own_cache is INSIDE:
+                continue
+            if isinstance(own_cache, SandwichCache):
+                dout, own = own_cache.backward(dout)
+            else:
+                dout, own = module.backward(dout, own_cache)
             grads |= prefixed(name, own)
         return dout, grads

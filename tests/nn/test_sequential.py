@@ -1,6 +1,9 @@
+import weakref
+
 import numpy as np
 import pytest
 
+from minicap.backend.dispatch import textbook
 from minicap.backend.random import RandomStream
 from minicap.errors import InputError
 from minicap.layers import (
@@ -15,7 +18,7 @@ from minicap.layers import (
     relu_backward,
     relu_forward,
 )
-from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
 
 
 def test_positional_modules_are_numbered_by_their_kind():
@@ -40,6 +43,41 @@ def test_an_empty_stack_is_the_identity(rng):
     out, cache = Sequential().forward(x)
     assert out is x
     assert Sequential().backward(x, cache) == (x, {})
+
+
+def test_a_call_gives_the_outputs_of_forward(rng):
+    net = Sequential(Conv2d(2, 3, 3, pad=1), ReLU(), Sequential(MaxPool2d(), Dropout(0.4)), Affine(12, 5))
+    net.initialize(0, np.float64)
+    x = rng.normal(size=(4, 2, 4, 4))
+    np.testing.assert_array_equal(net(x), net.forward(x)[0])
+
+
+def test_a_call_drops_the_cache_of_a_layer_before_the_next_one_runs(rng):
+    caches = []
+
+    class Layer(Module):
+        def forward(self, x, train=False, rng=None):
+            assert not any(cache() is not None for cache in caches)
+            cache = x + 1
+            caches.append(weakref.ref(cache))
+            return x + 2, cache
+
+    Sequential(Layer(), Sequential(Layer(), Layer()), Layer())(rng.normal(size=(2, 3)))
+    assert len(caches) == 4
+
+
+def test_relu_and_pooling_run_as_one_pair_with_the_same_gradients(rng):
+    net, x, dout = (
+        Sequential(ReLU(), MaxPool2d()),
+        rng.normal(size=(2, 3, 4, 6)),
+        rng.normal(size=(2, 3, 2, 3)),
+    )
+    out, caches = net.forward(x)
+    with textbook():
+        expected, one_by_one = net.forward(x)
+    assert type(caches[0]) is not type(one_by_one[0])
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(net.backward(dout, caches)[0], net.backward(dout, one_by_one)[0])
 
 
 def test_gradients_equal_those_of_the_layer_functions_composed_by_hand(rng):

@@ -35,6 +35,7 @@ def whole_images(draw):
 
 STRATEGIES = {
     ("max_pool", "max_pool_forward"): pools(),
+    ("relu_max_pool", "relu_max_pool_forward"): pools(),
     ("avg_pool", "avg_pool_forward"): pools(averages=True),
     ("global_avg_pool", "global_avg_pool_forward"): whole_images(),
 }

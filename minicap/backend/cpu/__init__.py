@@ -1,6 +1,15 @@
 """Faster pairs for NumPy arrays."""
 
-from minicap.backend.cpu import affine, conv, normalization, pointwise, pooling, recurrent, temporal
+from minicap.backend.cpu import (
+    affine,
+    conv,
+    normalization,
+    pointwise,
+    pooling,
+    recurrent,
+    sandwiches,
+    temporal,
+)
 from minicap.backend.dispatch import Override
 
 OVERRIDES: tuple[Override, ...] = (
@@ -10,5 +19,6 @@ OVERRIDES: tuple[Override, ...] = (
     *pointwise.OVERRIDES,
     *pooling.OVERRIDES,
     *recurrent.OVERRIDES,
+    *sandwiches.OVERRIDES,
     *temporal.OVERRIDES,
 )

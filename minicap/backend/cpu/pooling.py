@@ -1,8 +1,8 @@
-"""Pooling by columns and rows: a window of HH x WW takes HH + WW passes where the textbook takes HH * WW.
+"""Pooling by rows and columns: a window of HH x WW takes HH + WW passes where the textbook takes HH * WW.
 
-Columns come first, then rows, so that among equal entries the first in reading order wins.  A few rows are
-done at a time, so that what is made of them stays in cache.  All steps are ufuncs on slices of the logical
-(N, C, H, W), so any memory order will do and is kept; over H, W, N, C memory the slices are long runs.
+Rows come first: over H, W, N, C memory they are the longest runs.  A few are done at a time, so that what is
+made of them stays in cache.  All steps are ufuncs on slices of the logical (N, C, H, W), so any memory order
+will do and is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ from minicap.backend.cpu.memory import (
     is_float,
     is_hwnc,
 )
+from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
 from minicap.backend.dispatch import Override
 from minicap.backend.windows import IntOrPair, Window, entries_inside, pair, pooling_window
 
@@ -48,8 +49,8 @@ def supports(x: Array, *_options: object, **_named: object) -> bool:
 class MaxPoolCache(NamedTuple):
     """Who wins: one mask for every entry of a window but the first, True where it beats all before it."""
 
-    later_rows: list[Array]  # bool (N, C, OH, OW)
-    later_columns: list[Array]  # bool (N, C, H, OW), H with the padding
+    later_rows: list[Array]  # bool (N, C, OH, W), W with the padding
+    later_columns: list[Array]  # bool (N, C, OH, OW)
     shape: tuple[int, ...]  # of x
     order: tuple[int, ...]  # of x's axes in memory
     window: Window
@@ -65,23 +66,26 @@ def max_pool_forward(
     """Largest value of every window."""
     window = pooling_window(max_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     (N, C, _, _), (OH, OW), order = x.shape, window.out, axis_order(x)
-    H, _ = padded_size(window)
+    _, W = padded_size(window)
     out = empty_in_order((N, C, OH, OW), order, x.dtype)
-    later_rows = [empty_in_order(out.shape, order, bool) for _ in range(window.size[ROWS] - 1)]
-    later_columns = [empty_in_order((N, C, H, OW), order, bool) for _ in range(window.size[COLUMNS] - 1)]
-    for block in _blocks(x.shape, order, x.itemsize, window):
-        pixels = _read(x, block, window, -np.inf)
-        columns = empty_in_order((*pixels.shape[:3], OW), order, x.dtype)
-        _largest(_taps(pixels, COLUMNS, window, OW), columns, [m[block.pixels] for m in later_columns])
-        largest = out[block.windows]
-        _largest(
-            _taps(columns, ROWS, window, largest.shape[2]), largest, [m[block.windows] for m in later_rows]
-        )
+    later_rows = [empty_in_order((N, C, OH, W), order, bool) for _ in range(window.size[ROWS] - 1)]
+    later_columns = [empty_in_order(out.shape, order, bool) for _ in range(window.size[COLUMNS] - 1)]
+
+    def fill(block: Block) -> None:
+        pixels, largest = _read(x, block, window, -np.inf), out[block.windows]
+        tallest = empty_in_order((*largest.shape[:3], W), order, x.dtype)
+        by_row = [mask[block.windows] for mask in later_rows]
+        _largest_row(_taps(pixels, ROWS, window, largest.shape[2]), tallest, by_row)
+        by_column = [mask[block.windows] for mask in later_columns]
+        row = _taps(_winning_row(by_row, tallest), COLUMNS, window, OW)
+        _largest_column(_taps(tallest, COLUMNS, window, OW), row, largest, by_column)
+
+    _each_block(fill, x, window)
     return out, MaxPoolCache(later_rows, later_columns, x.shape, order, window)
 
 
 def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
-    """From every window to the row that won, and from there to the column that won."""
+    """From every window to the column that won, and from there to the row that won."""
     *masks, shape, order, window = cache
     check_dout(max_pool_backward, (*shape[:2], *window.out), dout=dout)
 
@@ -124,13 +128,16 @@ def avg_pool_forward(
     margin = pair(avg_pool_forward, "pad", pad, least=0) if count_include_pad else (0, 0)
     counts = entries_inside(window, margin, np).astype(x.dtype)
     out = empty_in_order((N, C, OH, OW), order, x.dtype)
-    for block in _blocks(x.shape, order, x.itemsize, window):
+
+    def fill(block: Block) -> None:
         pixels = _read(x, block, window, 0)
         columns = empty_in_order((*pixels.shape[:3], OW), order, x.dtype)
         _total(_taps(pixels, COLUMNS, window, OW), columns)
         mean = out[block.windows]
         _total(_taps(columns, ROWS, window, mean.shape[2]), mean)
         mean /= counts[block.windows[2]]
+
+    _each_block(fill, x, window)
     return out, AvgPoolCache(counts, x.shape, order, window)
 
 
@@ -159,11 +166,11 @@ def supports_global(x: Array) -> bool:
 
 
 def global_avg_pool_forward(x: Array) -> tuple[Array, GlobalAvgPoolCache]:
-    """Mean of every channel, as one product with a row of ones (many times faster than a sum over rows)."""
+    """Mean of every channel, as a product with a row of ones (many times faster than a sum over rows)."""
     N, C, H, W = x.shape
-    pixels = as_hwnc(x).reshape(H * W, N * C)
-    total = np.ones(H * W, x.dtype) @ pixels
-    return total.reshape(N, C) / (H * W), GlobalAvgPoolCache(x.shape)
+    pixels, share = as_hwnc(x).reshape(H * W, N * C), np.full(H * W, 1 / (H * W), x.dtype)
+    means = in_parts(lambda part: share @ pixels[:, part], N * C, PRODUCTS_AN_ENTRY * x.size)
+    return np.concatenate(means).reshape(N, C), GlobalAvgPoolCache(x.shape)
 
 
 def global_avg_pool_backward(dout: Array, cache: GlobalAvgPoolCache) -> Array:
@@ -173,6 +180,17 @@ def global_avg_pool_backward(dout: Array, cache: GlobalAvgPoolCache) -> Array:
     dx = empty_images(cache.shape, dout.dtype)
     as_hwnc(dx)[...] = dout / (H * W)
     return dx
+
+
+def _each_block(fill: Callable[[Block], None], x: Array, window: Window) -> None:
+    """fill(block) for every block.  Rows that two of them see, both write, and the same."""
+    blocks = list(_blocks(x.shape, axis_order(x), x.itemsize, window))
+
+    def some(part: slice) -> None:
+        for block in blocks[part]:
+            fill(block)
+
+    in_parts(some, len(blocks), PRODUCTS_AN_ENTRY * x.size)
 
 
 def _blocks(shape: Sequence[int], order: Sequence[int], itemsize: int, window: Window) -> Iterator[Block]:
@@ -225,12 +243,37 @@ def _taps(x: Array, axis: int, window: Window, count: int) -> list[Array]:
     return [x[(*before, slice(start, stop, stride))] for start, stop in ends]
 
 
-def _largest(taps: Sequence[Array], out: Array, later_wins: Sequence[Array]) -> None:
-    """Fill out with the largest of the taps, and the masks with who that is."""
+def _largest_row(taps: Sequence[Array], out: Array, later_wins: Sequence[Array]) -> None:
+    """Fill out with the largest of the taps, and the masks with who that is: the first of equal ones."""
     largest, *later = taps
     for tap, wins in zip(later, later_wins, strict=True):
         np.greater(tap, largest, out=wins)
         largest = np.maximum(largest, tap, out=out)
+    if not later:
+        out[...] = largest
+
+
+def _winning_row(later_wins: Sequence[Array], like: Array) -> Array:
+    """Which row of the window it was: bytes."""
+    if len(later_wins) == 1:
+        return later_wins[0].view(np.uint8)
+    row = np.zeros_like(like, dtype=np.uint8)
+    for entry, wins in enumerate(later_wins, start=1):
+        np.maximum(row, wins.view(np.uint8) * np.uint8(entry), out=row)
+    return row
+
+
+def _largest_column(
+    taps: Sequence[Array], rows: Sequence[Array], out: Array, later_wins: Sequence[Array]
+) -> None:
+    """The same for columns, where a later column wins a tie if its row is earlier: that is reading order."""
+    (largest, *later), (row, *later_rows) = taps, rows
+    for tap, tap_row, wins in zip(later, later_rows, later_wins, strict=True):
+        np.greater(tap, largest, out=wins)
+        if (tie := tap == largest).any():
+            wins |= tie & (tap_row < row)
+        largest = np.maximum(largest, tap, out=out)
+        row = row + (tap_row - row) * wins if len(later) > 1 else row
     if not later:
         out[...] = largest
 
@@ -260,20 +303,19 @@ def _hand_back(
     dout = in_order(dout, order)
     dpadded = empty_in_order((N, C, *padded_size(window)), order, dout.dtype)
     dpadded[:, :, (OH - 1) * window.stride[ROWS] + window.size[ROWS] :] = 0
+    overlap = 0
     for block in _blocks(shape, order, dout.itemsize, window):
-        images, channels, rows = block.pixels
-        if rows.start == 0:
-            dshared = dpadded[images, :, :0]
-        dblock = dout[block.windows]
-        drows = empty_in_order((len(dblock), C, rows.stop - rows.start, OW), order, dout.dtype)
-        _clear_unseen(drows, ROWS, window, dblock.shape[2])
-        hand_out(dblock, _taps(drows, ROWS, window, dblock.shape[2]), ROWS, block.windows)
-        drows[:, :, : dshared.shape[2]] += dshared if dshared.shape[2] else 0
-        done = drows.shape[2] - block.overlap
-        dshared = drows[:, :, done:]
-        finished = images, channels, slice(rows.start, rows.start + done)
-        _clear_unseen(dpadded[finished], COLUMNS, window, OW)
-        hand_out(drows[:, :, :done], _taps(dpadded[finished], COLUMNS, window, OW), COLUMNS, finished)
+        rows = block.pixels[2]
+        dwindows, dpixels = dout[block.windows], dpadded[block.pixels]
+        dcolumns = empty_in_order((*dwindows.shape[:3], dpadded.shape[3]), order, dout.dtype)
+        _clear_unseen(dcolumns, COLUMNS, window, OW)
+        hand_out(dwindows, _taps(dcolumns, COLUMNS, window, OW), COLUMNS, block.windows)
+        shared = 0 if rows.start == 0 else overlap  # rows that the block before has written to
+        dbefore = dpixels[:, :, :shared].copy()
+        _clear_unseen(dpixels, ROWS, window, dwindows.shape[2])
+        hand_out(dcolumns, _taps(dpixels, ROWS, window, dwindows.shape[2]), ROWS, block.windows)
+        dpixels[:, :, :shared] += dbefore
+        overlap = block.overlap
     return crop_images(dpadded, window)
 
 

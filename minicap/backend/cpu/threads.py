@@ -7,6 +7,7 @@ OPENBLAS_NUM_THREADS or threadpoolctl says otherwise, and one inside a shard, wh
 parallelism.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 T = TypeVar("T")
 
 LEAST_PRODUCTS = 1 << 22  # multiplications of a part; fewer are done before another thread has started
+PRODUCTS_AN_ENTRY = 8  # what a pass over memory costs, in multiplications
 
 _lock = threading.Lock()
 _inside = 0
@@ -60,6 +62,11 @@ def _one_blas_thread() -> Iterator[int]:
             _inside -= 1
             if not _inside:
                 _set_blas_threads(_threads_before)
+
+
+def core_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def blas_threads() -> int:

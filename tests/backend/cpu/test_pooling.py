@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicap.backend import textbook
-from minicap.backend.cpu import pooling
+from minicap.backend.cpu import pooling, threads
 from minicap.backend.cpu.memory import is_hwnc
 from minicap.errors import MinicapError
 from minicap.layers import (
@@ -29,10 +29,13 @@ def over_hwnc(images):
 
 
 @pytest.mark.parametrize("order", [over_hwnc, np.ascontiguousarray])
-@pytest.mark.parametrize("block_bytes", [1, 3000])
+@pytest.mark.parametrize(("block_bytes", "least_products"), [(1, 1 << 22), (3000, 1)], ids=["", "on threads"])
 @pytest.mark.parametrize("pair", PAIRS, ids=["max", "avg"])
-def test_a_batch_in_many_blocks_is_the_batch_in_one_piece(rng, monkeypatch, pair, block_bytes, order):
+def test_a_batch_in_many_blocks_is_the_batch_in_one_piece(
+    rng, monkeypatch, pair, block_bytes, least_products, order
+):
     forward, backward = pair
+    monkeypatch.setattr(threads, "LEAST_PRODUCTS", least_products)
     monkeypatch.setattr(pooling, "BLOCK_BYTES", block_bytes)
     x = order(rng.integers(-2, 4, (3, 2, 11, 9)) * 1.0)
     for options in WINDOWS:

@@ -54,3 +54,7 @@ def test_blas_gets_its_threads_back_after_an_error():
         with pytest.raises(RuntimeError, match="in a part"):
             threads.in_parts(fail, 2, ENOUGH)
         assert threads.blas_threads() == before
+
+
+def test_there_is_a_core():
+    assert threads.core_count() >= 1
