@@ -14,6 +14,13 @@ from minicap.backend import Backend, BackendMissing, arrays, get_backend, regist
 os.environ.setdefault("MINICAP_AUTOTUNE", "0")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On a GPU, a warning of CuPy or of a compiler fails no test of ours."""
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.filterwarnings("default"))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from minicap.backend.arrays import current_backend
+from minicap.backend.arrays import current_backend, get_backend
 from minicap.errors import DeviceMemoryError
 
 GIB = 1 << 30
@@ -29,7 +29,10 @@ def _explanation(message: str, batch_size: int) -> str:
     # "Out of memory allocating 1,024 bytes (allocated so far: 512 bytes)."
     numbers = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) bytes", message)]
     asked, used = (*numbers, 0, 0)[:2]
-    free, total = current_backend().xp.cuda.runtime.memGetInfo()
+    here = current_backend()
+    # A model stays on its device outside use_backend, too.
+    device = here if hasattr(here.xp, "cuda") else get_backend("cupy")
+    free, total = device.xp.cuda.runtime.memGetInfo()
     fits = fitting_batch(batch_size, used, asked, free)
     advice = f"try a batch size of {fits}" if fits < batch_size else "use a smaller model"
     return (

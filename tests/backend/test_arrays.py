@@ -116,7 +116,11 @@ def test_without_cupy_the_message_says_what_to_install(own_backends, monkeypatch
 
 
 def test_without_a_device_the_message_says_so(own_backends, monkeypatch):
-    cupy = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False))
+    runtime = dict.fromkeys(("driverGetVersion", "runtimeGetVersion"), lambda: 13020)
+    runtime["getDeviceCount"] = lambda: 0
+    cupy = SimpleNamespace(
+        cuda=SimpleNamespace(is_available=lambda: False, runtime=SimpleNamespace(**runtime))
+    )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     with pytest.raises(BackendMissing, match="no CUDA device"):
         get_backend("cupy")

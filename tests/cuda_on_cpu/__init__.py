@@ -12,10 +12,13 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -74,32 +77,103 @@ class RawModule:
         launchers = "\n".join(f"ON_CPU({name})" for name in names)
         self._library = _build(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}\n', _flags(options))
 
-    def get_function(self, name: str) -> Callable[..., None]:
-        launch, sizes = getattr(self._library, f"{name}__launch"), getattr(self._library, f"{name}__sizes")
-        bytes_wanted = _sizes(sizes)
+    def get_function(self, name: str) -> "RawKernel":
+        return RawKernel(self._library, name)
 
-        def call(
-            grid: tuple[int, ...],
-            block: tuple[int, ...],
-            args: tuple[Any, ...],
-            *,
-            shared_mem: int = 0,
-            enable_cooperative_groups: bool = False,
-        ) -> None:
-            count("launches")
-            values = [_bytes_of(name, i, arg) for i, arg in enumerate(args)]
-            if [len(value) for value in values] != bytes_wanted:
-                given = [len(value) for value in values]
-                raise LaunchError(f"{name}: arguments of {given} bytes but the kernel reads {bytes_wanted}")
-            buffers = [ctypes.create_string_buffer(value, len(value)) for value in values]
-            pointers = (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))
-            how = _Launch(
-                _three(grid), _three(block), shared_mem, int(enable_cooperative_groups), ORDERS.index(_order)
-            )
-            if error := launch(ctypes.byref(how), pointers):
-                raise LaunchError(f"{name}: {ERRORS[error]}")
 
-        return call
+class RawKernel:
+    """cupy.RawKernel, on the CPU.
+
+    kernel: what cupy.cuda.Function is, which also launches blocks that run at the same time.
+    """
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self.kernel = Function(library, name)
+
+    def __call__(
+        self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], *, shared_mem: int = 0
+    ) -> None:
+        self.kernel(grid, block, args, shared_mem)
+
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        return self.kernel.most_shared_bytes
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
+        if size > DEVICE.shared_bytes:
+            raise RuntimeError("CUDA_ERROR_INVALID_VALUE: invalid argument")
+        self.kernel.most_shared_bytes = size
+
+
+class Function:
+    """cupy.cuda.Function, on the CPU."""
+
+    def __init__(self, library: ctypes.CDLL, name: str) -> None:
+        self._name, self._launch = name, getattr(library, f"{name}__launch")
+        self._bytes_wanted = _sizes(getattr(library, f"{name}__sizes"))
+        self.ptr = ctypes.cast(self._launch, ctypes.c_void_p).value
+        self.most_shared_bytes = 48 << 10
+
+    def __call__(
+        self,
+        grid: tuple[int, ...],
+        block: tuple[int, ...],
+        args: tuple[Any, ...],
+        shared_mem: int = 0,
+        stream: None = None,
+        enable_cooperative_groups: bool = False,
+    ) -> None:
+        count("launches")
+        name = self._name
+        values = [_bytes_of(name, i, arg) for i, arg in enumerate(args)]
+        if [len(value) for value in values] != self._bytes_wanted:
+            given = [len(value) for value in values]
+            raise LaunchError(f"{name}: arguments of {given} bytes but the kernel reads {self._bytes_wanted}")
+        if shared_mem > self.most_shared_bytes:
+            raise LaunchError(f"{name}: {ERRORS[2]}")
+        if enable_cooperative_groups and prod(grid) > DEVICE.processors * _blocks_a_processor(
+            self.ptr, prod(block), shared_mem
+        ):
+            raise LaunchError(f"{name}: more blocks than run at the same time")
+        buffers = [ctypes.create_string_buffer(value, len(value)) for value in values]
+        pointers = (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))
+        how = _Launch(
+            _three(grid), _three(block), shared_mem, int(enable_cooperative_groups), ORDERS.index(_order)
+        )
+        if error := self._launch(ctypes.byref(how), pointers):
+            raise LaunchError(f"{name}: {ERRORS[error]}")
+
+
+@dataclass
+class Device:
+    """A GPU as the kernels are told of it."""
+
+    processors: int = 6
+    shared_bytes: int = 227 << 10  # that one block may have
+    cooperative: bool = True
+
+
+DEVICE = Device()
+
+
+def _blocks_a_processor(function: int, block_size: int, shared_bytes: int) -> int:
+    return min(2048 // block_size, DEVICE.shared_bytes // max(shared_bytes, 1))
+
+
+def _device_attribute(attribute: str, device: int) -> int:
+    return int(getattr(DEVICE, attribute))
+
+
+# What of the module cupy.cuda is asked before blocks are launched that wait for each other.
+cuda = SimpleNamespace(
+    driver=SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=_blocks_a_processor),
+    runtime=SimpleNamespace(
+        cudaDevAttrCooperativeLaunch="cooperative",
+        cudaDevAttrMultiProcessorCount="processors",
+        deviceGetAttribute=_device_attribute,
+    ),
+)
 
 
 def _sizes(function: Any) -> list[int]:

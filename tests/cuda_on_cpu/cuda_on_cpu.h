@@ -7,6 +7,7 @@
 #pragma once
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -26,6 +29,7 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __shared__ static thread_local
+#define __align__(bytes)
 #define __restrict__
 
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
@@ -43,7 +47,38 @@ namespace on_cpu {
 
 enum Order { FORWARD, REVERSED, SHUFFLED };
 enum Error { NONE, DIVERGED, TOO_LARGE };
-enum State { UNSTARTED, READY, AT_WARP, AT_BLOCK, AT_GRID, DONE };
+enum State { UNSTARTED, READY, AT_WARP, AT_BLOCK, AT_GRID, NEVER, DONE };
+
+// Where the blocks of a cooperative launch wait for each other, each on its OS thread.
+struct GridBarrier {
+  std::mutex mutex;
+  std::condition_variable everyone;
+  long missing, blocks;
+  unsigned round = 0;
+  bool broken = false;
+
+  explicit GridBarrier(long count) : missing(count), blocks(count) {}
+
+  // False when a block has failed and will never come.
+  bool wait() {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (--missing == 0) {
+      missing = blocks;
+      ++round;
+      everyone.notify_all();
+    } else {
+      unsigned mine = round;
+      everyone.wait(lock, [&] { return broken || round != mine; });
+    }
+    return !broken;
+  }
+
+  void fail() {
+    std::lock_guard<std::mutex> lock(mutex);
+    broken = true;
+    everyone.notify_all();
+  }
+};
 
 struct Fibre {
   ucontext_t context;
@@ -68,6 +103,7 @@ struct Block {
   std::vector<std::array<char, 8>> lanes;  // what each thread hands over in a shuffle
   void (*kernel)(void*) = nullptr;
   void* arguments = nullptr;
+  GridBarrier* grid = nullptr;  // of a cooperative launch
 };
 
 inline thread_local Block* block = nullptr;
@@ -155,7 +191,7 @@ inline int release(State barrier, int first, int last, bool done_count) {
   return waiting;
 }
 
-inline bool run_block(Order how, uint64_t seed, pthread_barrier_t* grid) {
+inline bool run_block(Order how, uint64_t seed) {
   int count = blockDim.x * blockDim.y * blockDim.z;
   block->threads.assign(count, Thread());
   block->lanes.resize(count);
@@ -170,10 +206,9 @@ inline bool run_block(Order how, uint64_t seed, pthread_barrier_t* grid) {
     if (done == count) return true;
     for (int w = 0; w < count; w += 32) released += release(AT_WARP, w, std::min(w + 32, count), true);
     released += release(AT_BLOCK, 0, count, true);
-    if (grid && release(AT_GRID, 0, count, true)) {
+    if (block->grid && release(AT_GRID, 0, count, true)) {
       ++released;
-      pthread_barrier_wait(grid);
-      if (error) return false;
+      if (!block->grid->wait()) return false;
     }
     if (!released) return false;
     arrange(block->order, how, seed);
@@ -191,7 +226,7 @@ struct Launch {
   Order order;
   void (*kernel)(void*);
   void* arguments;
-  pthread_barrier_t* barrier;
+  GridBarrier* barrier;
   long first, last;  // blocks to be run by this OS thread
 };
 
@@ -201,6 +236,7 @@ inline void* run_blocks(void* given) {
   block = &own;
   own.kernel = launch.kernel;
   own.arguments = launch.arguments;
+  own.grid = launch.barrier;
   gridDim = {launch.grid[0], launch.grid[1], launch.grid[2]};
   blockDim = {launch.block[0], launch.block[1], launch.block[2]};
   std::vector<int> order;
@@ -213,9 +249,9 @@ inline void* run_blocks(void* given) {
     blockIdx = {n % gridDim.x, n / gridDim.x % gridDim.y, n / (gridDim.x * gridDim.y)};
     memset(shared.get(), 0xCD, launch.shared_bytes);
     dynamic_shared = shared.get();
-    if (!run_block(launch.order, n + 1, launch.barrier)) {
+    if (!run_block(launch.order, n + 1)) {
       error = DIVERGED;
-      if (launch.barrier) pthread_barrier_wait(launch.barrier);  // the other blocks see the error there
+      if (launch.barrier) launch.barrier->fail();
       break;
     }
   }
@@ -233,8 +269,7 @@ inline int run(Launch launch) {
     run_blocks(&launch);
     return error;
   }
-  pthread_barrier_t barrier;
-  pthread_barrier_init(&barrier, nullptr, unsigned(blocks));
+  GridBarrier barrier(blocks);
   std::vector<Launch> parts(blocks, launch);
   std::vector<pthread_t> workers(blocks);
   for (long i = 0; i < blocks; ++i) {
@@ -242,7 +277,6 @@ inline int run(Launch launch) {
     pthread_create(&workers[i], nullptr, run_blocks, &parts[i]);
   }
   for (pthread_t worker : workers) pthread_join(worker, nullptr);
-  pthread_barrier_destroy(&barrier);
   return error;
 }
 
@@ -300,6 +334,14 @@ template <class T> T __shfl_down_sync(unsigned, T value, int by) {
   return on_cpu::shuffle(value, lane + by < 32 ? lane + by : lane);
 }
 template <class T> T __ldg(const T* address) { return *address; }
+template <class T> T __ldcg(const T* address) { return *address; }
+
+// A thread that polls for another block lets that run; it waits in vain without a cooperative launch, or when a block
+// has failed.
+inline void __nanosleep(unsigned) {
+  if (!on_cpu::block->grid || on_cpu::error) on_cpu::wait(on_cpu::NEVER);
+  sched_yield();
+}
 
 inline int atomicAdd(int* address, int value) { return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST); }
 inline unsigned atomicAdd(unsigned* address, unsigned value) {

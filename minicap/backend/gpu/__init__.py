@@ -9,39 +9,43 @@ from minicap.errors import BackendMissing
 def load_backend() -> Backend:
     """The CuPy backend.
 
-    Raises BackendMissing, saying what to do: without CuPy, when CuPy finds no CUDA libraries, when the driver
-    is too old for it, and without a CUDA device.
+    Raises BackendMissing, saying what to do: without CuPy, when CuPy finds no CUDA libraries, without a
+    driver, when the driver is too old for CuPy, and without a CUDA device.
     """
     try:
         import cupy
-    except ModuleNotFoundError as error:
-        if error.name not in (None, "cupy"):
-            raise
-        raise BackendMissing(
-            'the cupy backend needs CuPy: pip install "minicap[gpu-cuda12]" (or gpu-cuda13, by your driver)'
-        ) from None
     except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in (None, "cupy"):
+            raise BackendMissing(
+                'the cupy backend needs CuPy: pip install "minicap[gpu-cuda12]" '
+                "(or gpu-cuda13, by your driver)"
+            ) from None
+        reason = " ".join(str(error.__cause__ or error).split())  # CuPy's own message is a page
         raise BackendMissing(
-            f"CuPy is installed but does not load ({error}); install one that fits your driver: "
+            f"CuPy is installed but does not load ({reason}); install one that fits your driver: "
             'pip install "minicap[gpu-cuda12]" (or gpu-cuda13)'
         ) from None
     # CuPy imports without a driver; only this question tells whether anything can run.
-    try:
-        available = cupy.cuda.is_available()
-    except Exception as error:
-        raise BackendMissing(
-            f"CuPy{_built_for(cupy)} does not get on with the NVIDIA driver ({error}); update the driver, or "
-            'install the CuPy of an older CUDA: pip install "minicap[gpu-cuda12]"'
-        ) from None
-    if not available:
-        raise BackendMissing("CuPy is installed but finds no CUDA device; check the driver with nvidia-smi")
+    if not cupy.cuda.is_available():
+        raise BackendMissing(_why_nothing_runs(cupy.cuda.runtime))
     overrides = "minicap.backend.gpu.overrides"
     return Backend("cupy", cupy, cupy.ndarray, cupy.asarray, cupy.asnumpy, overrides)
 
 
-def _built_for(cupy: Any) -> str:
-    """ " for CUDA 13", where CuPy can say so."""
+def _why_nothing_runs(runtime: Any) -> str:
+    """What stands between CuPy and a device: no driver, one that is too old, or no device."""
+    driver, built_for = runtime.driverGetVersion() // 1000, runtime.runtimeGetVersion() // 1000
+    if driver == 0:
+        return "CuPy is installed but finds no NVIDIA driver; install one, and look at nvidia-smi"
+    if driver < built_for:
+        older = ', or install the CuPy of an older CUDA: pip install "minicap[gpu-cuda12]"'
+        return (
+            f"CuPy for CUDA {built_for} needs a newer NVIDIA driver, this one knows CUDA {driver}; update "
+            f"the driver{older if driver >= 12 else ''}"
+        )
     try:
-        return f" for CUDA {cupy.cuda.runtime.runtimeGetVersion() // 1000}"
-    except Exception:
-        return ""
+        runtime.getDeviceCount()
+        reason = "none is there"
+    except Exception as error:
+        reason = str(error)
+    return f"CuPy is installed but finds no CUDA device ({reason}); look at nvidia-smi, CUDA_VISIBLE_DEVICES"

@@ -26,11 +26,15 @@ def relu_forward(x: Array) -> tuple[Array, ReluKernelCache]:
 
 def relu_backward(dout: Array, cache: ReluKernelCache) -> Array:
     """Its gradient, from the output:  dx = dout where out > 0."""
-    out = cache.out
-    xp = check_dout(relu_backward, out.images.shape, dout=dout)
-    dx = Planes(xp.empty_like(out.memory), out.channels_first)
-    dout = planes_in(dout, out.channels_first)
-    _relu_backward.threads(dout.size, out=out.memory, dout=dout, dx=dx.memory, size=dout.size)
+    check_dout(relu_backward, cache.out.images.shape, dout=dout)
+    return relu_gradient(dout, cache.out)
+
+
+def relu_gradient(dout: Array, out: Planes, scale: float = 1.0) -> Array:
+    """dout * scale where out > 0, in the memory order of out."""
+    dx = Planes(backend_of(dout=dout).xp.empty_like(out.memory), out.channels_first)
+    arrays = dict(out=out.memory, dout=planes_in(dout, out.channels_first), dx=dx.memory)
+    _relu_backward.threads(dout.size, **arrays, scale=scale, size=dout.size)
     return dx.images
 
 

@@ -1,4 +1,4 @@
-"""Convolution as one matrix product over the columns of the whole batch.
+"""Convolution as one matrix product over the columns of the whole batch; ReLU behind it comes with its bias.
 
 The product of the filters and the columns is (F, N, OH, OW): it is handed on as a view, channels first in
 memory, and so is the gradient of the columns when it comes back.
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from minicap.backend.arrays import Array, backend_of
 from minicap.backend.checks import check_dout
 from minicap.backend.dispatch import Override
+from minicap.backend.gpu.activations import relu_gradient
 from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
 from minicap.backend.gpu.launcher import Kernel, readable
 from minicap.backend.windows import IntOrPair, Padding, Window, window_over
@@ -30,6 +31,11 @@ class ConvKernelCache(NamedTuple):
     window: Window
     groups: int
     columns: Array | None  # of the whole batch, (C * HH * WW, N * OH * OW)
+    out: Planes | None = None  # of the ReLU behind it, where there is one
+
+
+class ConvReluKernelCache(ConvKernelCache):
+    """The same for a convolution with ReLU; a cache says which backward reads it."""
 
 
 def conv_forward(
@@ -42,6 +48,34 @@ def conv_forward(
     groups: int = 1,
 ) -> tuple[Array, ConvKernelCache]:
     """conv_forward of minicap.layers.conv."""
+    out, cache = _forward(x, w, b, stride, pad, dilation, groups, relu=False)
+    return out, ConvKernelCache(*cache)
+
+
+def conv_relu_forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair = 1,
+    pad: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> tuple[Array, ConvReluKernelCache]:
+    """conv_relu_forward of minicap.layers.sandwiches."""
+    out, cache = _forward(x, w, b, stride, pad, dilation, groups, relu=True)
+    return out, ConvReluKernelCache(*cache)
+
+
+def _forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair,
+    pad: Padding,
+    dilation: IntOrPair,
+    groups: int,
+    relu: bool,
+) -> tuple[Array, tuple[Any, ...]]:
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, filters = planes(x), w.reshape(groups, len(w) // groups, -1)
     pieces = _pieces(given, window)
@@ -54,18 +88,18 @@ def conv_forward(
         for some in pieces:
             product = _products(filters, _im2col_of(given, window, some, groups))
             out.memory[:, some] = product.reshape(len(w), -1, *window.out)
-    if b is not None:
+    if b is not None or relu:
         size = out.memory.size
-        _add_bias.threads(size, b=b, out=out.memory, F=len(w), M=size // len(w))
-    return out.images, ConvKernelCache(given, w, b is not None, window, groups, kept)
+        _add_bias.threads(size, b=b, out=out.memory, relu=int(relu), F=len(w), M=size // len(w))
+    return out.images, (given, w, b is not None, window, groups, kept, out if relu else None)
 
 
 def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = True) -> tuple[Any, ...]:
     """Its gradients: dx, None without input_gradient, dw and, when b was given, db (F,)."""
-    x, w, has_bias, window, groups, kept = cache
+    x, w, has_bias, window, groups, kept, out = cache
     N = len(x.images)
     xp = check_dout(conv_backward, (N, len(w), *window.out), dout=dout)
-    dout = planes_in(dout, channels_first=True)
+    dout = planes_in(dout if out is None else relu_gradient(dout, out), channels_first=True)
     filters = w.reshape(groups, len(w) // groups, -1)
     dx = new_planes(x.images.shape, dout, x.channels_first) if input_gradient else None
     parts = []
@@ -132,4 +166,7 @@ def supports(
     return channels_fit and bias_fits and w.flags.c_contiguous
 
 
-OVERRIDES = (Override("conv", conv_forward, supports, ConvKernelCache, conv_backward),)
+OVERRIDES = (
+    Override("conv", conv_forward, supports, ConvKernelCache, conv_backward),
+    Override("conv_relu", conv_relu_forward, supports, ConvReluKernelCache, conv_backward),
+)

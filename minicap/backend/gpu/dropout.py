@@ -26,9 +26,9 @@ def dropout_forward(x: Array, rate: float, train: bool = True, rng: Any = None) 
     given, xp = memory_of(x), backend_of(x=x).xp
     out, keep = xp.empty(x.shape, dtype=x.dtype), xp.empty(x.shape, dtype=bool)
     cache = DropoutKernelCache(keep, 1 / (1 - float(rate)), given.channels_first)
-    draw = _draw(as_stream(rng), rate, x.shape)
+    draw = draw_bits(as_stream(rng), rate, x.shape)
     arrays = dict(x=given.memory, out=out, keep=keep)
-    _dropout_forward.threads(_counters(x.shape), **arrays, **draw, scale=cache.scale, **_steps(given))
+    _dropout_forward.threads(counters(x.shape), **arrays, **draw, scale=cache.scale, **_steps(given))
     return out, cache
 
 
@@ -95,11 +95,11 @@ def _hide(x: Array, keep: Array, scale: float) -> Array:
 
 def _keep(x: Array, shape: tuple[int, ...], rate: float, rng: Any) -> Array:
     keep = backend_of(x=x).xp.empty(shape, dtype=bool)
-    _random_keep.threads(_counters(shape), keep=keep, **_draw(as_stream(rng), rate, shape))
+    _random_keep.threads(counters(shape), keep=keep, **draw_bits(as_stream(rng), rate, shape))
     return keep
 
 
-def _draw(stream: RandomStream, rate: float, shape: tuple[int, ...]) -> dict[str, int]:
+def draw_bits(stream: RandomStream, rate: float, shape: tuple[int, ...]) -> dict[str, int]:
     """Where the block's bits begin in the stream, and from which of them on an entry is kept."""
     start = int(stream.row) * prod(shape[1:])
     return dict(
@@ -107,16 +107,20 @@ def _draw(stream: RandomStream, rate: float, shape: tuple[int, ...]) -> dict[str
     )
 
 
-def _counters(shape: tuple[int, ...]) -> int:
+def counters(shape: tuple[int, ...]) -> int:
     """Counters that a block of numbers may touch, 16 numbers each, wherever it begins."""
     return prod(shape) // 16 + 2
 
 
+def is_source(rng: Any) -> bool:
+    """Whether bits can be drawn from it."""
+    return isinstance(rng, int) or hasattr(rng, "integers") or isinstance(rng, RandomStream)
+
+
 def _supports(axes: int | None) -> Any:
     def supports(x: Array, rate: float, train: bool = True, rng: Any = None) -> bool:
-        known = isinstance(rng, int) or hasattr(rng, "integers") or isinstance(rng, RandomStream)
         fits = axes is None or x.ndim == axes
-        return bool(train) and known and fits and 0 < rate < 1 and readable(x)
+        return bool(train) and is_source(rng) and fits and 0 < rate < 1 and readable(x)
 
     return supports
 

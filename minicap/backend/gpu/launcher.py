@@ -6,7 +6,7 @@ what the kernel takes; the launcher reads it there.
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -129,6 +129,23 @@ def _module(raw_module: Callable[..., Any], file: str, real: str, label: str) ->
     return raw_module(code=source_of(file), options=compile_options(real, label))
 
 
+@cache
+def _room_for(xp: Any, file: str, name: str, real: np.dtype[Any], device: int, shared_bytes: int) -> int:
+    runtime, driver = xp.cuda.runtime, xp.cuda.driver
+    if not runtime.deviceGetAttribute(runtime.cudaDevAttrCooperativeLaunch, device):
+        return 0
+    function = _function(xp.RawModule, file, name, real, _LABELS[0])
+    try:
+        if shared_bytes > function.max_dynamic_shared_size_bytes:
+            function.max_dynamic_shared_size_bytes = shared_bytes
+    except RuntimeError:  # CuPy's CUDADriverError: more than a block may have on this device
+        return 0
+    each = driver.occupancyMaxActiveBlocksPerMultiprocessor(
+        function.kernel.ptr, THREADS_PER_BLOCK, shared_bytes
+    )
+    return each * runtime.deviceGetAttribute(runtime.cudaDevAttrMultiProcessorCount, device)
+
+
 class Kernel:
     """A kernel of a file in backend/gpu/kernels, compiled when it is first launched.
 
@@ -152,6 +169,33 @@ class Kernel:
 
         like: an array that says the backend and what `real` is, where no parameter is an array.
         """
+        function, arguments = self._prepare(like, values)
+        if count:
+            function()((count,), (THREADS_PER_BLOCK,), arguments)
+
+    def blocks_together(self, count: int, shared_bytes: int, /, **values: Any) -> None:
+        """Launch that many blocks of 256 threads at the same time, so that they can wait for each other.
+
+        shared_bytes: dynamic shared memory of each.  count: at most room_for(array, shared_bytes).
+        """
+        function, arguments = self._prepare(None, values)
+        function().kernel(
+            (count,), (THREADS_PER_BLOCK,), arguments, shared_mem=shared_bytes, enable_cooperative_groups=True
+        )
+
+    def room_for(self, like: Any, shared_bytes: int) -> int:
+        """How many of its blocks run at the same time; 0 when they could not wait for each other.
+
+        like: an array that says the backend, the device and what `real` is.
+        """
+        owner = find_backend(like)
+        assert owner is not None
+        return _room_for(owner.xp, self.file, self.name, like.dtype, like.device.id, shared_bytes)
+
+    def _prepare(
+        self, like: Array | None, values: dict[str, Any]
+    ) -> tuple[Callable[[], Any], tuple[Any, ...]]:
+        """The kernel, compiled when it is called for, and its arguments in their order, all checked."""
         signature = self._signature or self._load()
         if values.keys() != signature.names:
             wrong = ", ".join(sorted(values.keys() ^ signature.names))
@@ -181,12 +225,10 @@ class Kernel:
                 and array.device == first.device
             ):
                 self._refuse(p, dtype, size, integers, {a.name: values[a.name] for a in signature.arrays})
-        if count:
-            owner = find_backend(first)
-            assert owner is not None
-            function = _function(owner.xp.RawModule, self.file, self.name, real, label)
-            ordered = tuple([arguments[p.name] for p in signature.parameters])
-            function((count,), (THREADS_PER_BLOCK,), ordered)
+        owner = find_backend(first)
+        assert owner is not None
+        function = partial(_function, owner.xp.RawModule, self.file, self.name, real, label)
+        return function, tuple([arguments[p.name] for p in signature.parameters])
 
     def _load(self) -> Signature:
         self._signature = kernels_in(self.file)[self.name]

@@ -10,6 +10,8 @@ from minicap.backend.gpu.launcher import Kernel, readable
 
 _batchnorm_forward = Kernel("normalization.cu", "batchnorm_forward")
 _batchnorm_backward = Kernel("normalization.cu", "batchnorm_backward")
+_groupnorm_forward = Kernel("normalization.cu", "groupnorm_forward")
+_groupnorm_backward = Kernel("normalization.cu", "groupnorm_backward")
 _layernorm_forward = Kernel("normalization.cu", "layernorm_forward")
 _layernorm_backward = Kernel("normalization.cu", "layernorm_backward")
 _layernorm_parameters = Kernel("normalization.cu", "layernorm_parameters")
@@ -82,6 +84,37 @@ def spatial_batchnorm_forward(
     return out, SpatialBatchnormKernelCache(*cache)
 
 
+class GroupnormKernelCache(NamedTuple):
+    x: Planes
+    gamma: Array  # (C,)
+    mean: Array  # (N, groups)
+    inv_std: Array  # (N, groups)
+
+
+def groupnorm_forward(
+    x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e-5
+) -> tuple[Array, GroupnormKernelCache]:
+    """groupnorm_forward of minicap.layers.normalization."""
+    xp, given = backend_of(x=x).xp, planes(x)
+    out = Planes(xp.empty_like(given.memory), given.channels_first)
+    mean, inv_std = (xp.empty((len(x), groups), dtype=x.dtype) for _ in range(2))
+    arrays = dict(x=given.memory, gamma=gamma, beta=beta, out=out.memory, mean=mean, inv_std=inv_std)
+    _groupnorm_forward.blocks(mean.size, **arrays, eps=float(eps), groups=groups, **_sizes(given))
+    return out.images, GroupnormKernelCache(given, gamma, mean, inv_std)
+
+
+def groupnorm_backward(dout: Array, cache: GroupnormKernelCache) -> tuple[Array, Array, Array]:
+    """Its gradients: dx, dgamma, dbeta."""
+    x, gamma, mean, inv_std = cache
+    xp = check_dout(groupnorm_backward, x.images.shape, dout=dout)
+    dx = Planes(xp.empty_like(x.memory), x.channels_first)
+    dgamma, dbeta = xp.empty_like(gamma), xp.empty_like(gamma)
+    given = dict(dout=planes_in(dout, x.channels_first), x=x.memory, gamma=gamma, mean=mean, inv_std=inv_std)
+    results = dict(dx=dx.memory, dgamma=dgamma, dbeta=dbeta)
+    _groupnorm_backward.blocks(mean.size + len(gamma), **given, **results, groups=mean.shape[1], **_sizes(x))
+    return dx.images, dgamma, dbeta
+
+
 class LayernormKernelCache(NamedTuple):
     x_hat: Array  # (..., D) normalised, before gamma and beta
     inv_std: Array  # (...)
@@ -135,6 +168,13 @@ def _supports_spatial(x: Array, *parameters: Any, **options: Any) -> bool:
     return x.ndim == 4 and _supports_batchnorm(x, *parameters, **options)
 
 
+def _supports_groupnorm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e-5) -> bool:
+    if x.ndim != 4 or not readable(x, gamma, beta) or not isinstance(groups, int) or groups < 1:
+        return False
+    in_one_piece = all(v.shape == x.shape[1:2] and v.flags.c_contiguous for v in (gamma, beta))
+    return in_one_piece and x.shape[1] % groups == 0
+
+
 def _supports_layernorm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
     vectors = (gamma, beta)
     in_one_piece = all(v.shape == x.shape[-1:] and v.flags.c_contiguous for v in vectors)
@@ -150,5 +190,6 @@ OVERRIDES = (
         SpatialBatchnormKernelCache,
         batchnorm_backward,
     ),
+    Override("groupnorm", groupnorm_forward, _supports_groupnorm, GroupnormKernelCache, groupnorm_backward),
     Override("layernorm", layernorm_forward, _supports_layernorm, LayernormKernelCache, layernorm_backward),
 )

@@ -13,6 +13,7 @@ from minicap.backend.gpu import (
     pooling,
     recurrent,
     small_conv,
+    softmax,
     updates,
 )
 
@@ -26,6 +27,7 @@ OVERRIDES: tuple[Override, ...] = (
     *dropout.OVERRIDES,
     *recurrent.OVERRIDES,
     *losses.OVERRIDES,
+    *softmax.OVERRIDES,
     *embedding.OVERRIDES,
     *attention.OVERRIDES,
     *updates.OVERRIDES,

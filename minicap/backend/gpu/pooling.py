@@ -1,6 +1,6 @@
 """Maximum and average pooling: one kernel forward, one backward, in the memory order of the images."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.backend.arrays import Array, backend_of
 from minicap.backend.checks import check_dout
@@ -16,9 +16,13 @@ _avg_pool_gradient = Kernel("pooling.cu", "avg_pool_gradient")
 
 
 class MaxPoolKernelCache(NamedTuple):
-    winner: Planes  # int32 (N, C, OH, OW): the place of each maximum in its plane
+    winner: Planes  # int32 (N, C, OH, OW): the place of each maximum in its plane, -1 where there is none
     shape: tuple[int, ...]  # of x
     window: Window
+
+
+class ReluMaxPoolKernelCache(MaxPoolKernelCache):
+    """The same behind ReLU; a cache says which backward reads it."""
 
 
 def max_pool_forward(
@@ -29,12 +33,32 @@ def max_pool_forward(
     ceil_mode: bool = False,
 ) -> tuple[Array, MaxPoolKernelCache]:
     """max_pool_forward of minicap.layers.pooling."""
+    out, cache = _max_pool_of(x, size, stride, pad, ceil_mode, relu=False)
+    return out, MaxPoolKernelCache(*cache)
+
+
+def relu_max_pool_forward(
+    x: Array,
+    size: IntOrPair = 2,
+    stride: IntOrPair | None = None,
+    pad: IntOrPair = 0,
+    ceil_mode: bool = False,
+) -> tuple[Array, ReluMaxPoolKernelCache]:
+    """relu_max_pool_forward of minicap.layers.sandwiches."""
+    out, cache = _max_pool_of(x, size, stride, pad, ceil_mode, relu=True)
+    return out, ReluMaxPoolKernelCache(*cache)
+
+
+def _max_pool_of(
+    x: Array, size: IntOrPair, stride: IntOrPair | None, pad: IntOrPair, ceil_mode: bool, relu: bool
+) -> tuple[Array, tuple[Any, ...]]:
     window = pooling_window(max_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     given, xp = planes(x), backend_of(x=x).xp
     pooled = (*given.memory.shape[:2], *window.out)
     out, winner = xp.empty(pooled, dtype=x.dtype), xp.empty(pooled, dtype="int32")
-    _max_pool.threads(out.size, x=given.memory, out=out, winner=winner, **_sizes(given.memory, window))
-    cache = MaxPoolKernelCache(Planes(winner, given.channels_first), x.shape, window)
+    arrays, sizes = dict(x=given.memory, out=out, winner=winner), _sizes(given.memory, window)
+    _max_pool.threads(out.size, **arrays, relu=int(relu), **sizes)
+    cache = Planes(winner, given.channels_first), x.shape, window
     return Planes(out, given.channels_first).images, cache
 
 
@@ -101,5 +125,6 @@ def _supports(x: Array, *_options: object, **_named: object) -> bool:
 
 OVERRIDES = (
     Override("max_pool", max_pool_forward, _supports, MaxPoolKernelCache, max_pool_backward),
+    Override("relu_max_pool", relu_max_pool_forward, _supports, ReluMaxPoolKernelCache, max_pool_backward),
     Override("avg_pool", avg_pool_forward, _supports, AvgPoolKernelCache, avg_pool_backward),
 )

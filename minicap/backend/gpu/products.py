@@ -1,11 +1,12 @@
-"""Matrix products that kernels do themselves, where a call of cuBLAS would cost more than the product."""
+"""Matrix products that kernels do themselves: what a product in cuBLAS would cost beside it would be more."""
 
-TILE = 64  # entries of the result along each axis that a block makes, as in products.cuh
+TILE_ENTRIES = 8192  # of the result that a block makes, as in products.cuh
 
-# Multiplications up to which a product counts as small.  A guess from the arithmetic: not yet timed on a GPU.
+# Multiplications up to which a product counts as small: launches, not arithmetic, take the time.
+# A guess: not yet timed on a GPU.
 SMALL_PRODUCT = 1 << 26
 
 
 def tiles(rows: int, columns: int) -> int:
-    """Blocks that a result takes."""
-    return -(-rows // TILE) * -(-columns // TILE)
+    """Blocks that a result takes: of 32 rows, or of 64, whichever are fewer."""
+    return min(-(-rows // tall) * -(-columns // (TILE_ENTRIES // tall)) for tall in (32, 64))

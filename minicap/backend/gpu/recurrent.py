@@ -1,14 +1,17 @@
-"""LSTM, GRU and vanilla RNN over sequences: a step is one matrix product and one kernel.
+"""LSTM, GRU and vanilla RNN over sequences: one kernel for all steps, or a product and a kernel a step.
 
 Every array over time is (N, T, ...) and contiguous, so no product outside the loop needs a copy.
 """
 
 from typing import NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
+import numpy as np
+
+from minicap.backend.arrays import Array, backend_of, find_backend
 from minicap.backend.checks import check_dout
 from minicap.backend.dispatch import Override
 from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.sequences import launch, new_barriers, plan
 
 _lstm_step = Kernel("recurrent.cu", "lstm_step")
 _lstm_step_gradient = Kernel("recurrent.cu", "lstm_step_gradient")
@@ -16,6 +19,12 @@ _gru_step = Kernel("recurrent.cu", "gru_step")
 _gru_step_gradient = Kernel("recurrent.cu", "gru_step_gradient")
 _rnn_step = Kernel("recurrent.cu", "rnn_step")
 _rnn_step_gradient = Kernel("recurrent.cu", "rnn_step_gradient")
+_lstm_sequence = Kernel("sequences.cu", "lstm_sequence")
+_lstm_sequence_gradient = Kernel("sequences.cu", "lstm_sequence_gradient")
+_gru_sequence = Kernel("sequences.cu", "gru_sequence")
+_gru_sequence_gradient = Kernel("sequences.cu", "gru_sequence_gradient")
+_rnn_sequence = Kernel("sequences.cu", "rnn_sequence")
+_rnn_sequence_gradient = Kernel("sequences.cu", "rnn_sequence_gradient")
 
 
 class LstmKernelCache(NamedTuple):
@@ -26,30 +35,43 @@ class LstmKernelCache(NamedTuple):
     prev_h: Array  # (N, T, H): the states that the steps began with
     prev_c: Array  # (N, T, H)
     c0_given: bool
+    mask: Array | None  # (N, T) like x
+    barriers: Array | None  # where all steps were one launch
 
 
 def lstm_forward(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: None = None
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: Array | None = None
 ) -> tuple[Array, LstmKernelCache]:
-    """lstm_forward of minicap.layers.lstm, without a mask."""
-    out, _, cache = _lstm(x, h0, Wx, Wh, b, c0)
-    return out, cache
+    """lstm_forward of minicap.layers.lstm."""
+    xp, sizes = backend_of(x=x).xp, _sizes(x, Wh)
+    at_once = plan(_lstm_sequence, x, sizes, gates=4, states=1)
+    if at_once is None:
+        out, _, cache = _lstm_by_steps(x, h0, Wx, Wh, b, c0, mask)
+        return out, cache
+    mask = _as_mask(mask, x)
+    x, gates, barriers = xp.ascontiguousarray(x), _product(x, Wx), new_barriers(x)
+    prev_h, prev_c, out = (_over_time(x, Wh) for _ in range(3))
+    states = dict(h0=xp.ascontiguousarray(h0), c0=None if c0 is None else xp.ascontiguousarray(c0))
+    arrays = dict(Wh=xp.ascontiguousarray(Wh), b=b, mask=mask, gates=gates)
+    arrays |= dict(prev_h=prev_h, prev_c=prev_c, out=out, barriers=barriers)
+    launch(_lstm_sequence, at_once, **states, **arrays, **sizes)
+    return out, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, c0 is not None, mask, barriers)
 
 
-def _lstm(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None
+def _lstm_by_steps(
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None, mask: Array | None
 ) -> tuple[Array, Array, LstmKernelCache]:
     """States of all steps (N, T, H), the last cell (N, H), and the cache."""
-    xp = backend_of(x=x).xp
+    xp, mask = backend_of(x=x).xp, _as_mask(mask, x)
     x, sizes = xp.ascontiguousarray(x), _sizes(x, Wh)
     gates = _product(x, Wx)
     h = h0.copy()
     c = xp.zeros_like(h) if c0 is None else c0.copy()
     prev_h, prev_c, out = (_over_time(x, Wh) for _ in range(3))
-    arrays = dict(b=b, gates=gates, h=h, c=c, prev_h=prev_h, prev_c=prev_c, out=out)
+    arrays = dict(b=b, mask=mask, gates=gates, h=h, c=c, prev_h=prev_h, prev_c=prev_c, out=out)
     for t in range(sizes["T"]):
         _lstm_step.threads(h.size, product=h @ Wh, **arrays, t=t, **sizes)
-    return out, c, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, c0 is not None)
+    return out, c, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, c0 is not None, mask, None)
 
 
 def lstm_backward(dh: Array, cache: LstmKernelCache) -> tuple[Array, ...]:
@@ -61,16 +83,25 @@ def lstm_backward(dh: Array, cache: LstmKernelCache) -> tuple[Array, ...]:
 
 def _lstm_gradients(dh: Array, dlast_c: Array | None, cache: LstmKernelCache) -> tuple[Array, ...]:
     """All gradients, that of c0 last.  dlast_c: (N, H), of the last cell."""
-    x, Wx, Wh, gates, prev_h, prev_c, _ = cache
+    x, Wx, Wh, gates, prev_h, prev_c, _, mask, barriers = cache
     xp = backend_of(dh=dh).xp
-    sizes, dh = _sizes(x, Wh), xp.ascontiguousarray(dh)
-    dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
-    dc = xp.zeros_like(dprev_h) if dlast_c is None else dlast_c.copy()
-    da, step_da = xp.empty_like(gates), xp.empty((len(x), gates.shape[2]), dtype=x.dtype)
-    arrays = dict(gates=gates, prev_c=prev_c, dout=dh, dc=dc, step_da=step_da, da=da)
-    for t in reversed(range(sizes["T"])):
-        _lstm_step_gradient.threads(dc.size, dh=dprev_h, **arrays, t=t, **sizes)
-        dprev_h = step_da @ Wh.T
+    sizes, da = _sizes(x, Wh), xp.empty_like(gates)
+    arrays = dict(mask=mask, gates=gates, prev_c=prev_c, dout=xp.ascontiguousarray(dh), da=da)
+    at_once = barriers is not None and plan(_lstm_sequence_gradient, x, sizes, gates=4, states=4)
+    if at_once:
+        dprev_h, dc = (xp.empty((len(x), len(Wh)), dtype=x.dtype) for _ in range(2))
+        given = dict(Wh=xp.ascontiguousarray(Wh), **arrays)
+        launch(_lstm_sequence_gradient, at_once, **given, dh0=dprev_h, dc0=dc, barriers=barriers, **sizes)
+    else:
+        dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
+        dc = xp.zeros_like(dprev_h) if dlast_c is None else dlast_c.copy()
+        step_da = xp.empty((len(x), gates.shape[2]), dtype=x.dtype)
+        carried = None if mask is None else xp.zeros_like(dprev_h)
+        arrays |= dict(carried=carried, dc=dc, step_da=step_da)
+        for t in reversed(range(sizes["T"])):
+            _lstm_step_gradient.threads(dc.size, dh=dprev_h, **arrays, t=t, **sizes)
+            dprev_h = step_da @ Wh.T
+        dprev_h = dprev_h if carried is None else dprev_h + carried
     dx, dWx, db = _input_gradients(da, x, Wx)
     return dx, dprev_h, dWx, _flat(prev_h).T @ _flat(da), db, dc
 
@@ -83,7 +114,7 @@ def lstm_step_forward(
     x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array
 ) -> tuple[Array, Array, LstmStepKernelCache]:
     """lstm_step_forward of minicap.layers.lstm: a sequence of one step."""
-    out, next_c, cache = _lstm(x[:, None], prev_h, Wx, Wh, b, prev_c)
+    out, next_c, cache = _lstm_by_steps(x[:, None], prev_h, Wx, Wh, b, prev_c, None)
     return out[:, 0], next_c, LstmStepKernelCache(cache)
 
 
@@ -103,6 +134,8 @@ class GruKernelCache(NamedTuple):
     gates: Array  # (N, T, 3H): r, z, n
     hn: Array  # (N, T, H): prev_h Wh_n + bh_n
     prev_h: Array  # (N, T, H)
+    mask: Array | None  # (N, T) like x
+    barriers: Array | None  # where all steps were one launch
 
 
 def gru_forward(
@@ -113,34 +146,47 @@ def gru_forward(
     b: Array,
     bh: Array,
     reset_after: bool = True,
-    mask: None = None,
+    mask: Array | None = None,
 ) -> tuple[Array, GruKernelCache]:
-    """gru_forward of minicap.layers.gru with the reset after the product, without a mask."""
-    x, sizes = backend_of(x=x).xp.ascontiguousarray(x), _sizes(x, Wh)
-    gates, h = _product(x, Wx), h0.copy()
+    """gru_forward of minicap.layers.gru with the reset after the product."""
+    xp, sizes, mask = backend_of(x=x).xp, _sizes(x, Wh), _as_mask(mask, x)
+    x, gates = xp.ascontiguousarray(x), _product(x, Wx)
     hn, prev_h, out = (_over_time(x, Wh) for _ in range(3))
-    arrays = dict(b=b, bh=bh, gates=gates, hn=hn, h=h, prev_h=prev_h, out=out)
-    for t in range(sizes["T"]):
-        _gru_step.threads(h.size, product=h @ Wh, **arrays, t=t, **sizes)
-    return out, GruKernelCache(x, Wx, Wh, gates, hn, prev_h)
+    arrays = dict(b=b, bh=bh, mask=mask, gates=gates, hn=hn, prev_h=prev_h, out=out)
+    at_once = plan(_gru_sequence, x, sizes, gates=3, states=1)
+    barriers = new_barriers(x) if at_once else None
+    if at_once:
+        given = dict(Wh=xp.ascontiguousarray(Wh), h0=xp.ascontiguousarray(h0), **arrays)
+        launch(_gru_sequence, at_once, **given, barriers=barriers, **sizes)
+    else:
+        h = h0.copy()
+        for t in range(sizes["T"]):
+            _gru_step.threads(h.size, product=h @ Wh, **arrays, h=h, t=t, **sizes)
+    return out, GruKernelCache(x, Wx, Wh, gates, hn, prev_h, mask, barriers)
 
 
 def gru_backward(dh: Array, cache: GruKernelCache) -> tuple[Array, ...]:
     """Its gradients: dx, dh0, dWx, dWh, db, dbh."""
-    x, Wx, Wh, gates, hn, prev_h = cache
+    x, Wx, Wh, gates, hn, prev_h, mask, barriers = cache
     xp = check_dout(gru_backward, prev_h.shape, dh=dh)
-    sizes, dh = _sizes(x, Wh), xp.ascontiguousarray(dh)
-    dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
-    carried = xp.zeros_like(dprev_h)
-    da, du, step_du = (
-        xp.empty(shape, dtype=x.dtype) for shape in (gates.shape, gates.shape, (len(x), gates.shape[2]))
-    )
-    arrays = dict(gates=gates, hn=hn, prev_h=prev_h, dout=dh, carried=carried, step_du=step_du, du=du, da=da)
-    for t in reversed(range(sizes["T"])):
-        _gru_step_gradient.threads(carried.size, dh=dprev_h, **arrays, t=t, **sizes)
-        dprev_h = step_du @ Wh.T
+    sizes, da, du = _sizes(x, Wh), xp.empty_like(gates), xp.empty_like(gates)
+    arrays = dict(mask=mask, gates=gates, hn=hn, prev_h=prev_h, dout=xp.ascontiguousarray(dh), du=du, da=da)
+    at_once = barriers is not None and plan(_gru_sequence_gradient, x, sizes, gates=3, states=3)
+    if at_once:
+        dh0 = xp.empty((len(x), len(Wh)), dtype=x.dtype)
+        given = dict(Wh=xp.ascontiguousarray(Wh), **arrays)
+        launch(_gru_sequence_gradient, at_once, **given, dh0=dh0, barriers=barriers, **sizes)
+    else:
+        dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
+        carried = xp.zeros_like(dprev_h)
+        step_du = xp.empty((len(x), gates.shape[2]), dtype=x.dtype)
+        for t in reversed(range(sizes["T"])):
+            states = dict(dh=dprev_h, carried=carried, step_du=step_du)
+            _gru_step_gradient.threads(carried.size, **states, **arrays, t=t, **sizes)
+            dprev_h = step_du @ Wh.T
+        dh0 = dprev_h + carried
     dx, dWx, db = _input_gradients(da, x, Wx)
-    return dx, dprev_h + carried, dWx, _flat(prev_h).T @ _flat(du), db, _flat(du).sum(axis=0)
+    return dx, dh0, dWx, _flat(prev_h).T @ _flat(du), db, _flat(du).sum(axis=0)
 
 
 class GruStepKernelCache(NamedTuple):
@@ -170,32 +216,50 @@ class RnnKernelCache(NamedTuple):
     h: Array  # (N, T, H)
     prev_h: Array  # (N, T, H)
     relu: bool
+    mask: Array | None  # (N, T) like x
+    barriers: Array | None  # where all steps were one launch
 
 
 def rnn_forward(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, activation: str = "tanh", mask: None = None
+    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, activation: str = "tanh", mask: Array | None = None
 ) -> tuple[Array, RnnKernelCache]:
-    """rnn_forward of minicap.layers.rnn, without a mask."""
-    x, sizes = backend_of(x=x).xp.ascontiguousarray(x), _sizes(x, Wh)
-    out, h, prev_h = _product(x, Wx), h0.copy(), _over_time(x, Wh)
-    relu = activation == "relu"
-    for t in range(sizes["T"]):
-        arrays = dict(product=h @ Wh, b=b, h=h, prev_h=prev_h, out=out)
-        _rnn_step.threads(h.size, **arrays, relu=int(relu), t=t, **sizes)
-    return out, RnnKernelCache(x, Wx, Wh, out, prev_h, relu)
+    """rnn_forward of minicap.layers.rnn."""
+    xp, sizes, relu = backend_of(x=x).xp, _sizes(x, Wh), activation == "relu"
+    mask = _as_mask(mask, x)
+    x, out, prev_h = xp.ascontiguousarray(x), _product(x, Wx), _over_time(x, Wh)
+    arrays = dict(b=b, mask=mask, prev_h=prev_h, out=out)
+    at_once = plan(_rnn_sequence, x, sizes, gates=1, states=1)
+    barriers = new_barriers(x) if at_once else None
+    if at_once:
+        given = dict(Wh=xp.ascontiguousarray(Wh), h0=xp.ascontiguousarray(h0), **arrays)
+        launch(_rnn_sequence, at_once, **given, barriers=barriers, relu=int(relu), **sizes)
+    else:
+        h = h0.copy()
+        for t in range(sizes["T"]):
+            _rnn_step.threads(h.size, product=h @ Wh, **arrays, h=h, relu=int(relu), t=t, **sizes)
+    return out, RnnKernelCache(x, Wx, Wh, out, prev_h, relu, mask, barriers)
 
 
 def rnn_backward(dh: Array, cache: RnnKernelCache) -> tuple[Array, ...]:
     """Its gradients: dx, dh0, dWx, dWh, db."""
-    x, Wx, Wh, h, prev_h, relu = cache
+    x, Wx, Wh, h, prev_h, relu, mask, barriers = cache
     xp = check_dout(rnn_backward, h.shape, dh=dh)
-    sizes, dh = _sizes(x, Wh), xp.ascontiguousarray(dh)
-    dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
-    da, step_da = xp.empty_like(h), xp.empty_like(dprev_h)
-    for t in reversed(range(sizes["T"])):
-        arrays = dict(h=h, dout=dh, dh=dprev_h, step_da=step_da, da=da)
-        _rnn_step_gradient.threads(step_da.size, **arrays, relu=int(relu), t=t, **sizes)
-        dprev_h = step_da @ Wh.T
+    sizes, da = _sizes(x, Wh), xp.empty_like(h)
+    arrays = dict(mask=mask, h=h, dout=xp.ascontiguousarray(dh), da=da)
+    at_once = barriers is not None and plan(_rnn_sequence_gradient, x, sizes, gates=1, states=1)
+    if at_once:
+        dprev_h = xp.empty((len(x), len(Wh)), dtype=x.dtype)
+        given = dict(Wh=xp.ascontiguousarray(Wh), **arrays, dh0=dprev_h, barriers=barriers)
+        launch(_rnn_sequence_gradient, at_once, **given, relu=int(relu), **sizes)
+    else:
+        dprev_h = xp.zeros((len(x), len(Wh)), dtype=x.dtype)
+        step_da = xp.empty_like(dprev_h)
+        carried = None if mask is None else xp.zeros_like(dprev_h)
+        for t in reversed(range(sizes["T"])):
+            states = dict(dh=dprev_h, carried=carried, step_da=step_da)
+            _rnn_step_gradient.threads(step_da.size, **states, **arrays, relu=int(relu), t=t, **sizes)
+            dprev_h = step_da @ Wh.T
+        dprev_h = dprev_h if carried is None else dprev_h + carried
     dx, dWx, db = _input_gradients(da, x, Wx)
     return dx, dprev_h, dWx, _flat(prev_h).T @ _flat(da), db
 
@@ -227,6 +291,10 @@ def _sizes(x: Array, Wh: Array) -> dict[str, int]:
 def _over_time(x: Array, Wh: Array) -> Array:
     """New memory for a state (N, H) at each of the T steps."""
     return backend_of(x=x).xp.empty((*x.shape[:2], len(Wh)), dtype=x.dtype)
+
+
+def _as_mask(mask: Array | None, like: Array) -> Array | None:
+    return None if mask is None else backend_of(mask=mask).xp.ascontiguousarray(mask, dtype=like.dtype)
 
 
 def _flat(x: Array) -> Array:
@@ -263,10 +331,17 @@ def _fits(
     )
 
 
+def _mask_fits(mask: Array | None, x: Array) -> bool:
+    if mask is None:
+        return True
+    known = find_backend(mask) is find_backend(x) and mask.dtype in (np.bool_, np.float32, np.float64)
+    return known and mask.shape == x.shape[:2]
+
+
 def _supports_lstm(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: Array | None = None
 ) -> bool:
-    return mask is None and _fits(4, x, h0, Wx, Wh, (b,), c0)
+    return _mask_fits(mask, x) and _fits(4, x, h0, Wx, Wh, (b,), c0)
 
 
 def _supports_gru(
@@ -279,13 +354,13 @@ def _supports_gru(
     reset_after: bool = True,
     mask: Array | None = None,
 ) -> bool:
-    return mask is None and reset_after and _fits(3, x, h0, Wx, Wh, (b, bh))
+    return _mask_fits(mask, x) and reset_after and _fits(3, x, h0, Wx, Wh, (b, bh))
 
 
 def _supports_rnn(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, activation: str = "tanh", mask: Array | None = None
 ) -> bool:
-    return mask is None and activation in ("tanh", "relu") and _fits(1, x, h0, Wx, Wh, (b,))
+    return _mask_fits(mask, x) and activation in ("tanh", "relu") and _fits(1, x, h0, Wx, Wh, (b,))
 
 
 def _supports_lstm_step(x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array) -> bool:

@@ -1,4 +1,8 @@
-"""Small convolutions: one kernel forward, two backward, and no columns in memory."""
+"""Convolution without columns in memory, and with ReLU behind it: one kernel forward, two backward.
+
+Columns are four bytes written and read again for every F multiplications: with few filters they cost more
+than a product by cuBLAS saves.
+"""
 
 from math import prod
 from typing import Any, NamedTuple
@@ -16,7 +20,10 @@ _conv_forward = Kernel("conv.cu", "conv_forward")
 _conv_backward = Kernel("conv.cu", "conv_backward")
 _conv_add_parts = Kernel("conv.cu", "conv_add_parts")
 
-ENOUGH_BLOCKS = 256  # to keep a large GPU busy
+# Filters and multiplications up to which columns are not made: 32 channels to 32 filters of 3 x 3, 256 photos
+# of 32 x 32, fit.  Of more filters only small products.  A guess from the arithmetic: not yet timed on a GPU.
+MOST_FILTERS, MOST_PRODUCTS = 128, 1 << 32
+ENOUGH_BLOCKS = 512  # to keep a large GPU busy
 SHORTEST_PART = 512  # places that are worth a block of their own
 
 
@@ -25,6 +32,11 @@ class SmallConvCache(NamedTuple):
     w: Array  # (F, C, HH, WW)
     has_bias: bool
     window: Window
+    out: Array | None = None  # of the ReLU behind it, where there is one
+
+
+class SmallConvReluCache(SmallConvCache):
+    """The same for a convolution with ReLU; a cache says which backward reads it."""
 
 
 def conv_forward(
@@ -37,18 +49,46 @@ def conv_forward(
     groups: int = 1,
 ) -> tuple[Array, SmallConvCache]:
     """conv_forward of minicap.layers.conv, for one group."""
+    out, cache = _forward(x, w, b, stride, pad, dilation, relu=False)
+    return out, SmallConvCache(*cache)
+
+
+def conv_relu_forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair = 1,
+    pad: Padding = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> tuple[Array, SmallConvReluCache]:
+    """conv_relu_forward of minicap.layers.sandwiches, for one group."""
+    out, cache = _forward(x, w, b, stride, pad, dilation, relu=True)
+    return out, SmallConvReluCache(*cache)
+
+
+def _forward(
+    x: Array,
+    w: Array,
+    b: Array | None,
+    stride: IntOrPair,
+    pad: Padding,
+    dilation: IntOrPair,
+    relu: bool,
+) -> tuple[Array, tuple[Any, ...]]:
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, places = planes(x), len(x) * prod(window.out)
     out = backend_of(x=x).xp.empty((len(x), len(w), *window.out), dtype=x.dtype)
     sizes = dict(F=len(w), **conv.sizes_of(given, window, slice(0, len(x))))
     del sizes["first"]
-    _conv_forward.blocks(tiles(len(w), places), x=given.memory, w=w, b=b, out=out, **sizes)
-    return out, SmallConvCache(given, w, b is not None, window)
+    arrays = dict(x=given.memory, w=w, b=b, out=out)
+    _conv_forward.blocks(tiles(len(w), places), **arrays, relu=int(relu), **sizes)
+    return out, (given, w, b is not None, window, out if relu else None)
 
 
 def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
     """Its gradients: dx, None without input_gradient, dw and, when b was given, db (F,)."""
-    x, w, has_bias, window = cache
+    x, w, has_bias, window, out = cache
     (N, C, H, W), F, K = x.images.shape, len(w), prod(w.shape[1:])
     xp = check_dout(conv_backward, (N, F, *window.out), dout=dout)
     dx = new_planes((N, C, H, W), dout, x.channels_first) if input_gradient else None
@@ -58,7 +98,7 @@ def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = Tru
     parts = max(1, min(ENOUGH_BLOCKS // of_dw, places // SHORTEST_PART))
     length = -(-places // parts)
     partial = xp.empty((parts, F, K + 1), dtype=w.dtype)
-    arrays = dict(dout=planes_in(dout, False), x=x.memory, w=w, partial=partial)
+    arrays = dict(dout=planes_in(dout, False), out=out, x=x.memory, w=w, partial=partial)
     arrays["dx"] = None if dx is None else dx.memory
     sizes = dict(F=F, **conv.sizes_of(x, window, slice(0, N)))
     del sizes["first"]
@@ -81,7 +121,11 @@ def _supports(
     if groups != 1 or not conv.supports(x, w, b, stride, pad, dilation, groups):
         return False
     # Without a stride there are at most about as many places as pixels.
-    return len(x) * prod(x.shape[2:]) * w.size <= SMALL_PRODUCT
+    limit = MOST_PRODUCTS if len(w) <= MOST_FILTERS else SMALL_PRODUCT
+    return len(x) * prod(x.shape[2:]) * w.size <= limit
 
 
-OVERRIDES = (Override("conv", conv_forward, _supports, SmallConvCache, conv_backward),)
+OVERRIDES = (
+    Override("conv", conv_forward, _supports, SmallConvCache, conv_backward),
+    Override("conv_relu", conv_relu_forward, _supports, SmallConvReluCache, conv_backward),
+)

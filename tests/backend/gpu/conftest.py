@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cuda_on_cpu import RawModule, compiler
+from cuda_on_cpu import RawModule, compiler, cuda
 from strict_cupy import StrictArray
 from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
@@ -18,7 +18,7 @@ def gpu(own_backends: None) -> Iterator[Backend]:
     if compiler() is None:
         pytest.skip("needs g++ to run the kernels on the CPU")
     xp: Any = Namespace()
-    xp.RawModule = RawModule
+    xp.RawModule, xp.cuda = RawModule, cuda
     backend = Backend(
         "strict-cupy", xp, StrictArray, to_device, to_host, overrides="minicap.backend.gpu.overrides"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_cpu import ORDERS, SANITIZE, LaunchError, RawModule, compiler, thread_order
+from cuda_on_cpu import DEVICE, ORDERS, SANITIZE, LaunchError, RawModule, compiler, thread_order
 from strict_cupy import StrictArray
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs g++ to run kernels on the CPU")
@@ -44,6 +44,22 @@ KERNEL everyone_else(int* x, int* out, int count) {
   for (int j = 0; j < count; ++j) sum += x[j];
   out[i] = sum;
 }
+KERNEL one_block_waits(int* x) {
+  if (blockIdx.x == 1 && threadIdx.x < 16) __syncthreads();
+  cooperative_groups::this_grid().sync();
+  x[0] = 1;
+}
+KERNEL polls(int* x) {
+  if (blockIdx.x == 1) atomicAdd(x, 1);
+  while (*(volatile int*)x == 0) __nanosleep(20);
+}
+KERNEL polls_a_block_that_fails(int* x) {
+  if (blockIdx.x == 1) {
+    if (threadIdx.x < 16) __syncthreads();
+  } else {
+    while (*(volatile int*)x == 0) __nanosleep(20);
+  }
+}
 KERNEL counts(int* x) { atomicAdd(x, 1); }
 KERNEL fours(const float4* x, float* out) {
   float4 v = x[threadIdx.x];
@@ -69,7 +85,7 @@ def module() -> RawModule:
 def run(
     module: RawModule, name: str, *args: Any, grid: Any = (1,), block: Any = (64,), **options: Any
 ) -> None:
-    module.get_function(name)(grid, block, args, **options)
+    module.get_function(name).kernel(grid, block, args, **options)
 
 
 def ints(count: int) -> StrictArray:
@@ -145,6 +161,38 @@ def test_a_grid_barrier_without_a_cooperative_launch_is_an_error(module: RawModu
         run(module, "everyone_else", ints(64), ints(64), np.int32(64))
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["one_block_waits", "polls_a_block_that_fails"])
+def test_blocks_that_wait_for_one_that_fails_are_an_error_and_no_deadlock(name: str, module: RawModule):
+    with pytest.raises(LaunchError, match="a barrier that not every thread reaches"):
+        run(module, name, ints(1), grid=(3,), block=(32,), enable_cooperative_groups=True)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("order", ORDERS)
+def test_blocks_of_a_cooperative_launch_run_at_the_same_time(order: str, module: RawModule):
+    with thread_order(order):
+        run(module, "polls", ints(1), grid=(3,), block=(32,), enable_cooperative_groups=True)
+        with pytest.raises(LaunchError, match="barrier"):
+            run(module, "polls", ints(1), grid=(3,), block=(32,))
+
+
+def test_a_launch_of_more_blocks_than_run_at_the_same_time_is_refused(module: RawModule, monkeypatch):
+    monkeypatch.setattr(DEVICE, "processors", 1)
+    with pytest.raises(LaunchError, match="more blocks than run at the same time"):
+        run(module, "polls", ints(1), grid=(3,), block=(1024,), enable_cooperative_groups=True)
+
+
+def test_more_shared_memory_than_usual_has_to_be_asked_for(module: RawModule):
+    kernel = module.get_function("from_shared")
+    with pytest.raises(LaunchError, match="shared memory beyond the limits"):
+        kernel((1,), (64,), (ints(64),), shared_mem=64 << 10)
+    kernel.max_dynamic_shared_size_bytes = 64 << 10
+    kernel((1,), (64,), (ints(64),), shared_mem=64 << 10)
+    with pytest.raises(RuntimeError, match="CUDA_ERROR_INVALID_VALUE"):
+        kernel.max_dynamic_shared_size_bytes = 1 << 20
+
+
 def test_atomics_vectors_and_three_axes_are_there(module: RawModule):
     count, out, cube = ints(1), StrictArray(np.zeros(8, np.float32)), ints(2 * 3 * 4 * 24)
     run(module, "counts", count, grid=(5,))
@@ -188,7 +236,10 @@ def test_every_kernel_under_address_sanitizer():
     if not library.is_file():
         pytest.skip("needs AddressSanitizer's library beside g++")
     here = Path(__file__).parent
-    tests = [str(here / name) for name in ("test_overrides.py", "test_updates.py", "test_budgets.py")]
+    tests = [
+        str(here / name)
+        for name in ("test_overrides.py", "test_sequences.py", "test_updates.py", "test_budgets.py")
+    ]
     options = {"detect_leaks": 0, "detect_stack_use_after_return": 0, "halt_on_error": 1}
     environment = os.environ | {
         "LD_PRELOAD": str(library),

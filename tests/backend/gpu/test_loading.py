@@ -10,9 +10,16 @@ from minicap.backend import get_backend
 from minicap.errors import BackendMissing
 
 
-def cupy_with(is_available: Any, version: int = 13000) -> SimpleNamespace:
-    runtime = SimpleNamespace(runtimeGetVersion=lambda: version)
-    return SimpleNamespace(cuda=SimpleNamespace(is_available=is_available, runtime=runtime))
+def cupy_with(driver: int = 13000, device_count: Any = lambda: 0) -> SimpleNamespace:
+    """CuPy for CUDA 13.2, as it is where nothing can run; it keeps the reason to itself."""
+    runtime = SimpleNamespace(
+        driverGetVersion=lambda: driver, runtimeGetVersion=lambda: 13020, getDeviceCount=device_count
+    )
+    return SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False, runtime=runtime))
+
+
+def refuse() -> int:
+    raise RuntimeError("cudaErrorNotPermitted: operation not permitted")
 
 
 def test_without_cupy_the_pip_line_is_named(own_backends, monkeypatch):
@@ -21,15 +28,52 @@ def test_without_cupy_the_pip_line_is_named(own_backends, monkeypatch):
         get_backend("cupy")
 
 
-def test_a_driver_too_old_for_this_cupy_is_told_from_none_at_all(own_backends, monkeypatch):
-    def refuse() -> bool:
-        raise RuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("import fastrlock_that_is_missing", "No module named 'fastrlock_that_is_missing'"),
+        (
+            """
+try:
+    raise OSError("libcublas.so.13: no such file")
+except OSError as error:
+    raise ImportError("a page\\nof advice") from error
+""",
+            r"libcublas\.so\.13: no such file",
+        ),
+    ],
+)
+def test_a_cupy_that_does_not_load_says_why_in_a_line(body, reason, own_backends, monkeypatch, tmp_path):
+    (tmp_path / "cupy.py").write_text(body, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.raises(BackendMissing, match=rf"does not load \({reason}\); install one .*gpu-cuda12"):
+        get_backend("cupy")
 
-    monkeypatch.setitem(sys.modules, "cupy", cupy_with(refuse))
-    with pytest.raises(
-        BackendMissing, match=r"CuPy for CUDA 13 does not get on with .*InsufficientDriver.*gpu-cuda12"
-    ):
+
+@pytest.mark.parametrize(
+    ("cupy", "message"),
+    [
+        (cupy_with(driver=0, device_count=refuse), "finds no NVIDIA driver; install one"),
+        (
+            cupy_with(driver=12020, device_count=refuse),
+            r"for CUDA 13 needs a newer NVIDIA driver, this one knows CUDA 12; .*minicap\[gpu-cuda12\]",
+        ),
+        (cupy_with(driver=11080, device_count=refuse), r"this one knows CUDA 11; update the driver$"),
+        (cupy_with(), r"finds no CUDA device \(none is there\); look at nvidia-smi, CUDA_VISIBLE_DEVICES"),
+        (cupy_with(device_count=refuse), r"finds no CUDA device \(cudaErrorNotPermitted: .*\); look at"),
+    ],
+)
+def test_what_keeps_cupy_from_a_device_is_named(cupy, message, own_backends, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    with pytest.raises(BackendMissing, match=message):
         get_backend("cupy")
-    monkeypatch.setitem(sys.modules, "cupy", cupy_with(lambda: False))
-    with pytest.raises(BackendMissing, match="no CUDA device; check the driver with nvidia-smi"):
-        get_backend("cupy")
+
+
+def test_the_cupy_that_is_installed_here_is_asked_as_it_can_be(own_backends):
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    if cupy.cuda.is_available():
+        assert get_backend("cupy").xp is cupy
+    else:
+        with pytest.raises(BackendMissing, match=r"CuPy .* (driver|CUDA device)"):
+            get_backend("cupy")

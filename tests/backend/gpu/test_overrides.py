@@ -72,20 +72,47 @@ LARGER = [
     larger(
         "conv", "several tiles", x=normal(9, 17, 8, 9), w=scaled_filters(70, 17, 3, 3), b=normal(70), pad=1
     ),
+    larger("conv", "narrow tiles", x=normal(3, 5, 9, 11), w=scaled_filters(30, 5, 3, 3), b=normal(30)),
+    larger(
+        "conv_relu", "many tiles", x=normal(9, 17, 8, 9), w=scaled_filters(70, 17, 3, 3), b=normal(70), pad=1
+    ),
+    larger(
+        "conv_relu", "stride", x=channels_first(3, 5, 9, 11), w=scaled_filters(9, 5, 3, 3), b=None, stride=2
+    ),
+    larger(
+        "affine_relu_dropout", "tiles", x=normal(70, 9, 9), w=scaled(81, 90), b=normal(90), rate=0.3, rng=5
+    ),
     larger("batchnorm", "many", x=normal(300, 5), **statistics(5)),
     larger("spatial_batchnorm", "many", x=normal(5, 7, 9, 11), **statistics(7)),
     larger("spatial_batchnorm", "channels first", x=channels_first(5, 7, 9, 11), **statistics(7)),
     larger("layernorm", "many features", x=normal(3, 5, 600), gamma=normal(600), beta=normal(600)),
     larger("dropout", "channels first", x=channels_first(3, 5, 4, 6), rate=0.3, rng=5),
+    *(
+        larger("groupnorm", variant, x=x, gamma=normal(6), beta=normal(6), groups=3)
+        for variant, x in (
+            ("many pixels", normal(3, 6, 13, 29)),
+            ("channels first", channels_first(3, 6, 5, 4)),
+        )
+    ),
+    *(larger(layer, "many classes", x=normal(3, 2, 700)) for layer in ("softmax", "log_softmax")),
     larger("relu", "many", x=normal(3, 400)),
     larger("conv", "several blocks", x=normal(3, 5, 11, 9), w=normal(7, 5, 3, 3), b=normal(7), pad=1),
     larger("conv", "channels first", x=channels_first(3, 5, 11, 9), w=normal(4, 5, 3, 2), b=None, stride=2),
     larger("max_pool", "several blocks", x=normal(3, 5, 17, 12), size=3, stride=2, pad=1),
     larger("max_pool", "channels first", x=channels_first(3, 5, 8, 6)),
+    larger("relu_max_pool", "several blocks", x=normal(3, 5, 17, 12), size=3, stride=2, pad=1),
     larger("avg_pool", "several blocks", x=normal(3, 5, 17, 12), size=3, stride=2, pad=1),
     larger("avg_pool", "channels first", x=channels_first(3, 5, 8, 6)),
     larger("dropout", "many blocks", x=normal(7, 5, 13, 31), rate=0.3, rng=5),
     larger("spatial_dropout", "many channels", x=normal(5, 70, 3, 2), rate=0.3, rng=5),
+    *(
+        larger(layer, "many samples", x=normal(70, 4, 6), h0=normal(70, 41), **weights(6, 41, gates), **more)
+        for layer, gates, more in (
+            ("lstm", 4, dict(c0=normal(70, 41))),
+            ("gru", 3, dict(bh=normal(123))),
+            ("rnn", 1, {}),
+        )
+    ),
     larger("lstm", "several blocks", x=normal(13, 3, 6), h0=normal(13, 41), **weights(6, 41, 4)),
     larger(
         "gru", "several blocks", x=normal(13, 3, 6), h0=normal(13, 41), **weights(6, 41, 3), bh=normal(123)

@@ -4,21 +4,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from strict_cupy import StrictArray
 
 from minicap.backend import Backend, textbook, to_device, to_host
-from minicap.backend.gpu import conv, small_conv
+from minicap.backend.dispatch import find_override
+from minicap.backend.gpu import affine, conv, small_conv
 from minicap.backend.random import RandomStream, random_keep
 from minicap.layers import (
     additive_attention_backward,
     additive_attention_forward,
     affine_backward,
     affine_forward,
+    affine_relu_dropout_backward,
+    affine_relu_dropout_forward,
     conv_backward,
     conv_forward,
     dropout_backward,
     dropout_forward,
     lstm_forward,
+    relu_backward,
+    relu_forward,
 )
+from minicap.nn import Affine, Conv2d, Dropout, ReLU, Sequential
+from minicap.nn.sandwiches import SandwichCache
+from minicap.nn.summary import summarize
 
 
 def close(ours: Any, theirs: Any) -> None:
@@ -37,7 +46,7 @@ def test_a_convolution_in_pieces_is_the_same(
     rng: np.random.Generator,
     monkeypatch,
 ):
-    monkeypatch.setattr(small_conv, "SMALL_PRODUCT", 0)
+    monkeypatch.setattr(small_conv, "MOST_PRODUCTS", 0)
     monkeypatch.setattr(conv, "COLUMN_BYTES", column_bytes)
     monkeypatch.setattr(conv, "KEPT_BYTES", kept_bytes)
     x, w, b = rng.normal(size=(5, 3, 7, 6)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
@@ -50,6 +59,87 @@ def test_a_convolution_in_pieces_is_the_same(
     out, cache = conv_forward(to_device(x), to_device(w), to_device(b), stride=2, pad=1)
     assert type(cache) is conv.ConvKernelCache
     close([out, *conv_backward(to_device(dout), cache)], [expected, *gradients])
+
+
+@pytest.mark.parametrize(
+    ("image", "filters", "override"),
+    [
+        ((256, 3, 32, 32), (32, 3, 3, 3), small_conv),
+        ((256, 32, 32, 32), (32, 32, 3, 3), small_conv),
+        ((256, 64, 16, 16), (64, 64, 3, 3), small_conv),
+        ((8, 64, 7, 7), (256, 64, 3, 3), small_conv),
+        ((32, 64, 224, 224), (64, 64, 3, 3), conv),
+        ((32, 512, 7, 7), (512, 512, 3, 3), conv),
+    ],
+)
+def test_columns_are_made_for_large_photos_and_many_filters_only(
+    image: tuple[int, ...], filters: tuple[int, ...], override: Any, gpu: Backend
+):
+    x = StrictArray(np.broadcast_to(np.float32(0), image))
+    w = to_device(np.zeros(filters, np.float32))
+    found = find_override("conv_relu_forward", x, x, w, None, pad=1)
+    assert found is override.conv_relu_forward
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("small", [True, False])
+def test_affine_relu_dropout_gives_the_bits_of_its_layers(
+    rate: float, small: bool, gpu: Backend, rng: np.random.Generator, monkeypatch
+):
+    if not small:
+        monkeypatch.setattr(affine, "SMALL_PRODUCT", 0)
+    x, w, b, dout = (to_device(rng.normal(size=size)) for size in ((7, 4, 3), (12, 9), 9, (7, 9)))
+    stream = RandomStream(2**63 + 5, 3)
+    with textbook():
+        a, _ = affine_forward(x, w, b)
+        a, relu_cache = relu_forward(a)
+        expected, dropout_cache = dropout_forward(a, rate, rng=stream)
+        da = relu_backward(dropout_backward(dout, dropout_cache), relu_cache)
+    out, cache = affine_relu_dropout_forward(x, w, b, rate, rng=stream)
+    assert type(cache) is affine.AffineReluDropoutKernelCache
+    np.testing.assert_array_equal(to_host(out) == 0, to_host(expected) == 0)
+    np.testing.assert_allclose(to_host(out), to_host(expected), rtol=1e-13, atol=1e-13)
+    _, _, db = affine_relu_dropout_backward(dout, cache)
+    np.testing.assert_allclose(to_host(db), to_host(da.sum(axis=0)), rtol=0, atol=1e-13)
+
+
+def test_bias_relu_and_dropout_in_one_kernel_give_the_bits_of_numpy(gpu: Backend, rng: np.random.Generator):
+    product, b = rng.normal(size=(5, 37)).astype(np.float32), rng.normal(size=37).astype(np.float32)
+    stream, out = RandomStream(11, 4), to_device(product)
+    expected, _ = dropout_forward(np.maximum(product + b, 0), 0.4, rng=stream)
+    affine.add_bias_relu_dropout(out, to_device(b), 0.4, stream)
+    np.testing.assert_array_equal(to_host(out), expected)
+
+
+def test_a_module_that_somebody_changed_is_run_as_it_is(gpu: Backend, rng: np.random.Generator):
+    class Doubled(ReLU):
+        def forward(self, x: Any, train: bool = False, rng: Any = None) -> tuple[Any, Any]:
+            out, cache = super().forward(x, train, rng)
+            return 2 * out, cache
+
+    x = to_device(rng.normal(size=(3, 4)).astype(np.float32))
+    plain = Sequential(affine=Affine(4, 5), relu=ReLU()).initialize()
+    doubled = Sequential(affine=Affine(4, 5), relu=Doubled()).initialize()
+    out, cache = plain.forward(x)
+    assert type(cache[0]) is SandwichCache
+    np.testing.assert_allclose(to_host(doubled.forward(x)[0]), 2 * to_host(out), rtol=1e-6)
+    calls = summarize(plain, (3, 4))
+    assert [row.name for row in calls] == ["affine", "relu"]
+
+
+def test_a_sandwich_at_the_bottom_of_a_network_needs_no_gradient_of_its_input(
+    gpu: Backend, rng: np.random.Generator
+):
+    net = Sequential(Conv2d(2, 3), ReLU(), Affine(12, 5), ReLU(), Dropout(0.5)).initialize(0, np.float64)
+    x = to_device(rng.normal(size=(4, 2, 4, 4)))
+    out, cache = net.forward(x, train=True, rng=RandomStream(2))
+    dout = to_device(rng.normal(size=out.shape))
+    dx, expected = net.backward(dout, cache)
+    assert dx.shape == x.shape
+    grads = net.parameter_gradients(dout, cache)
+    assert list(expected) == ["affine1.w", "affine1.b", "conv1.w", "conv1.b"]
+    for name, grad in expected.items():
+        np.testing.assert_array_equal(to_host(grads[name]), to_host(grad))
 
 
 @pytest.mark.parametrize("row", [0, 1, 7, 2**40])
@@ -98,7 +188,7 @@ def test_where_nobody_needs_the_gradient_of_the_input_it_is_left_out(
     forward: Any, backward: Any, shapes: Any, small: bool, gpu: Backend, rng: np.random.Generator, monkeypatch
 ):
     if not small:
-        monkeypatch.setattr(small_conv, "SMALL_PRODUCT", 0)
+        monkeypatch.setattr(small_conv, "MOST_PRODUCTS", 0)
     out, cache = forward(*(to_device(rng.normal(size=size)) for size in shapes))
     dout = to_device(rng.normal(size=out.shape))
     _, *expected = backward(dout, cache)

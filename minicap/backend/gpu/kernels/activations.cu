@@ -8,11 +8,12 @@ KERNEL relu_forward(
   if (i < size) out[i] = x[i] < 0 ? real(0) : x[i];
 }
 
+// scale: that of a dropout behind the rectifier, whose zeros look alike.
 KERNEL relu_backward(
     const real* out,   // [size]
     const real* dout,  // [size]
     real* dx,          // [size]
-    int size) {
+    real scale, int size) {
   unsigned i = thread();
-  if (i < size) dx[i] = out[i] > 0 ? dout[i] : real(0);
+  if (i < size) dx[i] = out[i] > 0 ? dout[i] * scale : real(0);
 }

@@ -4,13 +4,17 @@
 KERNEL affine_forward(
     const real* x,  // [N, D]
     const real* w,  // [D, M]
-    const real* b,  // [M]
+    const real* b,  // [M] or null
     real* out,      // [N, M]
     int N, int D, int M) {
-  tile_product<true, false>(
-      blockIdx.x, N, M, 0, D, [=](int n, int d) { return x[n * D + d]; },
-      [=](int m, int d) { return w[d * M + m]; },
-      [=](int n, int m, real sum) { out[n * M + m] = sum + b[m]; });
+  __shared__ Room room;
+  tile_product(
+      room, blockIdx.x, N, M, 0, D,
+      operand<true>([=](int n) { return Where{n * D}; }, [=](int d) { return Where{d}; },
+                    [=](Where at) { return x[at.offset]; }),
+      operand<false>([=](int m) { return Where{m}; }, [=](int d) { return Where{d * M}; },
+                     [=](Where at) { return w[at.offset]; }),
+      [=](int n, int m, real sum) { out[n * M + m] = b ? sum + b[m] : sum; });
 }
 
 // dx = dout w^T by the first blocks; dw = x^T dout by the others, db as one more row of it, for x = 1.
@@ -22,15 +26,23 @@ KERNEL affine_backward(
     real* dw,          // [D, M]
     real* db,          // [M]
     int N, int D, int M) {
+  __shared__ Room room;
   int tile = blockIdx.x, of_dx = dx ? tiles(N, D) : 0;
   if (tile < of_dx) {
-    tile_product<true, true>(
-        tile, N, D, 0, M, [=](int n, int m) { return dout[n * M + m]; },
-        [=](int d, int m) { return w[d * M + m]; }, [=](int n, int d, real sum) { dx[n * D + d] = sum; });
+    tile_product(
+        room, tile, N, D, 0, M,
+        operand<true>([=](int n) { return Where{n * M}; }, [=](int m) { return Where{m}; },
+                      [=](Where at) { return dout[at.offset]; }),
+        operand<true>([=](int d) { return Where{d * M}; }, [=](int m) { return Where{m}; },
+                      [=](Where at) { return w[at.offset]; }),
+        [=](int n, int d, real sum) { dx[n * D + d] = sum; });
     return;
   }
-  tile_product<false, false>(
-      tile - of_dx, D + 1, M, 0, N, [=](int d, int n) { return d < D ? x[n * D + d] : real(1); },
-      [=](int m, int n) { return dout[n * M + m]; },
+  tile_product(
+      room, tile - of_dx, D + 1, M, 0, N,
+      operand<false>([=](int d) { return Where{d, d < D ? 0 : ONES}; }, [=](int n) { return Where{n * D}; },
+                     [=](Where at) { return x[at.offset]; }),
+      operand<false>([=](int m) { return Where{m}; }, [=](int n) { return Where{n * M}; },
+                     [=](Where at) { return dout[at.offset]; }),
       [=](int d, int m, real sum) { (d < D ? dw + d * M : db)[m] = sum; });
 }

@@ -44,11 +44,13 @@ KERNEL col2im(
   x[(first + n) * sample + c * channel + h * W + w] = sum;
 }
 
-// out[f] += b[f] for every entry of filter f.
+// out[f] += b[f] for every entry of filter f; then rectified when relu is not 0.
 KERNEL add_bias(
-    const real* b,  // [F]
+    const real* b,  // [F] or null
     real* out,      // [F, M]
-    int F, int M) {
+    int relu, int F, int M) {
   unsigned entry = thread();
-  if (entry < F * M) out[entry] += b[entry / M];
+  if (entry >= F * M) return;
+  real sum = b ? out[entry] + b[entry / M] : out[entry];
+  out[entry] = relu && sum < 0 ? real(0) : sum;
 }

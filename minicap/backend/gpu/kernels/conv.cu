@@ -10,71 +10,108 @@ __device__ inline Place place(int number, int H, int W) {
   return {number / W / H, number / W % H, number % W};
 }
 
-// out = w columns + b.  A block for each tile of (F, N OH OW).
+// out = w columns + b, rectified when relu is not 0.  A block for each tile of (F, N OH OW).
 KERNEL conv_forward(
     const real* x,  // [entries]
     const real* w,  // [F, C, HH, WW]
     const real* b,  // [F] or null
     real* out,      // [N, F, OH, OW]
-    int entries, int sample, int channel, int F, int N, int C, int H, int W, int HH, int WW, int OH, int OW,
-    int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
-  int K = C * HH * WW;
-  tile_product<true, false>(
-      blockIdx.x, F, N * OH * OW, 0, K, [=](int f, int k) { return w[f * K + k]; },
-      [=](int column, int k) {
-        Place p = place(column, OH, OW), entry = place(k, HH, WW);
-        int h = p.h * stride_h - top + entry.h * dilation_h, v = p.w * stride_w - left + entry.w * dilation_w;
-        bool inside = h >= 0 && h < H && v >= 0 && v < W;
-        return inside ? x[p.n * sample + entry.n * channel + h * W + v] : real(0);
-      },
+    int relu, int entries, int sample, int channel, int F, int N, int C, int H, int W, int HH, int WW, int OH,
+    int OW, int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
+  __shared__ Room room;
+  int K = C * HH * WW, P = OH * OW;
+  tile_product(
+      room, blockIdx.x, F, N * P, 0, K,
+      operand<true>([=](int f) { return Where{f * K}; }, [=](int k) { return Where{k}; },
+                    [=](Where at) { return w[at.offset]; }),
+      operand<false>(
+          [=](int column) {
+            Place p = place(column, OH, OW);
+            int h = p.h * stride_h - top, v = p.w * stride_w - left;
+            return Where{p.n * sample + h * W + v, h, v};
+          },
+          [=](int k) {
+            Place p = place(k, HH, WW);
+            int h = p.h * dilation_h, v = p.w * dilation_w;
+            return Where{p.n * channel + h * W + v, h, v};
+          },
+          [=](Where at) {
+            bool inside = at.h >= 0 && at.h < H && at.w >= 0 && at.w < W;
+            return inside ? x[at.offset] : real(0);
+          }),
       [=](int f, int column, real sum) {
-        int n = column / (OH * OW), pixel = column % (OH * OW);
-        out[(n * F + f) * OH * OW + pixel] = b ? sum + b[f] : sum;
+        if (b) sum += b[f];
+        out[(column / P * F + f) * P + column % P] = relu && sum < 0 ? real(0) : sum;
       });
 }
 
 // dx by the first blocks, and by the others dw and db in `parts` parts that conv_add_parts adds up: each sums
-// over `length` of the N OH OW places.  db is one more column of dw, for pixels of 1.
+// over `length` of the N OH OW places.  db is one more column of dw, for pixels of 1.  out: that of the rectifier
+// behind the convolution; where it is 0, dout does not pass.
 KERNEL conv_backward(
     const real* dout,  // [N, F, OH, OW]
+    const real* out,   // [N, F, OH, OW] or null
     const real* x,     // [entries]
     const real* w,     // [F, C, HH, WW]
     real* dx,          // [entries] or null
     real* partial,     // [parts, F, C * HH * WW + 1]
     int entries, int sample, int channel, int F, int N, int C, int H, int W, int HH, int WW, int OH, int OW,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left, int parts, int length) {
-  int tile = blockIdx.x, K = C * HH * WW, of_dx = dx ? tiles(C, N * H * W) : 0;
+  __shared__ Room room;
+  int tile = blockIdx.x, K = C * HH * WW, P = OH * OW, of_dx = dx ? tiles(C, N * H * W) : 0;
+  auto gradient = [=](int i) { return out && !(out[i] > 0) ? real(0) : dout[i]; };
   if (tile < of_dx) {
-    tile_product<true, false>(
-        tile, C, N * H * W, 0, F * HH * WW,
-        [=](int c, int k) { return w[(k / (HH * WW) * C + c) * HH * WW + k % (HH * WW)]; },
-        [=](int column, int k) {
-          Place p = place(column, H, W), entry = place(k, HH, WW);
-          int h = p.h + top - entry.h * dilation_h, v = p.w + left - entry.w * dilation_w;
-          int oh = h / stride_h, ow = v / stride_w;
-          bool met = h >= 0 && v >= 0 && h % stride_h == 0 && v % stride_w == 0 && oh < OH && ow < OW;
-          return met ? dout[((p.n * F + entry.n) * OH + oh) * OW + ow] : real(0);
-        },
+    tile_product(
+        room, tile, C, N * H * W, 0, F * HH * WW,
+        operand<true>([=](int c) { return Where{c * HH * WW}; },
+                      [=](int k) { return Where{k / (HH * WW) * K + k % (HH * WW)}; },
+                      [=](Where at) { return w[at.offset]; }),
+        operand<false>(
+            [=](int column) {
+              Place p = place(column, H, W);
+              return Where{p.n * F * P, p.h + top, p.w + left};
+            },
+            [=](int k) {
+              Place p = place(k, HH, WW);
+              return Where{p.n * P, -p.h * dilation_h, -p.w * dilation_w};
+            },
+            [=](Where at) {
+              int oh = at.h, ow = at.w;
+              if (oh < 0 || ow < 0) return real(0);
+              if (stride_h > 1 || stride_w > 1) {  // a division costs more than the rest of the product
+                if (oh % stride_h || ow % stride_w) return real(0);
+                oh /= stride_h, ow /= stride_w;
+              }
+              return oh < OH && ow < OW ? gradient(at.offset + oh * OW + ow) : real(0);
+            }),
         [=](int c, int column, real sum) {
           dx[column / (H * W) * sample + c * channel + column % (H * W)] = sum;
         });
     return;
   }
   tile -= of_dx;
-  int part = tile / tiles(F, K + 1), from = part * length;
-  tile_product<true, true>(
-      tile % tiles(F, K + 1), F, K + 1, from, min(from + length, N * OH * OW),
-      [=](int f, int column) {
-        int n = column / (OH * OW), pixel = column % (OH * OW);
-        return dout[(n * F + f) * OH * OW + pixel];
-      },
-      [=](int k, int column) {
-        Place p = place(column, OH, OW), entry = place(k, HH, WW);
-        int h = p.h * stride_h - top + entry.h * dilation_h, v = p.w * stride_w - left + entry.w * dilation_w;
-        bool inside = h >= 0 && h < H && v >= 0 && v < W;
-        if (k == K) return real(1);
-        return inside ? x[p.n * sample + entry.n * channel + h * W + v] : real(0);
-      },
+  int of_dw = tiles(F, K + 1), part = tile / of_dw, from = part * length;
+  tile_product(
+      room, tile % of_dw, F, K + 1, from, min(from + length, N * P),
+      operand<true>([=](int f) { return Where{f * P}; },
+                    [=](int column) { return Where{column / P * F * P + column % P}; },
+                    [=](Where at) { return gradient(at.offset); }),
+      operand<true>(
+          [=](int k) {
+            if (k == K) return Where{0, ONES, 0};
+            Place p = place(k, HH, WW);
+            int h = p.h * dilation_h, v = p.w * dilation_w;
+            return Where{p.n * channel + h * W + v, h, v};
+          },
+          [=](int column) {
+            Place p = place(column, OH, OW);
+            int h = p.h * stride_h - top, v = p.w * stride_w - left;
+            return Where{p.n * sample + h * W + v, h, v};
+          },
+          [=](Where at) {
+            bool inside = at.h >= 0 && at.h < H && at.w >= 0 && at.w < W;
+            return inside ? x[at.offset] : real(0);
+          }),
       [=](int f, int k, real sum) { partial[(part * F + f) * (K + 1) + k] = sum; });
 }
 
@@ -88,6 +125,7 @@ KERNEL conv_add_parts(
   if (entry >= F * (K + 1)) return;
   int f = entry / (K + 1), k = entry % (K + 1);
   real sum = 0;
+#pragma unroll 8
   for (int part = 0; part < parts; ++part) sum += partial[part * F * (K + 1) + int(entry)];
   if (k < K) dw[f * K + k] = sum;
   else if (db) db[f] = sum;

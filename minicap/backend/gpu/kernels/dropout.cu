@@ -24,16 +24,36 @@ __device__ inline int sixteen_bits(const Counter& bits, int number) {
   return int(bits.word[number / 4] >> 16 * (number % 4)) & 0xFFFF;
 }
 
-// keep = bits >= threshold, for numbers start .. start + size - 1 of the stream; a thread for each 16 of them.
+const int NUMBERS = 16 * 256;  // that a block of 256 threads draws, 16 from each counter
+
+// Number e of the block is kept where bit e % 16 of kept[e / 16] is set, and belongs to entry e of the result after the
+// one that is returned, which may be negative.
+__device__ inline long long draw_block(int* kept, word64 key, word64 start, int threshold) {
+  word64 counter = start / 16 + word64(blockIdx.x) * blockDim.x;
+  int mask = 0xFFFF;
+  if (threshold > 0) {
+    Counter bits = philox(key, counter + threadIdx.x + 1);
+    mask = 0;
+#pragma unroll
+    for (int number = 0; number < 16; ++number) mask |= int(sixteen_bits(bits, number) >= threshold) << number;
+  }
+  kept[threadIdx.x] = mask;
+  __syncthreads();
+  return (long long)(counter * 16 - start);
+}
+
+__device__ inline bool is_kept(const int* kept, int e) { return kept[e / 16] >> e % 16 & 1; }
+
+// keep = bits >= threshold, for numbers start .. start + size - 1 of the stream.  A thread for each 16 of them draws;
+// then neighbouring threads write to neighbouring places.
 KERNEL random_keep(
     bool* keep,  // [size]
     word64 key, word64 start, int threshold, int size) {
-  word64 counter = start / 16 + thread();
-  if (counter * 16 >= start + size) return;
-  Counter bits = philox(key, counter + 1);
-  for (int number = 0; number < 16; ++number) {
-    long long i = (long long)(counter * 16 + number - start);
-    if (i >= 0 && i < size) keep[i] = sixteen_bits(bits, number) >= threshold;
+  __shared__ int kept[256];
+  long long first = draw_block(kept, key, start, threshold);
+  for (int e = threadIdx.x; e < NUMBERS; e += blockDim.x) {
+    long long i = first + e;
+    if (i >= 0 && i < size) keep[i] = is_kept(kept, e);
   }
 }
 
@@ -48,14 +68,28 @@ KERNEL dropout_forward(
     real* out,      // [size]
     bool* keep,     // [size]
     word64 key, word64 start, int threshold, real scale, int size, int C, int P, int sample, int channel) {
-  word64 counter = start / 16 + thread();
-  if (counter * 16 >= start + size) return;
-  Counter bits = philox(key, counter + 1);
-  for (int number = 0; number < 16; ++number) {
-    long long i = (long long)(counter * 16 + number - start);
+  __shared__ int kept[256];
+  long long first = draw_block(kept, key, start, threshold);
+  for (int e = threadIdx.x; e < NUMBERS; e += blockDim.x) {
+    long long i = first + e;
     if (i < 0 || i >= size) continue;
-    keep[i] = sixteen_bits(bits, number) >= threshold;
+    keep[i] = is_kept(kept, e);
     out[i] = keep[i] ? x[place(i, C, P, sample, channel)] * scale : real(0);
+  }
+}
+
+// out = dropout(relu(out + b)), after a product; threshold 0 drops nothing.
+KERNEL bias_relu_dropout(
+    const real* b,  // [M]
+    real* out,      // [N, M]
+    word64 key, word64 start, int threshold, real scale, int N, int M) {
+  __shared__ int kept[256];
+  long long first = draw_block(kept, key, start, threshold);
+  for (int e = threadIdx.x; e < NUMBERS; e += blockDim.x) {
+    long long i = first + e;
+    if (i < 0 || i >= N * M) continue;
+    real sum = out[i] + b[unsigned(i) % M];
+    out[i] = sum < 0 || !is_kept(kept, e) ? real(0) : sum * scale;
   }
 }
 

@@ -1,4 +1,4 @@
-// Batch and layer normalisation: everything that shares a mean and a variance is done by one block.
+// Batch, group and layer normalisation: everything that shares a mean and a variance is done by one block.
 
 // Entry e of channel c, of N samples with P entries each; sample and channel are the distances between them.
 __device__ inline int place(int e, int c, int P, int sample, int channel) {
@@ -72,6 +72,75 @@ KERNEL batchnorm_backward(
   for (int e = threadIdx.x; e < N * P; e += blockDim.x) {
     int i = place(e, c, P, sample, channel);
     dx[i] = gamma[c] * scale * (dout[i] - of_mean - (x[i] - average) * scale * of_variance);
+  }
+}
+
+// out = gamma x_hat + beta, standardised over the C / groups channels of a group of one sample.  A block for each.
+KERNEL groupnorm_forward(
+    const real* x,      // [N * C * P]
+    const real* gamma,  // [C]
+    const real* beta,   // [C]
+    real* out,          // [N * C * P]
+    real* mean,         // [N, groups]
+    real* inv_std,      // [N, groups]
+    real eps, int groups, int N, int C, int P, int sample, int channel) {
+  __shared__ real shared[32];
+  int n = blockIdx.x / groups, channels = C / groups, first = blockIdx.x % groups * channels, size = channels * P;
+  const real* group = x + n * sample + first * channel;
+  real* result = out + n * sample + first * channel;
+  real sum = 0, squares = 0;
+  for (int e = threadIdx.x; e < size; e += blockDim.x) sum += group[e / P * channel + e % P];
+  real average = sum_block(sum, shared) / size;
+  for (int e = threadIdx.x; e < size; e += blockDim.x) {
+    real centred = group[e / P * channel + e % P] - average;
+    squares += centred * centred;
+  }
+  real scale = 1 / sqrt(sum_block(squares, shared) / size + eps);
+  for (int e = threadIdx.x; e < size; e += blockDim.x) {
+    int c = e / P, i = c * channel + e % P;
+    result[i] = gamma[first + c] * ((group[i] - average) * scale) + beta[first + c];
+  }
+  if (threadIdx.x == 0) mean[blockIdx.x] = average, inv_std[blockIdx.x] = scale;
+}
+
+// dx by the first N * groups blocks, each for one of them; dgamma and dbeta by the others, one for each channel.
+KERNEL groupnorm_backward(
+    const real* dout,     // [N * C * P]
+    const real* x,        // [N * C * P]
+    const real* gamma,    // [C]
+    const real* mean,     // [N, groups]
+    const real* inv_std,  // [N, groups]
+    real* dx,             // [N * C * P]
+    real* dgamma,         // [C]
+    real* dbeta,          // [C]
+    int groups, int N, int C, int P, int sample, int channel) {
+  __shared__ real shared[32];
+  int channels = C / groups, size = channels * P, c = int(blockIdx.x) - N * groups;
+  real sum = 0, product = 0;
+  if (c >= 0) {
+    for (int e = threadIdx.x; e < N * P; e += blockDim.x) {
+      int i = place(e, c, P, sample, channel), group = e / P * groups + c / channels;
+      sum += dout[i];
+      product += dout[i] * ((x[i] - mean[group]) * inv_std[group]);
+    }
+    sum = sum_block(sum, shared);
+    product = sum_block(product, shared);
+    if (threadIdx.x == 0) dbeta[c] = sum, dgamma[c] = product;
+    return;
+  }
+  int n = blockIdx.x / groups, first = blockIdx.x % groups * channels, start = n * sample + first * channel;
+  real average = mean[blockIdx.x], scale = inv_std[blockIdx.x];
+  for (int e = threadIdx.x; e < size; e += blockDim.x) {
+    int i = start + e / P * channel + e % P;
+    real dx_hat = dout[i] * gamma[first + e / P];
+    sum += dx_hat;
+    product += dx_hat * ((x[i] - average) * scale);
+  }
+  sum = sum_block(sum, shared) / size;
+  product = sum_block(product, shared) / size;
+  for (int e = threadIdx.x; e < size; e += blockDim.x) {
+    int i = start + e / P * channel + e % P;
+    dx[i] = scale * (dout[i] * gamma[first + e / P] - sum - (x[i] - average) * scale * product);
   }
 }
 

@@ -1,11 +1,12 @@
 // Pooling of P planes of H x W, whatever samples and channels they are.
 
 // The largest value of every window and its place in the plane; the first one in reading order wins, NaN always.
+// With relu a window without positive values gives 0, and nobody wins.
 KERNEL max_pool(
     const real* x,  // [P, H, W]
     real* out,      // [P, OH, OW]
     int* winner,    // [P, OH, OW]
-    int P, int H, int W, int OH, int OW, int HH, int WW, int stride_h, int stride_w, int top, int left) {
+    int relu, int P, int H, int W, int OH, int OW, int HH, int WW, int stride_h, int stride_w, int top, int left) {
   unsigned entry = thread();
   if (entry >= P * OH * OW) return;
   int ow = entry % OW, oh = entry / OW % OH, plane = entry / OW / OH;
@@ -17,8 +18,9 @@ KERNEL max_pool(
       if (place < 0 || value > best || value != value) best = value, place = h * W + w;
     }
   }
-  out[entry] = best;
-  winner[entry] = place;
+  bool hidden = relu && best <= 0;
+  out[entry] = hidden ? real(0) : best;
+  winner[entry] = hidden ? -1 : place;
 }
 
 // Every pixel gathers the gradients of the windows that it won.

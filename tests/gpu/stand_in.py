@@ -1,0 +1,41 @@
+"""A backend called "cupy" on a machine without a GPU."""
+
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_on_cpu import RawModule, compiler, cuda
+from strict_cupy import StrictArray
+from strict_cupy.backend import to_device, to_host
+from strict_cupy.namespace import Namespace
+
+from minicap.backend import Backend
+
+MEMORY = 1 << 30  # bytes of the stand-in's device
+
+
+class OutOfMemoryError(MemoryError):
+    """CuPy's error of that name."""
+
+
+def stand_in() -> Backend:
+    """Its arrays are those of the strict stand-in for CuPy, its kernels run on the CPU."""
+    if compiler() is None:
+        pytest.skip("needs g++ to run the kernels on the CPU")
+    xp: Any = Namespace()
+    xp.RawModule = RawModule
+    memory = SimpleNamespace(**vars(cuda.runtime), memGetInfo=lambda: (MEMORY // 2, MEMORY))
+    xp.cuda = SimpleNamespace(driver=cuda.driver, runtime=memory)
+    unlimited = xp.empty
+
+    def empty(shape: Any, dtype: Any = float) -> Any:
+        asked = prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize
+        if asked > MEMORY // 2:
+            used = f"allocated so far: {MEMORY // 2:,} bytes"
+            raise OutOfMemoryError(f"Out of memory allocating {asked:,} bytes ({used}).")
+        return unlimited(shape, dtype=dtype)
+
+    xp.empty = empty
+    return Backend("cupy", xp, StrictArray, to_device, to_host, overrides="minicap.backend.gpu.overrides")
