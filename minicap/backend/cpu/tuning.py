@@ -4,12 +4,13 @@ Fast layers have choices that depend on the processor and its BLAS: how many row
 once, which algorithm a convolution of some shape uses.  `choose` answers such a question
 
 * by its default when the environment variable MINICAP_AUTOTUNE is 0: the same on every machine;
-* else from the file `tuning-<machine>.json` in the cache folder, where earlier answers are;
-* else by a measurement of some milliseconds, which goes into that file.
+* else from the file `tuning-<machine>.jsonl` in the cache folder, where earlier answers are;
+* else by a measurement of some milliseconds, which goes into that file;
+* by its default again where that file cannot be written: an answer that nobody finds again is not used.
 
-Different answers give results that differ by rounding.  With the file in place, or with MINICAP_AUTOTUNE=0,
-a question has one answer, so runs repeat bit for bit.  Questions never name the batch size, so a batch in
-shards is computed as one in a piece is.
+Different answers give results that differ by rounding.  But an answer is kept before it is used, and the
+first one kept counts for every process, so runs with one cache folder repeat bit for bit, as they do with
+MINICAP_AUTOTUNE=0.  Questions never name the batch size, so a batch in shards is computed as one in a piece.
 
 One thread measures at a time, with one BLAS thread, as inside a shard; a second shard that comes to the same
 question meanwhile waits for the answer instead of disturbing the measurement.
@@ -20,7 +21,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -58,11 +58,11 @@ def choose(question: str, names: Sequence[str], candidates: Callable[[], dict[st
     if question not in _answers:
         with _lock:
             if question not in _answers:
-                answer = _stored().get(question, "")
-                if answer not in names:
-                    answer = _measure(names[0], candidates())
-                    _store(question, answer)
-                _answers[question] = answer
+                answer = _stored(question, names)
+                if answer is None and _append():
+                    _append(question, _measure(names[0], candidates()))
+                    answer = _stored(question, names)  # another process may have been quicker
+                _answers[question] = answer or names[0]
     return _answers[question]
 
 
@@ -96,32 +96,43 @@ def _measure(default: str, candidates: dict[str, Candidate]) -> str:
     return fastest if best[fastest] < MARGIN * best[default] else default
 
 
-def _stored() -> dict[str, str]:
-    """Answers on the disk; none when there is no file or it cannot be read."""
+def _stored(question: str, names: Sequence[str]) -> str | None:
+    """The first answer on the disk that is one of the names; damaged lines are passed over."""
     try:
-        found = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError, MinicapError):
-        return {}
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+        lines = _file().read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, MinicapError):
+        return None
+    for line in lines:
+        try:
+            asked, answer = json.loads(line)
+        except (ValueError, TypeError):
+            continue
+        if asked == question and answer in names:
+            return str(answer)
+    return None
 
 
-def _store(question: str, answer: str) -> None:
-    """Add an answer to the file.  A folder that cannot be written only means to measure again next time."""
+def _append(*question_and_answer: str) -> bool:
+    """Add a line to the file, in one write, so that processes do not tear each other's lines.
+
+    Returns whether the file can be written; with nothing to add that is all that is found out.
+    """
     try:
         path = _file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_stored() | {question: answer}, indent=1, sort_keys=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=path.name, delete=False
-        ) as file:
-            file.write(text)
-        os.replace(file.name, path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            if question_and_answer:
+                os.write(descriptor, f"{json.dumps(question_and_answer)}\n".encode())
+        finally:
+            os.close(descriptor)
     except (OSError, MinicapError):
-        return
+        return False
+    return True
 
 
 def _file() -> Path:
-    return default_cache_folder() / f"tuning-{_machine()}.json"
+    return default_cache_folder() / f"tuning-{_machine()}.jsonl"
 
 
 @cache

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -16,6 +18,11 @@ def own_cache(monkeypatch, tmp_path):
     tuning.forget()
     yield
     tuning.forget()
+
+
+def answers_in(tmp_path):
+    (file,) = (tmp_path / "cache").iterdir()
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def work(seconds):
@@ -53,10 +60,9 @@ def test_the_default_stays_when_nothing_is_clearly_faster():
 
 def test_the_answer_is_found_on_the_disk_by_the_next_process(tmp_path):
     tuning.choose("which", WAYS, slow_and_fast())
-    (file,) = (tmp_path / "cache").iterdir()
-    assert json.loads(file.read_text(encoding="utf-8")) == {"which": "fast"}
+    assert answers_in(tmp_path) == [["which", "fast"]]
     tuning.choose("other", WAYS, slow_and_fast())
-    assert set(json.loads(file.read_text(encoding="utf-8"))) == {"which", "other"}
+    assert [question for question, _ in answers_in(tmp_path)] == ["which", "other"]
     tuning.forget()
     assert tuning.choose("which", WAYS, lambda: pytest.fail("measured again")) == "fast"
 
@@ -66,24 +72,57 @@ def test_switched_off_it_answers_the_default_and_writes_nothing(monkeypatch, tmp
     monkeypatch.setenv("MINICAP_AUTOTUNE", "0")
     assert tuning.choose("which", WAYS, lambda: pytest.fail("measured")) == "slow"
     assert tuning.choose("new", WAYS, lambda: pytest.fail("measured")) == "slow"
-    (file,) = (tmp_path / "cache").iterdir()
-    assert json.loads(file.read_text(encoding="utf-8")) == {"which": "fast"}
+    assert answers_in(tmp_path) == [["which", "fast"]]
 
 
-@pytest.mark.parametrize("text", ["", "not json", "[1, 2]", '{"which": "gone"}'])
-def test_a_damaged_file_means_to_measure_again(text, tmp_path):
+@pytest.mark.parametrize("line", ["", "not json", "3", "[1, 2, 3]", '["which", "gone"]', "\x00\udcff"])
+def test_a_damaged_line_is_passed_over(line, tmp_path):
     tuning.choose("which", WAYS, slow_and_fast())
     (file,) = (tmp_path / "cache").iterdir()
-    file.write_text(text, encoding="utf-8")
+    file.write_bytes(f"{line}\n".encode("utf-8", "surrogateescape"))
     tuning.forget()
     assert tuning.choose("which", WAYS, slow_and_fast()) == "fast"
+    tuning.forget()
+    assert tuning.choose("which", WAYS, lambda: pytest.fail("measured again")) == "fast"
 
 
-def test_a_cache_folder_that_cannot_be_written_does_no_harm(monkeypatch, tmp_path):
+def test_where_no_answer_can_be_kept_the_default_is_taken_so_that_runs_repeat(monkeypatch, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     monkeypatch.setenv("MINICAP_CACHE", str(blocked / "cache"))
-    assert tuning.choose("which", WAYS, slow_and_fast()) == "fast"
+    assert tuning.choose("which", WAYS, lambda: pytest.fail("measured")) == "slow"
+
+
+def test_the_first_answer_kept_counts_even_against_an_own_measurement(tmp_path):
+    def another_process_is_quicker():
+        (file,) = (tmp_path / "cache").iterdir()
+        file.write_text('["which", "slow"]\n', encoding="utf-8")
+        return slow_and_fast()()
+
+    assert tuning.choose("which", WAYS, another_process_is_quicker) == "slow"
+    assert answers_in(tmp_path) == [["which", "slow"], ["which", "fast"]]
+    tuning.forget()
+    assert tuning.choose("which", WAYS, lambda: pytest.fail("measured again")) == "slow"
+
+
+ASK = """
+import sys
+from minicap.backend.cpu import tuning
+for number in range(200):
+    tuning.choose(f"question {number} of {sys.argv[1]}", ["a", "b"], lambda: {"a": int, "b": int})
+print(tuning.choose("shared", [*"abcd"], lambda: {name: int for name in "abcd"}))
+"""
+
+
+def test_processes_that_answer_at_the_same_time_lose_no_answer_and_agree(tmp_path):
+    processes = [
+        subprocess.Popen([sys.executable, "-c", ASK, name], stdout=subprocess.PIPE, text=True)
+        for name in ("one", "two", "three")
+    ]
+    shared = {process.communicate(timeout=60)[0] for process in processes}
+    assert len(shared) == 1
+    questions = {question for question, _ in answers_in(tmp_path)}
+    assert len(questions) == 3 * 200 + 1
 
 
 def test_two_threads_that_ask_the_same_measure_once():
