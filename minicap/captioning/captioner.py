@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from minicap.backend import Array, to_device, to_host
+from minicap.backend.memory import explain_out_of_memory
 from minicap.captioning.decoding import Hypothesis, State, beam_search, greedy, sample
 from minicap.captioning.encoders import Encoder, make_encoder
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
@@ -145,5 +146,6 @@ class Captioner:
         best = []
         for start in range(0, len(features), batch_size):
             rows = np.asarray(features[start : start + batch_size])
-            best += [self.text(found[0]) for found in self.decode(rows, **options)]
+            with explain_out_of_memory(len(rows)):
+                best += [self.text(found[0]) for found in self.decode(rows, **options)]
         return best

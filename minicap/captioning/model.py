@@ -10,7 +10,12 @@ from minicap.backend import Array, backend_of, to_device, to_host
 from minicap.backend.random import RandomStream
 from minicap.captioning.decoding import State
 from minicap.errors import InputError
-from minicap.layers import concat_backward, concat_forward, log_softmax_forward, temporal_softmax_loss
+from minicap.layers import (
+    concat_backward,
+    concat_forward,
+    log_softmax_forward,
+    temporal_affine_softmax_loss,
+)
 from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 from minicap.nn import RECURRENT, Affine, Dropout, Embedding, Gradients, Module, Recurrent, prefixed
 from minicap.nn.init import glorot_uniform, normal, zeros
@@ -82,6 +87,19 @@ class CaptionModel(Module):
 
     def forward(self, x: Batch, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, V) of the next word after every word of the batch."""
+        h, cache = self._states(x, train, rng)
+        scores, scores_cache = temporal_affine_forward(h, self["out_w"], self["out_b"])
+        return scores, (cache, scores_cache)
+
+    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
+        """Gradients of the image features and of every parameter."""
+        states_cache, scores_cache = cache
+        dh, dout_w, dout_b = temporal_affine_backward(dout, scores_cache)
+        dfeatures, grads = self._states_backward(dh, states_cache)
+        return dfeatures, grads | {"out_w": dout_w, "out_b": dout_b}
+
+    def _states(self, x: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Any]:
+        """What the recurrent layer says after every word, (N, T, H)."""
         features = (x["features"] - self.buffers["feature_mean"]) / self.buffers["feature_std"]
         image, image_cache = self.image.forward(features)
         words, words_cache = self.words.forward(x["words"])
@@ -89,13 +107,11 @@ class CaptionModel(Module):
         inputs, in_cache = self.dropout.forward(inputs, train, rng.child(0) if rng else None)
         h, cell_cache = self.cell.forward(inputs)
         h, out_cache = self.dropout.forward(h[:, 1:], train, rng.child(1) if rng else None)
-        scores, scores_cache = temporal_affine_forward(h, self["out_w"], self["out_b"])
-        return scores, (image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache, scores_cache)
+        return h, (image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache)
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        """Gradients of the image features and of every parameter."""
-        image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache, scores_cache = cache
-        dh, dout_w, dout_b = temporal_affine_backward(dout, scores_cache)
+    def _states_backward(self, dh: Array, cache: Any) -> tuple[Array, Gradients]:
+        """Gradients of the image features and of the parameters before the scores."""
+        image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache = cache
         dh, _ = self.dropout.backward(dh, out_cache)
         # Nothing is predicted after the image itself, so its step gets no gradient from above.
         dh = backend_of(dh=dh).xp.concatenate([0 * dh[:, :1], dh], axis=1)
@@ -105,7 +121,7 @@ class CaptionModel(Module):
         _, words = self.words.backward(dwords, words_cache)
         dfeatures, image = self.image.backward(dimage[:, 0], image_cache)
         grads = prefixed("image", image) | prefixed("words", words) | prefixed("cell", cell)
-        return dfeatures / self.buffers["feature_std"], grads | {"out_w": dout_w, "out_b": dout_b}
+        return dfeatures / self.buffers["feature_std"], grads
 
     def count(self, batch: Batch) -> int:
         """What the loss is a mean over: words, <end> included."""
@@ -115,11 +131,22 @@ class CaptionModel(Module):
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
     ) -> tuple[Array, Gradients]:
         """Cross-entropy a word and its gradients; count as in minicap.nn.Classifier.loss."""
-        scores, cache = self.forward(batch, train, rng)
-        # A mean as a sum of weighted words; scaling dscores instead would be a pass over all scores.
+        h, cache = self._states(batch, train, rng)
+        # A mean as a sum of weighted words: the shards of a batch add up.
         weights = batch["mask"] / (count or self.count(batch))
-        loss, dscores = temporal_softmax_loss(scores, batch["next_words"], weights, reduction="sum")
-        return loss, self.backward(dscores, cache)[1] if train else {}
+        loss, dh, dout_w, dout_b = temporal_affine_softmax_loss(
+            h,
+            self["out_w"],
+            self["out_b"],
+            batch["next_words"],
+            weights,
+            reduction="sum",
+            gradients=train,
+        )
+        if not train:
+            return loss, {}
+        _, grads = self._states_backward(dh, cache)
+        return loss, grads | {"out_w": dout_w, "out_b": dout_b}
 
     def start(self, features: Array) -> State:
         """The state after the images have been read; features (N, F)."""

@@ -7,6 +7,7 @@ from minicap.backend import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_mask, shape_error
 from minicap.layers.losses import check_classes, check_fraction, cross_entropy
+from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 
 
 @accelerated
@@ -28,6 +29,33 @@ def temporal_softmax_loss(
     check_fraction(temporal_softmax_loss, "label_smoothing", label_smoothing)
     mask = _all_words(temporal_softmax_loss, mask, x)
     return _words_loss(temporal_softmax_loss, x, y, mask, mask, reduction, label_smoothing)
+
+
+@accelerated
+def temporal_affine_softmax_loss(
+    x: Array,
+    w: Array,
+    b: Array,
+    y: Array,
+    mask: Array | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    gradients: bool = True,
+) -> tuple[Array, Any, Any, Any]:
+    """The temporal_softmax_loss of the scores  x[n, t] w + b,  and the gradients of what they are made of.
+
+    The scores of a large vocabulary are the largest array of a captioner, and nobody but the loss needs them;
+    in one function with it, they can become their own gradient in place.
+    x: (N, T, D).  w: (D, V).  b: (V,).  y, mask, reduction, label_smoothing: as in temporal_softmax_loss.
+    gradients=False: the loss alone, for evaluation; dx, dw and db are None.
+    Returns the loss and dx (N, T, D), dw (D, V), db (V,).
+    Raises ShapeError, DtypeError, ClassIndexError when a word is not 0..V-1, InputError for an option.
+    """
+    scores, cache = temporal_affine_forward(x, w, b)
+    loss, dscores = temporal_softmax_loss(scores, y, mask, reduction, label_smoothing)
+    if not gradients:
+        return loss, None, None, None
+    return loss, *temporal_affine_backward(dscores, cache)
 
 
 @accelerated

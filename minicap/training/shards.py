@@ -1,6 +1,5 @@
 """A shard is the one unit of parallel work: a part of a batch, with its own forward and backward."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -8,16 +7,21 @@ from itertools import pairwise
 from math import prod
 from typing import Any, Protocol
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from minicap.backend import Array, backend_of, get_backend
 from minicap.backend.cpu.allocator import keep_freed_memory
+from minicap.backend.cpu.threads import core_count
+from minicap.backend.pieces import by_pieces
 from minicap.backend.random import RandomStream
 
 Batch = dict[str, Array]
 
 # Multiply-adds that make a shard worth a thread: measured, with half of it two threads are slower than one.
 _WORK_OF_A_SHARD = 16_000_000
+# Numbers in the state of a recurrent layer, N H; with less, threads wait for the interpreter at every step.
+_STATES_OF_A_SHARD = 8_192
 
 
 class HasLoss(Protocol):
@@ -41,13 +45,19 @@ def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: 
     """As many shards as have enough to do, at most `most`, so that small models do not pay for threads.
 
     The work is counted roughly: every weight meets each of the `count` samples (or words) once, the weights
-    of a filter meet each pixel.  Where the batch is not on the CPU, one shard keeps the device busy.
+    of a filter meet each pixel.  A recurrent layer (weights Wh) works on one step after the other, so each
+    single step must be large enough to share.  Where the batch is not on the CPU, one shard keeps the device
+    busy.
     """
     if backend_of(**batch) is not get_backend("numpy"):
         return 1
     pixels = max((prod(array.shape[2:]) for array in batch.values() if array.ndim == 4), default=1)
     weights = sum(w.size * (pixels if w.ndim == 4 else 1) for w in params.values())
-    return max(1, min(most, weights * count // _WORK_OF_A_SHARD))
+    rows = len(next(iter(batch.values())))
+    states = [rows * len(w) for name, w in params.items() if name.rpartition(".")[2] == "Wh"]
+    return max(
+        1, min([most, weights * count // _WORK_OF_A_SHARD, *(n // _STATES_OF_A_SHARD for n in states)])
+    )
 
 
 def sharded_loss(
@@ -61,7 +71,8 @@ def sharded_loss(
     """Loss and gradients of a batch, its shards on threads of their own; one BLAS thread a shard.
 
     Every shard divides by the count of the whole batch and draws the dropout bits of its own rows, so that
-    the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.
+    the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.  A single
+    shard runs on this thread and has all BLAS threads.
     count: where the caller knows it already; on a GPU, asking a batch for it waits for the device.
     """
     keep_freed_memory()
@@ -71,10 +82,10 @@ def sharded_loss(
     def run(row: int, part: Batch) -> tuple[Array, dict[str, Array]]:
         return model.loss(part, train=train, rng=rng._replace(row=rng.row + row), count=count)
 
+    if len(parts) == 1:
+        return run(*parts[0])
     # The shards are the parallelism; BLAS threads on top of them would fight for the cores.
     with _blas().limit(limits=1, user_api="blas"):
-        if len(parts) == 1:
-            return run(*parts[0])
         waiting = [_threads().submit(copy_context().run, run, row, part) for row, part in parts]
         results = [future.result() for future in waiting]
     loss, grads = results[0]
@@ -82,13 +93,15 @@ def sharded_loss(
     for other_loss, other in results[1:]:
         loss = loss + other_loss
         for name, grad in other.items():
-            grads[name] = grads[name] + grad
+            grads[name] = _sum(grads[name], grad)
     return loss, grads
 
 
-def core_count() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _sum(a: Array, b: Array) -> Array:
+    """a + b, on all cores: the gradients of large layers are as much memory traffic as an update."""
+    total = np.empty_like(a)
+    by_pieces(lambda out, x, y: np.add(x, y, out=out), total, a, b)
+    return total
 
 
 @cache

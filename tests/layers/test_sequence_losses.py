@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from minicap.errors import ClassIndexError, DtypeError, InputError, ShapeError
 from minicap.layers.losses import softmax_loss
-from minicap.layers.sequence_losses import policy_gradient_loss, temporal_softmax_loss
+from minicap.layers.sequence_losses import (
+    policy_gradient_loss,
+    temporal_affine_softmax_loss,
+    temporal_softmax_loss,
+)
+from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 
 REDUCTIONS = st.sampled_from(["mean", "words", "sum", "none"])
 
@@ -79,6 +84,29 @@ def test_a_batch_without_words_has_loss_zero():
         )
         assert loss == 0
         assert not dx.any()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "words", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_a_projection_is_that_of_its_scores(reduction, smoothing):
+    rng, x, y, mask = random_batch(5, 3, 4, 6)
+    w, b = rng.normal(size=(6, 7)), rng.normal(size=7)
+    scores, cache = temporal_affine_forward(x, w, b)
+    expected, dscores = temporal_softmax_loss(scores, y, mask, reduction, smoothing)
+    ours = temporal_affine_softmax_loss(x, w, b, y, mask, reduction, smoothing)
+    assert_same(ours, (expected, *temporal_affine_backward(dscores, cache)))
+    alone = temporal_affine_softmax_loss(x, w, b, y, mask, reduction, smoothing, gradients=False)
+    assert_same(alone[:1], (expected,))
+    assert alone[1:] == (None, None, None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_loss_of_a_projection_keeps_its_dtype_and_its_arguments(dtype):
+    rng, x, y, mask = random_batch(5, 3, 4, 6)
+    arrays = [a.astype(dtype) for a in (x, rng.normal(size=(6, 7)), rng.normal(size=7))]
+    for array in (*arrays, y, mask):
+        array.flags.writeable = False
+    assert {a.dtype for a in temporal_affine_softmax_loss(*arrays, y, mask)} == {np.dtype(dtype)}
 
 
 def test_a_better_sentence_is_made_likelier_and_a_worse_one_less_likely():
@@ -174,6 +202,10 @@ class TestEveryLoss:
 X, Y = np.ones((2, 3, 4)), np.array([[0, 1, 2], [3, 0, 0]])
 
 
+def project(**changes):
+    return temporal_affine_softmax_loss(**(dict(x=X, w=np.ones((4, 6)), b=np.ones(6), y=Y) | changes))
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -201,6 +233,15 @@ X, Y = np.ones((2, 3, 4)), np.array([[0, 1, 2], [3, 0, 0]])
             "y is float64 but must hold integer word indices",
         ),
         (lambda: temporal_softmax_loss(X, Y, label_smoothing=-0.1), InputError, "label_smoothing is -0.1"),
+        (lambda: project(w=np.ones((5, 6))), ShapeError, "w does not fit x: D is 4 in x .* but 5 in w"),
+        (lambda: project(b=np.ones(5)), ShapeError, "b does not fit w: M is 6"),
+        (lambda: project(x=X.astype("f")), DtypeError, "x is float32 but w is float64"),
+        (lambda: project(y=Y + 3), ClassIndexError, r"y\[1, 0\] is 6 but a word index must be 0..5"),
+        (lambda: project(y=Y.T), ShapeError, r"y must be \(2, 3\)"),
+        (lambda: project(mask=np.ones(2)), ShapeError, r"mask is \(2,\)"),
+        (lambda: project(mask=np.ones((2, 3), int)), DtypeError, "mask is int64"),
+        (lambda: project(reduction="tokens"), InputError, "reduction is 'tokens'"),
+        (lambda: project(label_smoothing=2), InputError, "label_smoothing is 2"),
         (
             lambda: policy_gradient_loss(X, Y, np.ones(3)),
             ShapeError,

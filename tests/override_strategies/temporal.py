@@ -1,4 +1,4 @@
-"""The affine layer at every step."""
+"""The affine layer at every step, and the loss of its scores."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,4 +11,21 @@ def temporal_affines(draw):
     return dict(x=rng.normal(size=(N, T, D)), w=rng.normal(size=(D, M)), b=rng.normal(size=M))
 
 
-STRATEGIES = {("temporal_affine", "temporal_affine_forward"): temporal_affines()}
+@st.composite
+def vocabulary_losses(draw):
+    inputs = draw(temporal_affines())
+    (N, T, _), V = inputs["x"].shape, inputs["b"].size
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    masks = [None, rng.integers(2, size=(N, T)).astype(bool), rng.random(size=(N, T))]
+    return inputs | dict(
+        y=rng.integers(V, size=(N, T)),
+        mask=masks[draw(st.integers(0, 2))],
+        reduction=draw(st.sampled_from(["mean", "words", "sum", "none"])),
+        label_smoothing=draw(st.sampled_from([0.0, 0.1, 1.0])),
+    )
+
+
+STRATEGIES = {
+    ("temporal_affine", "temporal_affine_forward"): temporal_affines(),
+    ("temporal_affine_softmax_loss", "temporal_affine_softmax_loss"): vocabulary_losses(),
+}

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from minicap.backend import textbook
 from minicap.backend.random import RandomStream
 from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
 from minicap.training import sharded_loss
-from minicap.training.shards import core_count, cut, worthwhile_shards
+from minicap.training.shards import cut, worthwhile_shards
 
 
 def image_classifier(rng, rows=7):
@@ -88,18 +88,20 @@ class Spy:
         return np.zeros(()), {"w": np.zeros(1)}
 
 
-@pytest.mark.parametrize("shards", [1, 2])
-def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back(shards):
+def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back():
     before, spy = threadpool_info(), Spy()
-    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), shards)
+    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 2)
     assert spy.blas_threads == {1}
     assert threadpool_info() == before
 
 
-def test_one_shard_runs_where_it_was_called():
+def test_one_shard_runs_where_it_was_called_with_all_blas_threads():
     spy = Spy()
-    sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 1)
+    with threadpool_limits(3, user_api="blas"):
+        allowed = {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+        sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 1)
     assert spy.threads == {threading.current_thread().name}
+    assert spy.blas_threads == allowed
 
 
 def test_several_shards_run_on_threads_of_their_own():
@@ -143,10 +145,15 @@ def test_filters_count_once_a_pixel_and_words_one_by_one():
     assert worthwhile_shards(matrix, words, 32 * 12, most=8) == 6
 
 
+def test_a_recurrent_layer_is_shared_only_when_its_single_steps_are_large():
+    words = {"words": np.zeros((64, 16), int)}
+    narrow = {"cell.Wh": np.zeros((128, 512)), "out_w": np.zeros((128, 10_000))}
+    wide = {"cell.Wh": np.zeros((512, 2048)), "out_w": np.zeros((512, 10_000))}
+    assert worthwhile_shards(narrow, words, 64 * 16, most=8) == 1
+    assert worthwhile_shards(wide, words, 64 * 16, most=8) == 4
+    assert worthwhile_shards(wide, words, 64 * 16, most=2) == 2
+
+
 def test_a_device_of_its_own_gets_the_batch_in_one_piece(strict_cupy):
     batch = {"x": strict_cupy.from_host(np.zeros((64, 10)))}
     assert worthwhile_shards({"w": strict_cupy.from_host(np.zeros((1000, 1000)))}, batch, 64, most=8) == 1
-
-
-def test_there_is_a_core():
-    assert core_count() >= 1

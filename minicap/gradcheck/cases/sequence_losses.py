@@ -23,6 +23,20 @@ def temporal_softmax_words(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 4, 5)), y=_WORDS, mask=_MASK, reduction="words")
 
 
+def _projection(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(3, 4, 2)), w=rng.normal(size=(2, 5)), b=rng.normal(size=5), y=_WORDS)
+
+
+@case("temporal_affine_softmax_loss")
+def temporal_affine_softmax(rng: np.random.Generator) -> Inputs:
+    return _projection(rng) | dict(mask=_MASK)
+
+
+@case("temporal_affine_softmax_loss", "no mask, label smoothing, mean over words")
+def temporal_affine_softmax_smoothed(rng: np.random.Generator) -> Inputs:
+    return _projection(rng) | dict(label_smoothing=0.2, reduction="words")
+
+
 @case("policy_gradient_loss", "a reward for each sentence", fixed=("advantage",))
 def policy_gradient(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 4, 5)), y=_WORDS, advantage=rng.normal(size=3), mask=_MASK)

@@ -19,6 +19,7 @@ from minicap.backend.cpu.recurrent.sequence import (
     input_product,
     rows,
     split_bias,
+    state_weights_gradient,
     states_gradient,
     with_ones,
 )
@@ -52,18 +53,18 @@ def gru_forward(
 ) -> tuple[Array, GruCache]:
     """The product with h and nine passes a step."""
     (N, T, _), H = x.shape, len(Wh)
-    halved = np.array([0.5, 0.5, 1], x.dtype).reshape(3, 1, 1)
+    halved = np.array([0.5, 0.5, 1], x.dtype)
     x = with_ones(x)
     gates, h = np.empty((4, T, N, H), x.dtype), np.empty((T + 1, N, H), x.dtype)
     h[0] = h0
     bias, bias_h = gates_first(b, 3).copy(), gates_first(bh, 3)
     bias[:2] += bias_h[:2]
     gates[0] = bias_h[2]
-    input_product(x, gates_first(Wx, 3) * halved, bias * halved[..., 0], gates[1:])
-    add_from_h = step_product(np.roll(gates_first(Wh, 3) * halved, 1, axis=0), N)
+    input_product(x, gates_first(Wx, 3), bias, halved, gates[1:])
+    add_from_h = step_product(np.roll(gates_first(Wh, 3), 1, axis=0)[None], N, np.roll(halved, 1))
     for t in range(T):
         if t or h0.any():
-            add_from_h(h[t], gates[:3, t])
+            add_from_h(h[t : t + 1], gates[:3, t])
         rz = gates[1:3, t]
         np.tanh(rz, out=rz)
         rz *= 0.5
@@ -83,7 +84,7 @@ def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, Array, Array, Array
     x, Wx, Wh, h, gates = cache
     check_dout(gru_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     _, T, N, H = gates.shape
-    add_from_du = step_product(Wh.T[None], N)
+    add_from_du = step_product(Wh.T[None, None], N)
     dstates, carried = states_gradient(dh, h), np.empty_like(h[0])
     both = np.empty((T, N, 4 * H), x.dtype)
     da, du = both[..., : 3 * H], both[..., H:]  # blocks n, r, z of da and r, z, n of du
@@ -94,14 +95,14 @@ def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, Array, Array, Array
             np.multiply(dgates, dnext_h, out=gates_first(both[t], 4))
             np.multiply(dnext_h, gates[2, t], out=carried)
             dstates[t] += carried
-            add_from_du(du[t], dstates[t : t + 1])
+            add_from_du(du[t : t + 1], dstates[t : t + 1])
     dW = np.empty((x.shape[2], 3 * H), x.dtype)
     np.matmul(rows(x).T, rows(da[..., H:]), out=dW[:, : 2 * H])
     np.matmul(rows(x).T, rows(da[..., :H]), out=dW[:, 2 * H :])
     dWx, db = split_bias(dW)
     dbh = np.concatenate((db[: 2 * H], rows(x)[:, -1] @ rows(du[..., 2 * H :])))
     dx = input_gradient(da, np.roll(Wx, H, axis=1))
-    return dx, dstates[0], dWx, rows(h[:-1]).T @ rows(du), db, dbh
+    return dx, dstates[0], dWx, state_weights_gradient(h, du), db, dbh
 
 
 def _slopes(gates: Array, prev_h: Array) -> Array:

@@ -18,6 +18,7 @@ from minicap.backend.cpu.recurrent.sequence import (
     input_product,
     rows,
     split_bias,
+    state_weights_gradient,
     states_gradient,
     with_ones,
 )
@@ -29,9 +30,8 @@ class LstmCache(NamedTuple):
     Wx: Array  # (D, 4H)
     Wh: Array  # (H, 4H)
     h: Array  # (T + 1, N, H) states, h[0] = h0
-    c: Array  # (T + 1, N, H) cells, c[0] = c0
-    gates: Array  # (4, T, N, H): i, f, o, g
-    tanh_c: Array  # (T, N, H): tanh(c[1:])
+    gates: Array  # (5, T, N, H): i, f, o, g, and the cell before the step
+    tanh_c: Array  # (T, N, H): tanh of the cell after the step
     c0_given: bool
 
 
@@ -43,78 +43,74 @@ def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, c0: Any = None, mask: An
 def lstm_forward(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: None = None
 ) -> tuple[Array, LstmCache]:
-    """The product with h and eight passes a step."""
+    """The product with h and seven passes a step."""
     (N, T, _), H = x.shape, len(Wh)
-    halved = np.array([0.5, 0.5, 0.5, 1], x.dtype).reshape(4, 1, 1)
+    halved = np.array([0.5, 0.5, 0.5, 1], x.dtype)
     x = with_ones(x)
-    gates, tanh_c = np.empty((4, T, N, H), x.dtype), np.empty((T, N, H), x.dtype)
-    h, c = np.empty((T + 1, N, H), x.dtype), np.empty((T + 1, N, H), x.dtype)
-    h[0], c[0] = h0, 0 if c0 is None else c0
-    input_product(x, gates_first(Wx, 4) * halved, gates_first(b, 4) * halved[..., 0], gates)
-    add_from_h = step_product(gates_first(Wh, 4) * halved, N)
-    new = np.empty((N, H), x.dtype)
-    for t in range(T):
+    gates, tanh_c = np.empty((5, T, N, H), x.dtype), np.empty((T, N, H), x.dtype)
+    h, products = np.empty((T + 1, N, H), x.dtype), np.empty((2, N, H), x.dtype)
+    h[0], gates[4, 0] = h0, 0 if c0 is None else c0
+    input_product(x, gates_first(Wx, 4), gates_first(b, 4), halved, gates[:4])
+    add_from_h = step_product(gates_first(Wh, 4)[None], N, halved)
+    for t, step in enumerate(gates.swapaxes(0, 1)):
+        a, sigmoids = step[:4], step[:3]
         if t or h0.any():
-            add_from_h(h[t], gates[:, t])
-        np.tanh(gates[:, t], out=gates[:, t])
-        sigmoids = gates[:3, t]
+            add_from_h(h[t : t + 1], a)
+        np.tanh(a, out=a)
         sigmoids *= 0.5
         sigmoids += 0.5
-        i, f, o, g = gates[:, t]
-        np.multiply(i, g, out=new)
-        np.multiply(f, c[t], out=c[t + 1])
-        c[t + 1] += new
-        np.tanh(c[t + 1], out=tanh_c[t])
-        np.multiply(o, tanh_c[t], out=h[t + 1])
-    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, c, gates, tanh_c, c0 is not None)
+        np.multiply(step[:2], step[3:], out=products)  # i g and f c
+        next_c = gates[4, t + 1] if t + 1 < T else products[0]
+        np.add(products[0], products[1], out=next_c)
+        np.tanh(next_c, out=tanh_c[t])
+        np.multiply(step[2], tanh_c[t], out=h[t + 1])
+    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, gates, tanh_c, c0 is not None)
 
 
 def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
-    """The slopes of some steps at once, then six passes and the product with da a step."""
-    x, Wx, Wh, h, c, gates, tanh_c, c0_given = cache
+    """The slopes of some steps at once, then five passes and the product with da a step."""
+    x, Wx, Wh, h, gates, tanh_c, c0_given = cache
     check_dout(lstm_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     T, N, H = tanh_c.shape
-    add_from_da = step_product(Wh.T[None], N)
-    dstates = states_gradient(dh, h)
-    dc, through_tanh = np.zeros_like(h[0]), np.empty_like(h[0])
+    add_from_da = step_product(gates_first(Wh, 4).swapaxes(1, 2)[:, None], N)
+    dstates, dc = states_gradient(dh, h), np.zeros_like(h[0])
     da = np.empty((T, N, 4 * H), x.dtype)
     for steps in chunks_backwards(h):
-        slopes, slope_c = _slopes(gates[:, steps], c[steps], tanh_c[steps])
+        slopes = _slopes(gates[:, steps], tanh_c[steps])
         for t in reversed(range(steps.start, steps.stop)):
-            dgates, dnext_h = slopes[:, t - steps.start], dstates[t + 1]
-            np.multiply(dnext_h, slope_c[t - steps.start], out=through_tanh)
-            dc += through_tanh
-            dgates[:2] *= dc
-            dgates[2] *= dnext_h
-            dgates[3] *= dc
+            slope = slopes[:, t - steps.start]
+            slope[2::2] *= dstates[t + 1]  # o and c
+            dc += slope[4]
+            slope[:2] *= dc
+            slope[3] *= dc
             dc *= gates[1, t]
-            gates_first(da[t], 4)[...] = dgates
-            add_from_da(da[t], dstates[t : t + 1])
+            add_from_da(slope[:4], dstates[t : t + 1])
+        for da_gate, slope_gate in zip(gates_first(da[steps], 4), slopes[:4], strict=True):
+            da_gate[...] = slope_gate
     dWx, db = split_bias(rows(x).T @ rows(da))
-    gradients = input_gradient(da, Wx), dstates[0], dWx, rows(h[:-1]).T @ rows(da), db
+    gradients = input_gradient(da, Wx), dstates[0], dWx, state_weights_gradient(h, da), db
     return (*gradients, dc) if c0_given else gradients
 
 
-def _slopes(gates: Array, prev_c: Array, tanh_c: Array) -> tuple[Array, Array]:
-    """The derivatives of c by a (blocks i, f, g) and of h by a (block o), and those of h by c.
+def _slopes(gates: Array, tanh_c: Array) -> Array:
+    """The derivatives of c by the pre-activations of i, f, g, of h by that of o, and of h by c.
 
     They wait for no step after them, so this is done for some steps at once.
     """
-    i, _, o, g = gates
+    i, _, o, g, prev_c = gates
     slopes = np.empty_like(gates, order="C")
-    di, df, do, dg = slopes
+    di, df, do, dg, dc = slopes
     np.subtract(1, gates[:3], out=slopes[:3])
     slopes[:3] *= gates[:3]
     di *= g
     df *= prev_c
     do *= tanh_c
     np.multiply(g, g, out=dg)
-    np.subtract(1, dg, out=dg)
+    np.multiply(tanh_c, tanh_c, out=dc)
+    np.subtract(1, slopes[3:], out=slopes[3:])
     dg *= i
-    slope_c = tanh_c * tanh_c
-    np.subtract(1, slope_c, out=slope_c)
-    slope_c *= o
-    return slopes, slope_c
+    dc *= o
+    return slopes
 
 
 LSTM = Override("lstm", lstm_forward, supports, LstmCache, lstm_backward)

@@ -15,44 +15,51 @@ LEAST_ROWS, LEAST_DEPTH = 4, 128  # a product of less is hardly more than readin
 ROWS_MEASURED = 32
 
 
-def step_product(W: Array, rows: int) -> AddProduct:
-    """A function (h, out) that does out += h W for the h of one step after the other.
+def step_product(W: Array, rows: int, scale: Array | None = None) -> AddProduct:
+    """A function (h, out) that does out += h (scale W) for the h of one step after the other.
 
-    W: (G, K, M), one matrix for each of G gates.  h: (rows, K).  out: (G, rows, M).
+    W: (I, O, K, M), one matrix from each of I blocks to each of O.  h: (I, rows, K).  out: (O, rows, M), the
+    sum over I.  scale: (O,), 1 when not given.
     BLAS packs W before it multiplies, at every step anew, and with few rows that costs about as much as the
     product.  So W is cut once into panels that suit the kernel without packing (see gemm.py), where that is
     quicker.
     """
-    G, K, M = W.shape
+    _, _, K, M = W.shape
     shape = _panel_shape(K, M, rows)
-    return _in_panels(W, rows, *shape) if shape and _panels_pay(G, K, M, W.dtype) else _whole(W, rows)
+    return _in_panels(W, rows, scale, *shape) if shape and _panels_pay(W) else _whole(W, rows, scale)
 
 
-def _whole(W: Array, rows: int) -> AddProduct:
-    product = np.empty((len(W), rows, W.shape[2]), W.dtype)
+def _whole(W: Array, rows: int, scale: Array | None) -> AddProduct:
+    scaled = W if scale is None else W * scale[:, None, None]
+    products = np.empty((*W.shape[:2], rows, W.shape[3]), W.dtype)
 
     def add(h: Array, out: Array) -> None:
-        np.matmul(h, W, out=product)
-        np.add(out, product, out=out)
+        np.matmul(h[:, None], scaled, out=products)
+        for product in products:
+            np.add(out, product, out=out)
 
     return add
 
 
-def _in_panels(W: Array, rows: int, depth: int, width: int) -> AddProduct:
+def _in_panels(W: Array, rows: int, scale: Array | None, depth: int, width: int) -> AddProduct:
     """The product as sums over panels (depth, width)."""
-    G, K, M = W.shape
-    panels = W.reshape(G, K // depth, depth, M // width, width).transpose(1, 0, 3, 2, 4)
-    if W.strides[1] < W.strides[2]:  # a walk across all of a transposed matrix would miss the cache
-        panels = np.ascontiguousarray(panels.swapaxes(3, 4)).swapaxes(3, 4)
-    panels = np.ascontiguousarray(panels)
-    sums = np.empty((K // depth, G, rows, M), W.dtype)
-    columns = sums.reshape(K // depth, G, rows, M // width, width).swapaxes(2, 3)
+    I, O, K, M = W.shape
+    panels = W.reshape(I, O, K // depth, depth, M // width, width).transpose(0, 2, 1, 4, 3, 5)
+    if W.strides[2] < W.strides[3]:  # a walk across all of a transposed matrix would miss the cache
+        panels = np.ascontiguousarray(panels.swapaxes(4, 5)).swapaxes(4, 5)
+    if scale is None:
+        panels = np.ascontiguousarray(panels)
+    else:
+        panels = np.multiply(panels, scale[:, None, None, None], order="C")
+    products = np.empty((I, K // depth, O, rows, M), W.dtype)
+    columns = products.reshape(I, K // depth, O, rows, M // width, width).swapaxes(3, 4)
+    summands = list(products.reshape(-1, O, rows, M))
 
     def add(h: Array, out: Array) -> None:
-        pieces = h.reshape(rows, K // depth, depth).swapaxes(0, 1)
-        np.matmul(pieces[:, None, None], panels, out=columns)
-        for part in sums:
-            np.add(out, part, out=out)
+        pieces = h.reshape(I, rows, K // depth, 1, 1, depth).transpose(0, 2, 3, 4, 1, 5)
+        np.matmul(pieces, panels, out=columns)
+        for summand in summands:
+            np.add(out, summand, out=out)
 
     return add
 
@@ -68,15 +75,15 @@ def _panel_shape(K: int, M: int, rows: int) -> tuple[int, int] | None:
     return None
 
 
-def _panels_pay(G: int, K: int, M: int, dtype: np.dtype) -> bool:
-    rows = ROWS_MEASURED
+def _panels_pay(W: Array) -> bool:
+    (I, O, K, M), rows = W.shape, ROWS_MEASURED
     shape = _panel_shape(K, M, rows)
     if shape is None:
         return False
 
     def candidates() -> dict[str, tuning.Candidate]:
-        W, h, out = np.ones((G, K, M), dtype), np.ones((rows, K), dtype), np.zeros((G, rows, M), dtype)
-        panels, whole = _in_panels(W, rows, *shape), _whole(W, rows)
+        ones, h, out = np.ones_like(W), np.ones((I, rows, K), W.dtype), np.zeros((O, rows, M), W.dtype)
+        panels, whole = _in_panels(ones, rows, None, *shape), _whole(ones, rows, None)
         return {"panels": lambda: panels(h, out), "whole": lambda: whole(h, out)}
 
-    return tuning.choose(f"step G={G} K={K} M={M} {dtype}", ("panels", "whole"), candidates) == "panels"
+    return tuning.choose(f"step {I}-{O} K={K} M={M} {W.dtype}", ("panels", "whole"), candidates) == "panels"

@@ -13,6 +13,7 @@ from minicap.backend.cpu.recurrent.sequence import (
     input_product,
     rows,
     split_bias,
+    state_weights_gradient,
     states_gradient,
     with_ones,
 )
@@ -40,12 +41,12 @@ def rnn_forward(
     x = with_ones(x)
     h = np.empty((T + 1, N, H), x.dtype)
     h[0] = h0
-    input_product(x, Wx[None], b[None], h[None, 1:])
-    add_from_h = step_product(Wh[None], N)
+    input_product(x, Wx[None], b[None], np.ones(1, x.dtype), h[None, 1:])
+    add_from_h = step_product(Wh[None, None], N)
     zeros = np.zeros(H, x.dtype)  # a row of zeros is three times faster than one zero
     for t in range(T):
         if t or h0.any():
-            add_from_h(h[t], h[t + 1 : t + 2])
+            add_from_h(h[t : t + 1], h[t + 1 : t + 2])
         if activation == "tanh":
             np.tanh(h[t + 1], out=h[t + 1])
         else:
@@ -57,7 +58,7 @@ def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array
     """A few passes and the product with da a step."""
     x, Wx, Wh, h, activation = cache
     check_dout(rnn_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
-    add_from_da = step_product(Wh.T[None], len(dh))
+    add_from_da = step_product(Wh.T[None, None], len(dh))
     dstates = states_gradient(dh, h)
     da = np.empty_like(h[1:])
     for t in reversed(range(len(da))):
@@ -67,9 +68,9 @@ def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array
             da[t] *= dstates[t + 1]
         else:
             np.multiply(h[t + 1] > 0, dstates[t + 1], out=da[t])
-        add_from_da(da[t], dstates[t : t + 1])
+        add_from_da(da[t : t + 1], dstates[t : t + 1])
     dWx, db = split_bias(rows(x).T @ rows(da))
-    return input_gradient(da, Wx), dstates[0], dWx, rows(h[:-1]).T @ rows(da), db
+    return input_gradient(da, Wx), dstates[0], dWx, state_weights_gradient(h, da), db
 
 
 RNN = Override("rnn", rnn_forward, supports, RnnCache, rnn_backward)

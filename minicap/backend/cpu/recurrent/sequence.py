@@ -49,16 +49,28 @@ def with_ones(x: Array) -> Array:
     return out
 
 
-def input_product(x: Array, Wx: Array, b: Array, out: Array) -> None:
-    """out = x Wx + b.  x: (T, N, D + 1) with ones.  Wx: (G, D, H).  b: (G, H).  out: (G, T, N, H)."""
-    W = np.concatenate((Wx, b[:, None]), axis=1)
-    np.matmul(rows(x), W, out=out.reshape(len(W), -1, W.shape[2]))
+def input_product(x: Array, Wx: Array, b: Array, scale: Array, out: Array) -> None:
+    """out = scale (x Wx + b).  x: (T, N, D + 1) with ones.  Wx: (G, D, H).  b: (G, H).  scale: (G,).
+
+    out: (G, T, N, H).
+    """
+    G, D, H = Wx.shape
+    W = np.empty((G, D + 1, H), x.dtype)
+    np.multiply(Wx, scale[:, None, None], out=W[:, :D])
+    np.multiply(b, scale[:, None], out=W[:, D])
+    np.matmul(rows(x), W, out=out.reshape(G, -1, H))
 
 
 def input_gradient(da: Array, Wx: Array) -> Array:
     """dx (N, T, D) from da (T, N, G)."""
     T, N, _ = da.shape
     return (rows(da) @ Wx.T).reshape(T, N, len(Wx)).swapaxes(0, 1)
+
+
+def state_weights_gradient(h: Array, da: Array) -> Array:
+    """dWh (H, G) from the states h (T + 1, N, H) and da (T, N, G).  A state of zeros adds nothing."""
+    first = 0 if h[0].any() else 1
+    return rows(h[first:-1]).T @ rows(da[first:])
 
 
 def split_bias(dW: Array) -> tuple[Array, Array]:

@@ -6,8 +6,8 @@ from minicap.backend.cpu.gemm import SMALL_PRODUCT
 from minicap.backend.cpu.recurrent.product import _panel_shape, step_product
 
 
-def expected(W, h, out):
-    return out + np.stack([h @ w for w in W])
+def expected(W, h, out, scale=1):
+    return out + scale * np.einsum("inm,iomk->onk", h, W)
 
 
 @pytest.fixture(params=["panels", "whole"])
@@ -17,12 +17,15 @@ def way(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "shape", [(4, 128, 128), (1, 512, 64), (3, 384, 96), (1, 1024, 32), (2, 100, 64), (1, 5, 3)], ids=str
+    "shape",
+    [(1, 4, 128, 128), (1, 1, 512, 64), (1, 3, 384, 96), (4, 1, 1024, 32), (3, 2, 100, 64), (2, 1, 5, 3)],
+    ids=str,
 )
 @pytest.mark.parametrize("rows", [1, 4, 40])
 def test_the_product_is_added_to_what_is_there(way, shape, rows, rng):
-    W, h = rng.normal(size=shape), rng.normal(size=(rows, shape[1]))
-    start = rng.normal(size=(shape[0], rows, shape[2]))
+    I, O, K, M = shape
+    W, h = rng.normal(size=shape), rng.normal(size=(I, rows, K))
+    start = rng.normal(size=(O, rows, M))
     out, add = start.copy(), step_product(W, rows)
     add(h, out)
     np.testing.assert_allclose(out, expected(W, h, start), rtol=0, atol=1e-10)
@@ -31,11 +34,18 @@ def test_the_product_is_added_to_what_is_there(way, shape, rows, rng):
 
 
 def test_the_matrix_and_what_is_multiplied_may_lie_in_any_order(way, rng):
-    W, h = rng.normal(size=(1, 64, 512)).swapaxes(1, 2), rng.normal(size=(8, 600))[:, 50:562]
+    W, h = rng.normal(size=(2, 1, 64, 512)).swapaxes(2, 3), rng.normal(size=(2, 3, 8, 600))[:, 1, :, 50:562]
     gates = np.zeros((1, 3, 8, 64))
     step_product(W, 8)(h, gates[:, 1])
-    np.testing.assert_allclose(gates[:, 1], [h @ W[0]], rtol=0, atol=1e-10)
+    np.testing.assert_allclose(gates[:, 1], expected(W, h, 0), rtol=0, atol=1e-10)
     assert not gates[:, [0, 2]].any()
+
+
+def test_every_block_that_comes_out_has_a_scale(way, rng):
+    W, h, scale = rng.normal(size=(2, 3, 128, 64)), rng.normal(size=(2, 8, 128)), np.array([0.5, 1, -2])
+    out = np.zeros((3, 8, 64))
+    step_product(W, 8, scale)(h, out)
+    np.testing.assert_allclose(out, expected(W, h, 0, scale[:, None, None]), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("rows", [4, 16, 64, 128, 244])
