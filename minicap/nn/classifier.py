@@ -23,6 +23,13 @@ class Classifier(Module):
     def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
         return self.net.forward(x, train, rng)
 
+    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
+        dx, grads = self.net.backward(dout, cache)
+        return dx, prefixed("net", grads)
+
+    def parameter_gradients(self, dout: Array, cache: Any) -> Gradients:
+        return prefixed("net", self.net.parameter_gradients(dout, cache))
+
     def count(self, batch: Batch) -> int:
         """What the loss is a mean over: samples."""
         return len(batch["y"])
@@ -35,9 +42,10 @@ class Classifier(Module):
         count: divide by this instead of the batch's own count, so that the losses and gradients of the
         shards of a batch add up to those of the whole.
         """
-        scores, cache = self.net.forward(batch["x"], train, rng)
+        # In evaluation nothing is kept for a backward.
+        scores, cache = self.net.forward(batch["x"], train, rng) if train else (self.net(batch["x"]), None)
         loss, dscores = softmax_loss(scores, batch["y"], reduction="sum")
         scale = 1 / (count or self.count(batch))
         if not train:
             return loss * scale, {}
-        return loss * scale, prefixed("net", self.net.parameter_gradients(dscores * scale, cache))
+        return loss * scale, self.parameter_gradients(dscores * scale, cache)

@@ -47,6 +47,8 @@ class Sequential(Module):
 
     def __call__(self, x: Any) -> Any:
         """As forward, in evaluation; every cache is dropped at once, so the next layer has its memory."""
+        if getattr(self.forward, "__func__", None) is not Sequential.forward:  # somebody wrote another one
+            return super().__call__(x)
         modules = list(self.children.values())
         while modules:
             if found := find_sandwich(modules, x, False, [None] * len(modules)):

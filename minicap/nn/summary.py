@@ -1,10 +1,15 @@
-"""A table of what a model does to its input."""
+"""A table of what a model does to its input, and of the memory that training it takes."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from minicap.backend import current_backend
+from minicap.backend import Array, current_backend
+from minicap.backend.cpu.threads import core_count
+from minicap.errors import InputError
+from minicap.nn.memory import MemoryParts, TrainingMemory, training_memory
 from minicap.nn.module import Module
+
+MB, LAPTOP = 10**6, 8  # GB of memory that a reader can compare with
 
 
 class SummaryRow(NamedTuple):
@@ -18,7 +23,14 @@ class SummaryRow(NamedTuple):
 
 
 class Summary(list[SummaryRow]):
-    """Rows of a summary; prints as a table."""
+    """Rows of a summary; prints as a table, with the memory of a training step below.
+
+    samples: of the batch.  memory: of a training step, for any number of samples and shards; None on a GPU
+    and for a model without backward.
+    """
+
+    samples: int = 0
+    memory: TrainingMemory | None = None
 
     def __str__(self) -> str:
         header = ("layer", "kind", "output", "parameters", "bytes")
@@ -32,31 +44,46 @@ class Summary(list[SummaryRow]):
             for row in rows
         ]
         rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        footer = _about(self.memory, self.samples) if self.memory else []
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *footer])
 
     __repr__ = __str__
 
 
-def summarize(model: Module, input_shape: tuple[int, ...], dtype: Any = None) -> Summary:
-    """Shapes, parameters and bytes, brick by brick, for an input of this shape with its batch axis.
+def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
+    """Shapes, parameters and bytes, brick by brick, and the memory of a training step.
 
+    input_shape: of the input with its batch axis; or, for a model of several arrays by name as
+    minicap.captioning.CaptionModel, a batch as its loss takes it.
+    dtype: of the input; by default the parameters', int64 for indices.
     A brick is a module with parameters of its own or without children; they come in the order in which
-    they finish.  The model runs once, on zeros of this dtype: by default the parameters', int64 for indices.
+    they finish.  The model runs on one sample of zeros, and does a few training steps of a few samples,
+    which change nothing (minicap.nn.memory).  Raises InputError for a shape without samples.
     """
-    if dtype is None:
-        dtype = next((p.dtype for p in model.params.values()), "float32")
+    x = input_shape if isinstance(input_shape, dict) else _zeros(model, input_shape, dtype)
+    samples = len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
     bricks: dict[Module, str] = {}
     for path, module in _bricks(model):
         bricks.setdefault(module, path)
     rows = Summary()
     try:
         for module, path in bricks.items():
-            _record_calls(module, path or type(module).__name__, rows)
-        model(current_backend().xp.zeros(input_shape, dtype=dtype))
+            _record_calls(module, path or type(module).__name__, rows, samples)
+        model({name: array[:1] for name, array in x.items()} if isinstance(x, dict) else x[:1])
     finally:
         for module in bricks:
             vars(module).pop("forward", None)
+    rows.samples, rows.memory = samples, training_memory(model, x)
     return rows
+
+
+def _zeros(model: Module, shape: tuple[int, ...], dtype: Any) -> Array:
+    if len(shape) < 1 or shape[0] < 1:
+        raise InputError(f"summary: input_shape is {shape} but must begin with the number of samples")
+    if dtype is None:
+        dtype = next((p.dtype for p in model.params.values()), "float32")
+    xp = current_backend().xp
+    return xp.broadcast_to(xp.zeros((1, *shape[1:]), dtype=dtype), shape)  # the memory of one sample
 
 
 def _bricks(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
@@ -66,15 +93,36 @@ def _bricks(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
         yield from _bricks(child, f"{path}.{name}" if path else name)
 
 
-def _record_calls(module: Module, name: str, rows: Summary) -> None:
+def _record_calls(module: Module, name: str, rows: Summary, samples: int) -> None:
     """Let the module add a row at every call of its forward, its parameters counted in the first."""
     forward = module.forward
 
     def recorded(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         out, cache = forward(*args, **kwargs)
         own = [] if any(row.name == name for row in rows) else list(module.own.values())
-        size = out.nbytes + sum(p.nbytes for p in own)
-        rows.append(SummaryRow(name, type(module).__name__, out.shape, sum(p.size for p in own), size))
+        shape = tuple(n if axis else samples * n for axis, n in enumerate(out.shape))  # one sample has run
+        size = samples * out.nbytes + sum(p.nbytes for p in own)
+        rows.append(SummaryRow(name, type(module).__name__, shape, sum(p.size for p in own), size))
         return out, cache
 
     vars(module)["forward"] = recorded
+
+
+def _about(memory: TrainingMemory, samples: int) -> list[str]:
+    """The memory of a training step in words and numbers, in one shard and in one a core."""
+    shards = sorted({1, core_count()})
+    title = f"training step of {samples:,} sample{'s' * (samples > 1)}, MB at its peak"
+    heads = [f"{n} shard{'s' * (n > 1)}" for n in shards]
+    columns = [memory.parts(samples, n) for n in shards]
+    names = [name.replace("_", " ") for name in MemoryParts._fields]
+    lines = [(title, *heads), *zip(names, *(map(_megabytes, parts) for parts in columns), strict=True)]
+    lines.append(("peak", *(_megabytes(sum(parts)) for parts in columns)))
+    width = max(len(name) for name, *_ in lines)
+    table = [f"{name:<{width}}" + "".join(f"  {cell:>9}" for cell in cells) for name, *cells in lines]
+    more = _megabytes(memory.peak(samples + 1) - memory.peak(samples))
+    most = memory.largest_batch(LAPTOP * 1000 * MB, shards[-1])
+    return [*table, f"{more} MB for a sample more; {most:,} samples fit into {LAPTOP} GB"]
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / MB:,.1f}" if size >= MB else f"{size / MB:.2g}"

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minicap.backend import Array, backend_of, to_device, to_host
+from minicap.backend.cpu.threads import core_count
 from minicap.backend.memory import explain_out_of_memory
 from minicap.backend.random import RandomStream
 from minicap.data.progress import Progress
@@ -17,7 +18,7 @@ from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.optim import clip_global_norm, linear_warmup, make_rule, make_schedule
 from minicap.training.config import TrainingConfig
 from minicap.training.run import RunFolder
-from minicap.training.shards import Batch, HasLoss, core_count, sharded_loss, worthwhile_shards
+from minicap.training.shards import Batch, HasLoss, sharded_loss, worthwhile_shards
 
 
 class Trainable(HasLoss, Protocol):

@@ -52,6 +52,16 @@ def test_a_call_gives_the_outputs_of_forward(rng):
     np.testing.assert_array_equal(net(x), net.forward(x)[0])
 
 
+def test_a_call_uses_a_forward_that_somebody_wrote(rng):
+    class Doubled(Sequential):
+        def forward(self, x, train=False, rng=None):
+            out, cache = super().forward(x, train, rng)
+            return 2 * out, cache
+
+    x = rng.normal(size=(2, 3))
+    np.testing.assert_array_equal(Doubled(ReLU())(x), 2 * np.maximum(x, 0))
+
+
 def test_a_call_drops_the_cache_of_a_layer_before_the_next_one_runs(rng):
     caches = []
 

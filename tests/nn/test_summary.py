@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from minicap.errors import ShapeError
+from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.errors import InputError, ShapeError
 from minicap.models import SqueezeNet
 from minicap.nn import LSTM, Affine, Classifier, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential
 
@@ -22,10 +23,44 @@ def test_each_brick_has_its_shape_parameters_and_bytes():
 
 def test_it_prints_as_a_table_with_a_total():
     model = small_net()
-    lines = str(model.summary((2, 3, 8, 8))).splitlines()
+    lines = str(model.summary((2, 3, 8, 8))).splitlines()[:8]
     assert lines[0].split() == ["layer", "kind", "output", "parameters", "bytes"]
     assert lines[-1].split()[:2] == ["total", f"{sum(p.size for p in model.params.values()):,}"]
     assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_the_memory_of_a_training_step_is_told_below(monkeypatch, cores):
+    monkeypatch.setattr("minicap.nn.summary.core_count", lambda: cores)
+    rows = small_net().summary((20, 3, 8, 8))
+    lines = str(rows).splitlines()[8:]
+    assert lines[0].startswith("training step of 20 samples, MB at its peak")
+    assert lines[0].endswith("2 shards" if cores == 2 else "1 shard")
+    peaks = [float(number) for number in lines[-2].split()[1:]]
+    assert peaks == [pytest.approx(rows.memory.peak(20, n) / 1e6, rel=0.1) for n in (1, 2)[:cores]]
+    assert lines[-1].endswith("8 GB")
+
+
+def test_a_large_batch_is_not_run_to_describe_it():
+    rows = small_net().summary((1_000_000, 3, 8, 8))
+    assert [row.shape[0] for row in rows] == [1_000_000] * 4
+    assert rows.memory.peak(1_000_000) > 4e9
+
+
+def test_a_batch_of_named_arrays_stands_for_a_shape():
+    model = CaptionModel(CaptionModelConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
+    words = np.zeros((3, 7), int)
+    rows = model.summary(
+        {"features": np.zeros((3, 6), "f"), "words": words, "next_words": words, "mask": np.ones((3, 7), "f")}
+    )
+    assert (rows[-1].name, rows[-1].shape) == ("CaptionModel", (3, 7, 9))
+    assert rows.memory.peak(3) > 0
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3, 8, 8)])
+def test_a_shape_without_samples_is_refused(shape):
+    with pytest.raises(InputError, match="number of samples"):
+        small_net().summary(shape)
 
 
 def test_composites_are_opened_down_to_the_bricks():

@@ -1,4 +1,4 @@
-"""Batch normalisation with the channel as the fastest axis, of many rows and of images."""
+"""Batch normalisation of many rows and of images in every memory order, layer normalisation of many rows."""
 
 from math import prod
 
@@ -28,4 +28,21 @@ def batches(draw):
     )
 
 
-STRATEGIES = {("batchnorm", "batchnorm_forward"): batches()}
+@st.composite
+def rows(draw):
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    D = draw(st.integers(1, 70))
+    others = [draw(st.integers(1, 9)) for _ in range(draw(st.integers(0, 2)))]
+    others.append(-(-MIN_SIZE // (D * prod(others))) + draw(st.integers(0, 3)))
+    return dict(
+        x=draw(st.sampled_from([0, 1])) + rng.normal(size=(*others, D)),
+        gamma=rng.normal(size=D),
+        beta=rng.normal(size=D),
+        eps=draw(st.sampled_from([1e-5, 1e-3])),
+    )
+
+
+STRATEGIES = {
+    ("batchnorm", "batchnorm_forward"): batches(),
+    ("layernorm", "layernorm_forward"): rows(),
+}

@@ -3,47 +3,83 @@ import pytest
 
 from minicap.backend import textbook
 from minicap.backend.cpu import normalization
-from minicap.backend.cpu.memory import is_hwnc
-from minicap.layers import spatial_batchnorm_backward, spatial_batchnorm_forward
+from minicap.layers import (
+    layernorm_backward,
+    layernorm_forward,
+    spatial_batchnorm_backward,
+    spatial_batchnorm_forward,
+)
 
 
 def over_hwnc(images):
     return np.ascontiguousarray(images.transpose(2, 3, 0, 1)).transpose(2, 3, 0, 1)
 
 
-def arguments(rng, shape, offset=0.0):
+def arguments(rng, shape, offset=0.0, lay=over_hwnc):
     C = shape[1]
-    x = over_hwnc(offset + rng.normal(size=shape)).astype(np.float32, order="K")
+    x = lay(offset + rng.normal(size=shape)).astype(np.float32, order="K")
     gamma, beta = rng.normal(size=(2, C)).astype(np.float32)
     return x, gamma, beta, np.zeros(C, np.float32), np.ones(C, np.float32)
 
 
-def everything(x, *parameters):
-    out, cache = spatial_batchnorm_forward(x, *parameters)
+def everything(x, *parameters, train=True):
+    out, cache = spatial_batchnorm_forward(x, *parameters, train=train)
     dout = np.random.default_rng(5).normal(size=x.shape).astype(x.dtype)
     return out, *spatial_batchnorm_backward(dout, cache), cache.running_mean, cache.running_var
 
 
-@pytest.mark.parametrize("shape", [(77, 13, 3, 11), (16, 12, 30, 40)])
-@pytest.mark.parametrize("offset", [0, 10, 1000])
-def test_float32_is_at_least_as_accurate_as_the_textbook(rng, shape, offset):
-    given = arguments(rng, shape, offset)
-    fast = everything(*given)
+def layer_normalised(x, gamma, beta):
+    out, cache = layernorm_forward(x, gamma, beta)
+    dout = np.random.default_rng(5).normal(size=x.shape).astype(x.dtype)
+    return out, *layernorm_backward(dout, cache)
+
+
+def hold_against_textbook(function, given):
+    fast = function(*given)
     with textbook():
-        slow = everything(*given)
-        exact = everything(*(array.astype(np.float64) for array in given))
+        slow = function(*given)
+        exact = function(*(array.astype(np.float64) for array in given))
     for ours, theirs, true in zip(fast, slow, exact, strict=True):
         error, textbook_error = (abs(got - true).max() / abs(true).max() for got in (ours, theirs))
         assert error <= max(textbook_error, 2e-7)
 
 
-def test_images_over_hwnc_memory_are_done_fast_and_stay_there(rng):
-    x, *parameters = arguments(rng, (64, 3, 16, 12))
-    out, cache = spatial_batchnorm_forward(x, *parameters)
+@pytest.mark.parametrize("lay", [over_hwnc, np.ascontiguousarray])
+@pytest.mark.parametrize("shape", [(77, 13, 3, 11), (16, 12, 30, 40)])
+@pytest.mark.parametrize("running_mean", [0, 10])
+@pytest.mark.parametrize("offset", [0, 1, 3, 10, 1000])
+def test_float32_is_at_least_as_accurate_as_the_textbook(rng, shape, offset, running_mean, lay):
+    x, gamma, beta, mean, var = arguments(rng, shape, offset, lay)
+    hold_against_textbook(everything, (x, gamma, beta, mean + np.float32(running_mean), var))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3, 10, 1000])
+def test_layer_normalisation_in_float32_is_at_least_as_accurate_as_the_textbook(rng, offset):
+    x = (offset + rng.normal(size=(300, 257))).astype(np.float32)
+    gamma, beta = rng.normal(size=(2, 257)).astype(np.float32)
+    hold_against_textbook(layer_normalised, (x, gamma, beta))
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("piece", [1 << 9, 1 << 12])
+@pytest.mark.parametrize("shape", [(3, 7, 40, 50), (5, 900, 3, 3)])
+def test_images_larger_than_a_piece_are_cut_between_channels(rng, monkeypatch, shape, piece, train):
+    given = arguments(rng, shape, lay=np.ascontiguousarray)
+    whole = everything(*given, train=train)
+    monkeypatch.setattr(normalization, "PIECE", piece)
+    for got, expected in zip(everything(*given, train=train), whole, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("lay", [over_hwnc, np.ascontiguousarray])
+def test_every_order_of_images_is_done_fast_in_training_and_evaluation(rng, lay, train):
+    x, *parameters = arguments(rng, (64, 3, 16, 12), lay=lay)
+    out, cache = spatial_batchnorm_forward(x, *parameters, train=train)
     assert isinstance(cache, normalization.BatchnormCache)
-    assert is_hwnc(out)
+    assert out.strides == x.strides
     dx, _, _ = spatial_batchnorm_backward(np.ascontiguousarray(out), cache)
-    assert is_hwnc(dx)
+    assert dx.strides == x.strides
 
 
 def test_a_channel_without_variance_gives_beta_and_no_gradient(rng):

@@ -1,0 +1,175 @@
+"""How much memory a training step needs, foretold from steps of a few samples."""
+
+import tracemalloc
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from minicap.backend import Array, backend_of, get_backend
+from minicap.backend.cpu.threads import blas_threads
+from minicap.backend.random import RandomStream
+from minicap.nn.module import Module
+
+# A step that takes so many bytes, parameters and gradients apart, tells how more samples would make it grow:
+# its layers are past the sizes where another way of computing them pays, and fill the blocks they work in.
+TELLING = 64_000_000
+
+
+class MemoryParts(NamedTuple):
+    """What the memory of a training step is made of at its peak, in bytes."""
+
+    batch: float
+    parameters: float  # and running statistics
+    momentum: float  # one array a parameter, as Momentum, Nesterov and RMSProp have; Adam has two
+    gradients: float  # every shard has its own
+    kept_for_backward: float
+    temporaries: float
+
+
+class Growth(NamedTuple):
+    """Bytes as a straight line over the number of samples."""
+
+    fixed: float
+    a_sample: float
+
+    def of(self, samples: int, shards: int = 1) -> float:
+        """Bytes of all shards together."""
+        return shards * self.fixed + samples * self.a_sample
+
+
+class TrainingMemory(NamedTuple):
+    """The memory of a training step (forward, backward, update) on a CPU, for any number of samples.
+
+    A shard is a part of the batch with a thread of its own (minicap.training.shards).  A batch in one shard
+    has all threads inside its layers.
+    """
+
+    parameters: int
+    statistics: int
+    threads: int
+    batch: Growth
+    kept: Growth
+    temporaries: Growth  # of a thread
+
+    def parts(self, samples: int, shards: int = 1) -> MemoryParts:
+        """What the peak is made of."""
+        kept = self.kept.of(samples, shards)
+        temporaries = self.temporaries.of(samples, shards)
+        if shards == 1:  # threads inside the layers share the samples, but not what a block needs
+            temporaries += (self.threads - 1) * max(0, self.temporaries.fixed)
+        else:  # the shards' gradients are added up when nothing else is needed any more
+            temporaries = max(temporaries, self.parameters - kept)
+        return MemoryParts(
+            self.batch.of(samples),
+            self.parameters + self.statistics,
+            self.parameters,
+            shards * self.parameters,
+            kept,
+            temporaries,
+        )
+
+    def peak(self, samples: int, shards: int = 1) -> float:
+        """Bytes at the peak of the step."""
+        return sum(self.parts(samples, shards))
+
+    def largest_batch(self, memory: float, shards: int = 1) -> int:
+        """Samples of the largest batch whose step fits into so many bytes; 0 when none does."""
+        return max(0, bisect_right(range(1 << 40), memory, key=lambda n: self.peak(n, shards)) - 1)
+
+
+def training_memory(model: Module, x: Any) -> TrainingMemory | None:
+    """Measure training steps of 1, 2, 4, ... samples, up to those of x or to 64 MB.
+
+    x: an input of the model, or a batch of arrays by name, as its loss takes it; first axis samples.
+    The last two steps give the straight lines.  Nothing about the model changes.
+    None where there is nothing to measure: on a GPU, or for a model without backward.
+    """
+    if backend_of(**_named(x)) is not get_backend("numpy"):
+        return None
+    buffers = {module: {name: b.copy() for name, b in module.buffers.items()} for module in model.modules()}
+    try:
+        threads = blas_threads()
+        with _tracing(), threadpool_limits(1, user_api="blas"):
+            kept, temporaries = _growths(model, x)
+    except NotImplementedError:
+        return None
+    finally:
+        for module, before in buffers.items():
+            module.buffers = before
+    return TrainingMemory(
+        sum(p.nbytes for p in model.params.values()),
+        sum(b.nbytes for b in model.state.values()),
+        threads,
+        Growth(0, sum(a.nbytes / len(a) for a in _named(x).values())),
+        kept,
+        temporaries,
+    )
+
+
+def _growths(model: Module, x: Any) -> list[Growth]:
+    """Of what is kept for backward, and of temporaries."""
+    total, samples = _size(x), 1
+    after = _measured_step(model, x, samples)
+    while samples < max(total, 2) and (samples == 1 or sum(after) < TELLING):
+        before, fewer = after, samples
+        samples = min(2 * samples, max(total, 2))
+        after = _measured_step(model, x, samples)
+    slopes = [(b - a) / (samples - fewer) for a, b in zip(before, after, strict=True)]
+    return [Growth(b - slope * samples, slope) for b, slope in zip(after, slopes, strict=True)]
+
+
+def _measured_step(model: Module, x: Any, samples: int) -> tuple[int, int]:
+    part, before = _samples(x, samples), _now()
+    out, cache = model.forward(part, train=True, rng=RandomStream(0))
+    kept = _now() - before - out.nbytes
+    del out, cache
+    _step(model, part)  # the first time, algorithms may be chosen by measurement
+    return kept, _step(model, part) - kept
+
+
+def _step(model: Any, x: Any) -> int:
+    """Bytes at the peak of forward and backward, without the gradients of parameters."""
+    before, rng = _now(), RandomStream(0)
+    tracemalloc.reset_peak()
+    if isinstance(x, dict):
+        _, grads = model.loss(x, train=True, rng=rng)
+    else:
+        out, cache = model.forward(x, train=True, rng=rng)
+        grads = model.parameter_gradients(np.zeros_like(out), cache)
+    return tracemalloc.get_traced_memory()[1] - before - sum(g.nbytes for g in grads.values())
+
+
+def _now() -> int:
+    return tracemalloc.get_traced_memory()[0]
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    """NumPy tells tracemalloc about the memory of its arrays."""
+    running = tracemalloc.is_tracing()
+    if not running:
+        tracemalloc.start()
+    try:
+        yield
+    finally:
+        if not running:
+            tracemalloc.stop()
+
+
+def _named(x: Any) -> dict[str, Array]:
+    return x if isinstance(x, dict) else {"x": x}
+
+
+def _size(x: Any) -> int:
+    return len(next(iter(_named(x).values())))
+
+
+def _samples(x: Any, number: int) -> Any:
+    """So many samples of x, from its beginning again when it has not enough."""
+    if isinstance(x, dict):
+        return {name: _samples(array, number) for name, array in x.items()}
+    return x[np.arange(number) % len(x)]
