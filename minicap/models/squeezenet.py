@@ -85,6 +85,9 @@ class SqueezeNet(Module):
         scores, classifier_cache = self.classifier.forward(grid, train, rng)
         return scores, (features_cache, classifier_cache)
 
+    def __call__(self, x: Array) -> Array:
+        return self.classifier(self.features(x))
+
     def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
         features_cache, classifier_cache = cache
         dgrid, classifier = self.classifier.backward(dout, classifier_cache)

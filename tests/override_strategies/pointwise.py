@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 from hypothesis import strategies as st
 
+from minicap.backend.cpu.affine import FEWEST_PRODUCTS
 from minicap.backend.cpu.pointwise import MIN_SIZE
 from minicap.backend.random import RandomStream
 
@@ -30,7 +31,10 @@ def dropouts(draw):
 def affines(draw):
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     N, M = draw(st.integers(1, 5)), draw(st.integers(1, 7))
-    sample = [draw(st.integers(1, 5)) for _ in range(draw(st.integers(2, 3)))]
+    axes = draw(st.integers(1, 3))
+    # A sample of one axis is left to the textbook unless there is much to do.
+    sample = [600] if axes == 1 else [draw(st.integers(1, 5)) for _ in range(axes)]
+    N, M = (N, M) if axes > 1 else draw(st.permutations([N, FEWEST_PRODUCTS // 600 + M]))
     return dict(x=rng.normal(size=(N, *sample)), w=rng.normal(size=(prod(sample), M)), b=rng.normal(size=M))
 
 

@@ -6,8 +6,12 @@ import numpy as np
 
 from minicap.backend.arrays import Array
 from minicap.backend.checks import check_dout
+from minicap.backend.cpu import gemm
 from minicap.backend.cpu.memory import axis_order, in_order, is_float
+from minicap.backend.cpu.threads import in_parts
 from minicap.backend.dispatch import Override
+
+FEWEST_PRODUCTS = 1 << 18  # multiplications; OpenBLAS does fewer on one thread
 
 
 class AffineCache(NamedTuple):
@@ -18,13 +22,14 @@ class AffineCache(NamedTuple):
 
 
 def supports(x: Array, w: Array, b: Array) -> bool:
-    """Samples of more than one axis; the textbook is as fast for the others."""
+    """Samples of more than one axis, or so much work that BLAS would use its threads."""
     return (
         is_float(x)
-        and x.ndim > 2
         and all(isinstance(p, np.ndarray) and p.dtype == x.dtype for p in (w, b))
         and w.ndim == 2
+        and x.ndim >= 2
         and x.size == len(x) * len(w)
+        and (x.ndim > 2 or x.size * w.shape[1] > FEWEST_PRODUCTS)
         and b.shape == w.shape[1:]
     )
 
@@ -32,7 +37,7 @@ def supports(x: Array, w: Array, b: Array) -> bool:
 def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
     """out = x w + b."""
     rows = x.reshape(len(x), -1)
-    out = rows @ w
+    out = gemm.product(rows, w)
     out += b
     return out, AffineCache(rows, w, x.shape, axis_order(x))
 
@@ -41,8 +46,16 @@ def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True
     """As the textbook's, with dx in the memory order of x."""
     rows, w, shape, order = cache
     check_dout(affine_backward, (len(rows), w.shape[1]), dout=dout)
-    dx = in_order((dout @ w.T).reshape(shape), order) if input_gradient else None
-    return dx, rows.T @ dout, np.ones(len(dout), dout.dtype) @ dout
+    dx = in_order(_input_gradient(dout, w).reshape(shape), order) if input_gradient else None
+    (db,) = gemm.product(np.ones((1, len(dout)), dout.dtype), dout)
+    return dx, gemm.product(rows.T, dout), db
+
+
+def _input_gradient(dout: Array, w: Array) -> Array:
+    """dout w^T, as the transpose of w dout^T: that is a product with many rows, and w need not be packed."""
+    dx, columns = np.empty((len(w), len(dout)), w.dtype), np.ascontiguousarray(dout.T)
+    in_parts(lambda some: gemm.times(w[some], columns, dx[some]), len(w), w.size * len(dout))
+    return dx.T
 
 
 OVERRIDES = (Override("affine", affine_forward, supports, AffineCache, affine_backward),)

@@ -16,8 +16,8 @@ def keep_freed_memory() -> bool:
 
     Every step asks for the same blocks again.  By default they go back to the system when they are freed, and
     come again as pages that have to be mapped and cleared one by one: a fifth of a LeNet step, a tenth of a
-    CNN2 step.  The price is that a process holds on to the most it ever needed.  One pool for all threads
-    needs less than one for each.
+    CNN2 step or of ResNet-50's scores.  The price is that a process holds on to the most it ever needed.  One
+    pool for all threads needs less than one for each.
     Other C libraries offer nothing like it.  MINICAP_KEEP_MEMORY=0 leaves malloc as it is.
     """
     if os.environ.get("MINICAP_KEEP_MEMORY") == "0":

@@ -9,6 +9,7 @@ import numpy as np
 
 from minicap.backend.arrays import Array
 from minicap.backend.cpu import tuning
+from minicap.backend.cpu.threads import in_parts
 
 SMALL_PRODUCT = 1_000_000  # M * N * K up to which OpenBLAS takes its kernel without packing
 ROWS_MEASURED = 2048
@@ -21,15 +22,35 @@ def times(A: Array, B: Array, out: Array) -> None:
     piece = rows_of_a_piece(K, N, A.dtype, A.strides[1] == A.itemsize)
     whole = L - L % piece if piece else 0
     if whole:
+        B = np.ascontiguousarray(B)  # small, and read again for every piece
         np.matmul(_cut(A[:whole], piece), B, out=_cut(out[:whole], piece))
     if whole < L:
         np.matmul(A[whole:], B, out=out[whole:])
 
 
+def product(A: Array, B: Array) -> Array:
+    """A B, its longer side cut over the threads.
+
+    OpenBLAS with threads of its own lets them spin after a product, in case another one follows: for a tenth
+    of a second each takes a core from whatever runs in parts meanwhile.
+    """
+    N, M = len(A), B.shape[1]
+    out = np.empty((N, M), A.dtype)
+
+    def fill(part: slice) -> None:
+        if N >= M:
+            np.matmul(A[part], B, out=out[part])
+        else:
+            np.matmul(A, B[:, part], out=out[:, part])
+
+    in_parts(fill, max(N, M), A.size * M)
+    return out
+
+
 def rows_of_a_piece(K: int, N: int, dtype: np.dtype, row_major: bool = True) -> int:
     """How many rows `times` takes at once; 0 means all of them in one product."""
     small = SMALL_PRODUCT // (K * N)
-    sizes = [rows for rows in (1024, 512, 256, 128, 64, 32) if rows <= small][:2]
+    sizes = [rows for rows in (1024, 512, 256, 128, 64, 32, 16) if rows <= small][:2]
     if not sizes:
         return 0
     order = "rows" if row_major else "columns"

@@ -15,14 +15,15 @@ from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_
 from minicap.backend.cpu.memory import Scratch, as_hwnc
 from minicap.backend.windows import Window
 
-BLOCK_BYTES = 1 << 20  # columns of a block
+BLOCK_BYTES = 2 << 20  # columns of a block
+FEWEST_POSITIONS = 512  # of a block: fewer do not make up for bringing in the filters
 
 
 def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
     """Fill out (N, F, OH, OW) from x (N, C, H, W) and w (F, C, HH, WW); any memory orders."""
     images, outputs, scratch = as_hwnc(x), as_hwnc(out), Scratch(x.dtype)
     F = len(w)
-    filters = np.ascontiguousarray(w.transpose(2, 3, 1, 0)).reshape(-1, F)
+    filters = np.ascontiguousarray(w.transpose(0, 2, 3, 1)).reshape(F, -1).T
     for block in _blocks(window, images.shape, F, x.itemsize):
         columns = _columns(read_seen(images, block, window, scratch), block, window, scratch)
         Y = scratch("Y", block.rows, block.cols, block.N, F)
@@ -75,7 +76,7 @@ def _columns(pixels: Array, block: Block, window: Window, scratch: Scratch) -> A
 def _blocks(window: Window, shape: tuple[int, ...], F: int, itemsize: int) -> Iterator[Block]:
     N, C = shape[2:]
     (HH, WW), (OH, OW) = window.size, window.out
-    positions = max(128, BLOCK_BYTES // (HH * WW * C * itemsize))
+    positions = max(FEWEST_POSITIONS, BLOCK_BYTES // (HH * WW * C * itemsize))
     cols = min(OW, max(1, positions // N))
     rows = min(OH, max(1, positions // (N * cols)))
     return blocks(OH, OW, N, (rows, cols, min(N, positions)))

@@ -7,6 +7,7 @@ import numpy as np
 
 from minicap.backend.arrays import Array
 from minicap.backend.checks import check_dout
+from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.cpu.conv.problem import Problem, problem_of
 from minicap.backend.cpu.memory import empty_images
 from minicap.backend.cpu.threads import in_parts
@@ -58,6 +59,7 @@ def override_of(
         problem = problem_of(x, w, b, stride, pad, dilation, groups)
         assert problem is not None, "supports() was not asked"
         window, groups = problem.window, problem.groups
+        keep_freed_memory()
         out = empty_images((len(x), len(w), *window.out), x.dtype)
 
         def fill(some: slice) -> None:

@@ -16,6 +16,7 @@ from minicap.backend.cpu.threads import in_parts
 from minicap.backend.windows import Window
 
 BLOCK_BYTES = 1 << 20  # outputs that the bias is added to while they are in cache
+FEWEST_ROWS = 1024  # of a block: fewer do not make up for bringing in the filters
 
 
 def fits(window: Window) -> bool:
@@ -26,9 +27,9 @@ def fits(window: Window) -> bool:
 def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
     """Fill out (N, F, OH, OW), which lies in H, W, N, F order, from x (N, C, H, W) and w (F, C, 1, 1)."""
     F, C = w.shape[:2]
-    pixels, filters = _pixels(x, window), np.ascontiguousarray(w.reshape(F, C).T)
+    pixels, filters = _pixels(x, window), w.reshape(F, C).T
     outputs = as_hwnc(out).reshape(-1, F)
-    step = max(1, BLOCK_BYTES // (F * x.itemsize))
+    step = max(FEWEST_ROWS, BLOCK_BYTES // (F * x.itemsize))
 
     def fill(part: slice) -> None:
         for start in range(part.start, part.stop, step):

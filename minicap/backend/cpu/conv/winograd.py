@@ -35,7 +35,7 @@ from minicap.backend.windows import Window
 BLOCK_BYTES = 3 << 20  # V and M of a block of tiles
 MIN_TILES = 128  # of a block: with fewer, bringing in the filters would cost more than the tiles
 WHOLE_BYTES = 7 << 19  # of U: it is made once when it is no larger, else a part at a time for every block
-PART_BYTES = 1 << 20
+PART_BYTES = 2 << 20
 FEWEST_CHANNELS = 8  # with fewer, the transforms cost more than the products they save
 LONG_ROW = 512  # entries; a shorter row is not worth the call of a matrix product
 
