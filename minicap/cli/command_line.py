@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MinicapError as error:
         print(f"minicap: {error}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"minicap: out of memory: {str(error) or 'the system has no more'}", file=sys.stderr)
+        return 2
     except BrokenPipeError:  # the reader of our output (head, less) has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from minicap.backend import Array, to_host
+from minicap.backend.memory import explain_out_of_memory
 from minicap.data.images import Preprocess, load_image
 from minicap.errors import DtypeError, FormatError, InputError, ShapeError
 from minicap.formats import atomic_write_text
@@ -50,7 +51,7 @@ def extract_features(
     A damaged cache is computed anew; a warning is logged.
     Raises InputError for photos that cannot be used (all others are finished first, then one message names
     them), an unwritable folder, a full disk, features that are not finite; ShapeError for features of a
-    changing shape.
+    changing shape; DeviceMemoryError when a GPU has no room for a batch.
     """
     paths = [Path(image) for image in images]
     if not paths or batch_size < 1:
@@ -250,7 +251,8 @@ def _decoded(
 
 
 def _features(encode: Callable[[np.ndarray], Array], batch: np.ndarray, paths: list[Path]) -> np.ndarray:
-    features: np.ndarray = np.asarray(to_host(encode(batch)))
+    with explain_out_of_memory(len(batch)):
+        features: np.ndarray = np.asarray(to_host(encode(batch)))
     if features.ndim < 2 or len(features) != len(batch) or features.size == 0:
         raise ShapeError(
             f"extract_features: encode made {features.shape} of {batch.shape}; ({len(batch)}, F) is needed"

@@ -55,6 +55,28 @@ def test_an_unknown_backend_in_the_environment_is_named(monkeypatch, refused):
     assert "unknown backend 'abacus'; choose one of cupy, numpy" in refused("data", "show")
 
 
+def test_a_gpu_that_cannot_be_used_is_told_in_a_line(own_backends, monkeypatch, refused):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert 'pip install "minicap[gpu-cuda12]"' in refused("--backend", "cupy", "data", "show")
+    monkeypatch.setenv("MINICAP_BACKEND", "cupy")
+    assert 'pip install "minicap[gpu-cuda12]"' in refused("data", "show")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "out of memory: the system has no more"),
+        (MemoryError("Unable to allocate 9 TiB"), "out of memory: Unable to allocate 9 TiB"),
+    ],
+)
+def test_a_full_memory_is_told_in_a_line(monkeypatch, refused, error, line):
+    def run(args):
+        raise error
+
+    monkeypatch.setattr(classify_command, "run", run)
+    assert refused("classify", "a.jpg") == f"minicap: {line}"
+
+
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (BrokenPipeError, 0)])
 def test_an_interrupt_and_a_reader_that_left_end_quietly(monkeypatch, capfd, error, code):
     def run(args):
