@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from benchmarks.floor import Cost
 from minicap.errors import InputError
 
 
@@ -29,6 +30,7 @@ class Case:
     peers: names of the peers that can do it.  tolerance: largest relative difference between answers.
     items, unit: what one run gets through, to report a rate (captions, images, GFLOP).
     slow: takes minutes.  part: a phase of another case.  Neither is run unless it is asked for.
+    costs: what one run cannot do without, for the floor; empty where nobody counted it.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Case:
     unit: str = ""
     slow: bool = False
     part: bool = False
+    costs: tuple[Cost, ...] = ()
 
     @property
     def family(self) -> str:

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
@@ -21,14 +21,20 @@ class Peer:
     """A side of the comparison.
 
     load: imports its package into this process and sets its number of threads.
-    set_up: makes its task from a case's work.  package: what must be installed.
+    set_up: makes its task from a case's work; None where its time is computed, not measured.
+    package: what must be installed.  ours: the side of minicap that it is compared with.
+    leeway: how many times the case's tolerance its answer may differ.
+    last: it takes long to start, so it is measured when the others are done.
     """
 
     name: str
     about: str
-    set_up: Callable[[Any], Task]
+    set_up: Callable[[Any], Task] | None
     load: Callable[[int], None] = lambda threads: None
     package: str | None = None
+    ours: str = MINICAP
+    leeway: float = 1.0
+    last: bool = False
 
     @property
     def missing(self) -> bool:
@@ -68,13 +74,14 @@ PEERS = {
         ),
         _torch(
             "torch-compile",
-            "torch.compile (inductor, needs a C++ compiler) and the fused optimizer",
-            TorchMode(compiled=True, fused=True),
+            "torch.compile (inductor, needs a C++ compiler), channels_last memory and the fused optimizer",
+            # On contiguous images PyTorch 2.13's compiled backward gives CNN2's convolutions gradients of 0.
+            TorchMode(channels_last=True, fused=True, compiled=True),
         ),
         Peer("dezero", "DeZero (NumPy)", lambda work: work.dezero(), _load_dezero, "dezero"),
         Peer(
             "cs231n",
-            "im2col layers in plain NumPy as in CS231n's assignments: the floor",
+            "the fast layers of CS231n's assignments, in plain NumPy: the floor",
             lambda work: work.cs231n(),
         ),
     )
@@ -82,24 +89,33 @@ PEERS = {
 TORCH = ("torch", "torch-channels-last", "torch-compile")
 
 
-def choose_peers(text: str) -> list[Peer]:
+def choose_peers(text: str, known: Mapping[str, Peer] = PEERS) -> list[Peer]:
     """The peers named in "torch,dezero", or every one for "all".  Raises InputError for an unknown name."""
-    names: Sequence[str] = list(PEERS) if text == "all" else [name.strip() for name in text.split(",")]
+    names: Sequence[str] = list(known) if text == "all" else [name.strip() for name in text.split(",")]
     for name in names:
-        if name not in PEERS:
-            raise InputError(f"no peer is called {name!r}; there are {', '.join(PEERS)} and all")
-    return [PEERS[name] for name in dict.fromkeys(names)]
+        if name not in known:
+            raise InputError(f"no peer is called {name!r}; there are {', '.join(known)} and all")
+    return [known[name] for name in dict.fromkeys(names)]
 
 
-def load(side: str, threads: int) -> None:
+def is_minicap(side: str) -> bool:
+    """Whether a side is minicap, as it comes ("minicap") or in another mode ("minicap-tf32")."""
+    return side.partition("-")[0] == MINICAP
+
+
+def load(side: str, threads: int, known: Mapping[str, Peer] = PEERS) -> None:
     """Import what a side needs."""
-    if side != MINICAP:
-        PEERS[side].load(threads)
+    if not is_minicap(side):
+        known[side].load(threads)
 
 
-def set_up(side: str, work: Any, threads: int) -> Task:
+def set_up(side: str, work: Any, threads: int, known: Mapping[str, Peer] = PEERS) -> Task:
     """The task of a side: minicap's own, or a peer's."""
-    return work.minicap(threads) if side == MINICAP else PEERS[side].set_up(work)
+    if is_minicap(side):
+        return work.minicap(threads)
+    make = known[side].set_up
+    assert make is not None, f"{side} is computed"
+    return make(work)
 
 
 def as_asked(accelerate: bool) -> AbstractContextManager[None]:

@@ -31,19 +31,22 @@ class WorkerFailed(MinicapError, RuntimeError):
     """A worker could not carry out an order, or has ended."""
 
 
-def worker_command(side: str, case: str, threads: int, accelerate: bool) -> list[str]:
+def worker_command(place: str, side: str, case: str, threads: int, accelerate: bool) -> list[str]:
     """The command line of a worker."""
-    command = [sys.executable, "-m", "benchmarks.worker", side, case, "--threads", str(threads)]
+    command = [sys.executable, "-m", "benchmarks.worker", place, side, case, "--threads", str(threads)]
     return command if accelerate else [*command, "--no-accelerate"]
 
 
-def worker_environment(threads: int, scratch: str) -> dict[str, str]:
+def worker_environment(threads: int, scratch: str, side: str = "") -> dict[str, str]:
     """Thread counts, which libraries read when they are first imported, and a folder for what is kept.
 
     What torch compiles and what minicap finds out about the machine is kept for one run of the benchmarks.
+    CuPy lets cuBLAS round to TF32 where the side is called so, whatever the user's setting.
     """
     counts = dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    return dict(os.environ) | counts | _TIDY | {"TORCHINDUCTOR_CACHE_DIR": scratch, "MINICAP_CACHE": scratch}
+    rounding = {"CUPY_TF32": str(int(side.endswith("-tf32")))}
+    folders = {"TORCHINDUCTOR_CACHE_DIR": scratch, "MINICAP_CACHE": scratch}
+    return dict(os.environ) | counts | _TIDY | rounding | folders
 
 
 class WorkerProcess:
@@ -54,7 +57,7 @@ class WorkerProcess:
     """
 
     def __init__(self, command: list[str], environment: Mapping[str, str], longest: float = 900) -> None:
-        self._longest = longest
+        self.longest = longest
         # Not a pipe, which would block the worker when full.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -79,6 +82,10 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def set_up(self) -> None:
+        """See benchmarks.worker.Worker.set_up."""
+        self._order("set_up")
 
     def prepare(self) -> dict[str, Any]:
         """See benchmarks.worker.Worker.prepare."""
@@ -105,7 +112,7 @@ class WorkerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         late = threading.Event()
-        alarm = threading.Timer(self._longest, lambda: (late.set(), self._process.kill()))
+        alarm = threading.Timer(self.longest, lambda: (late.set(), self._process.kill()))
         alarm.start()
         try:
             self._process.stdin.write(json.dumps({"order": order, **options}) + "\n")
@@ -116,7 +123,7 @@ class WorkerProcess:
         finally:
             alarm.cancel()
         if late.is_set():
-            raise WorkerFailed(f"no reply to {order!r} in {self._longest:g} s")
+            raise WorkerFailed(f"no reply to {order!r} in {self.longest:g} s")
         if not line:
             code = self._process.wait()
             raise WorkerFailed(f"the worker ended with code {code}: {self._last_words() or 'without a word'}")

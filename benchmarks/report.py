@@ -34,6 +34,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join([lines[0], "-" * max(len(line) for line in lines), *lines[1:]])
 
 
+def line(row: dict[str, Any]) -> str:
+    """A row by itself."""
+    return "  ".join(cell for cell in _cells(row) if cell)
+
+
 def means(rows: Sequence[dict[str, Any]]) -> str:
     """The geometric mean of each family's ratios against each peer, where there are several whole cases."""
     groups: dict[tuple[str, str], list[float]] = {}

@@ -1,6 +1,6 @@
 """How a torch side is run: the one thing in which the three torch peers differ."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ _NAMES = {"w": "weight", "b": "bias", "gamma": "weight", "beta": "bias", "table"
 @dataclass(frozen=True)
 class TorchMode:
     """channels_last: memory order N,H,W,C for images and filters.  fused: the fused optimizer.
-    compiled: torch.compile of the model."""
+    compiled: torch.compile of the model.  graph: the whole run recorded as a CUDA graph and replayed."""
 
     channels_last: bool = False
     fused: bool = False
     compiled: bool = False
+    graph: bool = False
 
     def tensor(self, array: Any) -> Any:
         """The array as a tensor of its own, in this mode's memory order when it has four axes."""
@@ -43,12 +44,43 @@ class TorchMode:
         torch.compiler.reset()  # an earlier task's code would be taken again, with its dropout rates
         return torch.compile(function)
 
+    def run(self, function: Callable[[], object]) -> Callable[[], object]:
+        """What is timed: the function, or the graph of it, recorded when it is first called."""
+        return Replayed(function) if self.graph else function
+
     def nesterov(self, parameters: Any, rate: float, momentum: float) -> Any:
         import torch
 
         return torch.optim.SGD(
             parameters, lr=rate, momentum=momentum, nesterov=True, fused=self.fused or None
         )
+
+
+class Replayed:
+    """A function of device tensors as a CUDA graph.  Its inputs, parameters and results keep their places."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self.function, self.graph = function, None
+
+    def __call__(self) -> None:
+        if self.graph is None:
+            self.graph = self._record()
+        self.graph.replay()
+
+    def _record(self) -> Any:
+        import torch
+
+        # Libraries choose and allocate in the first runs, on the stream that is to be recorded.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self.function()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.function()
+        return graph
 
 
 def torch_name(name: str) -> str:
@@ -73,7 +105,7 @@ def in_minicap_layout(module: Any, params: Mapping[str, Any]) -> dict[str, Any]:
 
     params: minicap's.  The layers of both must have the same names.
     """
-    return {name: view.numpy().copy() for name, view in _views(module, params).items()}
+    return {name: view.numpy(force=True).copy() for name, view in _views(module, params).items()}
 
 
 def copy_parameters(module: Any, params: Mapping[str, Any]) -> None:

@@ -13,3 +13,11 @@ def all_cases() -> dict[str, Case]:
     modules = (conv, layers, networks, recurrent, captions, photos, residual)
     cases = [case for module in modules for case in module.CASES]
     return {case.name: case for case in cases}
+
+
+@cache
+def gpu_cases() -> dict[str, Case]:
+    """Every case of a GPU by its name, the most telling first."""
+    from benchmarks.cases import gpu
+
+    return {case.name: case for case in gpu.CASES}

@@ -121,7 +121,7 @@ class CaptionStep(Captions):
 
         def read() -> dict[str, Any]:
             theirs = _by_our_names(model)
-            return {name: _from_torch(name, w.numpy()) for name, w in theirs.items()}
+            return {name: _from_torch(name, w.numpy(force=True)) for name, w in theirs.items()}
 
         return torch_step(model, loss, mode, read)
 

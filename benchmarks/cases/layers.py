@@ -1,8 +1,8 @@
-"""Single layers at (64, 32, 32, 32), forward and backward."""
+"""Single layers at (64, 32, 32, 32) or of as many entries."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from benchmarks.torch_mode import TorchMode
 from minicap.layers import (
     dropout_backward,
     dropout_forward,
+    layernorm_backward,
+    layernorm_forward,
     max_pool_backward,
     max_pool_forward,
     relu_backward,
@@ -21,68 +23,109 @@ from minicap.layers import (
     spatial_batchnorm_forward,
 )
 
-SHAPE = (64, 32, 32, 32)
-CHANNELS, RATE = SHAPE[1], 0.25
-# gamma, beta, running mean, running variance
-_STATISTICS = [np.ones, np.zeros, np.zeros, np.ones]
+IMAGES, WORDS = (64, 32, 32, 32), (64, 64, 512)
+CHANNELS, FEATURES, RATE = IMAGES[1], WORDS[2], 0.25
 
 
-def _statistics() -> list[Any]:
-    return [make(CHANNELS, np.float32) for make in _STATISTICS]
+def _ones_and_zeros(*makes: Callable[..., Any], size: int = CHANNELS) -> list[Any]:
+    return [make(size, np.float32) for make in makes]
 
 
-# What each layer is called on either side.
-_MINICAP: dict[str, tuple[Callable[[Any], tuple[Any, Any]], Callable[[Any, Any], Any]]] = {
-    "relu": (relu_forward, relu_backward),
-    "max-pool": (max_pool_forward, max_pool_backward),
-    "batch-norm": (lambda x: spatial_batchnorm_forward(x, *_statistics()), spatial_batchnorm_backward),
-    "dropout": (lambda x: dropout_forward(x, RATE, rng=0), dropout_backward),
+def _batchnorm_forward(x: Any, train: bool = True) -> Any:
+    gamma_beta_mean_var = _ones_and_zeros(np.ones, np.zeros, np.zeros, np.ones)
+    return spatial_batchnorm_forward(x, *gamma_beta_mean_var, train=train)
+
+
+def _torch(name: str, *args: Any) -> Callable[[], Any]:
+    def make() -> Any:
+        from torch import nn
+
+        return getattr(nn, name)(*args)
+
+    return make
+
+
+class Kind(NamedTuple):
+    """What a layer is called on either side.
+
+    plain: images lie in N, C, H, W order, not as a convolution leaves them.
+    backward: None where the forward is timed alone, in evaluation.
+    """
+
+    forward: Callable[[Any], tuple[Any, Any]]
+    backward: Callable[[Any, Any], Any] | None
+    torch: Callable[[], Any]
+    shape: tuple[int, ...] = IMAGES
+    plain: bool = False
+
+
+_BATCH_NORM = _torch("BatchNorm2d", CHANNELS)
+KINDS = {
+    "relu": Kind(relu_forward, relu_backward, _torch("ReLU")),
+    "max-pool": Kind(max_pool_forward, max_pool_backward, _torch("MaxPool2d", 2)),
+    "batch-norm": Kind(_batchnorm_forward, spatial_batchnorm_backward, _BATCH_NORM),
+    "batch-norm-nchw": Kind(_batchnorm_forward, spatial_batchnorm_backward, _BATCH_NORM, plain=True),
+    "batch-norm-eval": Kind(lambda x: _batchnorm_forward(x, train=False), None, _BATCH_NORM),
+    "batch-norm-eval-nchw": Kind(lambda x: _batchnorm_forward(x, train=False), None, _BATCH_NORM, plain=True),
+    "layer-norm": Kind(
+        lambda x: layernorm_forward(x, *_ones_and_zeros(np.ones, np.zeros, size=FEATURES)),
+        layernorm_backward,
+        _torch("LayerNorm", FEATURES),
+        WORDS,
+        plain=True,
+    ),
+    "dropout": Kind(lambda x: dropout_forward(x, RATE, rng=0), dropout_backward, _torch("Dropout", RATE)),
 }
-
-
-def _torch_layer(name: str) -> Any:
-    from torch import nn
-
-    return {
-        "relu": nn.ReLU,
-        "max-pool": lambda: nn.MaxPool2d(2),
-        "batch-norm": lambda: nn.BatchNorm2d(CHANNELS),
-        "dropout": lambda: nn.Dropout(RATE),
-    }[name]()
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One of the layers above, in training."""
+    """One of the layers above."""
 
     name: str
 
+    @property
+    def kind(self) -> Kind:
+        return KINDS[self.name]
+
     def arrays(self) -> tuple[Any, Any]:
         """x, dout"""
-        x = normal(*SHAPE)
-        out, _ = _MINICAP[self.name][0](x[:1])
+        x = normal(*self.kind.shape)
+        out, _ = self.kind.forward(x[:1])
         return x, normal(len(x), *out.shape[1:], seed=1)
 
     def minicap(self, threads: int) -> Task:
-        forward, backward = _MINICAP[self.name]
+        forward, backward = self.kind.forward, self.kind.backward
         x, dout = self.arrays()
+        arrays = [x, dout] if self.kind.plain else [as_a_convolution_leaves_it(a) for a in (x, dout)]
 
         def work(part: dict[str, Any]) -> dict[str, Any]:
             _out, cache = forward(part["x"])
-            gradients = backward(part["dout"], cache)
+            gradients = backward(part["dout"], cache) if backward else {}
             return dict(zip("wb", gradients[1:], strict=True)) if isinstance(gradients, tuple) else {}
 
         def answer() -> dict[str, Any]:
             out, cache = forward(x)
-            gradients = backward(dout, cache)
+            gradients = backward(dout, cache) if backward else ()
             return self.named(x, out, *(gradients if isinstance(gradients, tuple) else (gradients,)))
 
-        parts = parts_of(threads, x=as_a_convolution_leaves_it(x), dout=as_a_convolution_leaves_it(dout))
-        return Task(on_shards(work, parts), answer)
+        if backward is None:  # as model(x) runs it
+            return Task(lambda: forward(arrays[0]), answer)
+        return Task(on_shards(work, parts_of(threads, x=arrays[0], dout=arrays[1])), answer)
 
     def torch(self, mode: TorchMode) -> Task:
+        import torch
+
         x, dout = (mode.tensor(array) for array in self.arrays())
-        layer = _torch_layer(self.name)
+        layer = self.kind.torch()
+        if self.kind.backward is None:
+            layer.eval()
+
+            def infer() -> Any:
+                with torch.inference_mode():
+                    return layer(x)
+
+            return Task(infer, lambda: self.named(x, infer()))
         x.requires_grad_(True)
         leaves = [x, *layer.parameters()]
 
@@ -99,22 +142,28 @@ class Layer:
 
         return Task(run, answer)
 
-    def named(self, x: Any, out: Any, dx: Any, *others: Any) -> dict[str, Any]:
+    def named(self, x: Any, out: Any, *gradients: Any) -> dict[str, Any]:
         """The answer.  Frameworks never drop the same entries, but as many, and scale the rest alike."""
         if self.name == "dropout":
             kept = np.asarray(out) != 0
             scale = np.asarray(out)[kept] / np.asarray(x)[kept]
             return {"share kept": kept.mean(), "scale": [scale.min(), scale.max()]}
-        return {"out": out, "dx": dx} | dict(zip(("dgamma", "dbeta"), others, strict=False))
+        return {"out": out} | dict(zip(("dx", "dgamma", "dbeta"), gradients, strict=False))
+
+
+def _about(kind: Kind) -> str:
+    memory = ", N, C, H, W memory" if kind.plain and kind.shape is IMAGES else ""
+    phases = "training; forward and backward" if kind.backward else "evaluation; forward"
+    return f"x {kind.shape}{memory}, {phases}"
 
 
 CASES = [
     Case(
         f"layer/{name}",
-        f"x {SHAPE}, training; forward and backward",
+        _about(kind),
         Layer(name),
         ("torch", "torch-channels-last"),
         tolerance=1e-2 if name == "dropout" else 1e-4,
     )
-    for name in _MINICAP
+    for name, kind in KINDS.items()
 ]

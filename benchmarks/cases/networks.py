@@ -22,6 +22,7 @@ from benchmarks.cases.steps import (
 )
 from benchmarks.peers import TORCH
 from benchmarks.torch_mode import TorchMode, copy_parameters, in_minicap_layout
+from minicap.backend import to_device
 from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
 
 # CONV(filters, window), POOL(factor), FC(units), DROPOUT(rate).
@@ -41,7 +42,7 @@ PAPER = {
     "DROPOUT(0.5), FC(200), SOFTMAX",
 }
 # Simonyan & Zisserman 2015, table 1, column D.
-_VGG16 = ", ".join(
+VGG16 = ", ".join(
     [f"CONV({filters}, 3), RELU, " * convs + "POOL(2)" for filters, convs in
      ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))]
     + ["FC(4096), RELU, DROPOUT(0.5)"] * 2
@@ -145,7 +146,7 @@ class Network:
         return torch_net(self.layers, list(ours.children))
 
     def minicap(self, threads: int) -> Task:
-        x, y = self.arrays()
+        x, y = map(to_device, self.arrays())
         net = self.minicap_model()
         if not self.train:
             return Task(lambda: net(x), lambda: {"scores": net(x)})
@@ -169,7 +170,7 @@ class Network:
                 with torch.inference_mode():
                     return scores(x)
 
-            return Task(infer, lambda: {"scores": infer()})
+            return Task(mode.run(infer), lambda: {"scores": infer()})
         classifier = torch.nn.Module()
         classifier.net = net
         params = {f"net.{name}": array for name, array in ours.params.items()}
@@ -269,7 +270,7 @@ CASES = [
     Case(
         f"vgg16/{'train' if train else 'infer'}",
         f"{'training step' if train else 'scores'}, 8 images (3, 224, 224), 1000 classes",
-        Network(_VGG16, 8, (3, 224, 224), 1000, train),
+        Network(VGG16, 8, (3, 224, 224), 1000, train),
         TORCH,
         1e-2,
         items=8,

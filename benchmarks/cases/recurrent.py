@@ -8,8 +8,10 @@ import numpy as np
 from benchmarks.case import Case, Task
 from benchmarks.cases.steps import normal, on_shards, parts_of
 from benchmarks.torch_mode import TorchMode
-from minicap.layers import temporal_affine_backward, temporal_affine_forward, temporal_softmax_loss
+from minicap.backend import to_device
+from minicap.layers import temporal_affine_softmax_loss
 from minicap.nn import RECURRENT
+from minicap.training.shards import worthwhile_shards
 
 # Blocks of torch's gates in minicap's order; the same list leads back.
 _GATES = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
@@ -36,7 +38,7 @@ class RecurrentLayer:
         return normal(self.N, self.T, self.D), normal(self.N, self.T, self.H)
 
     def minicap(self, threads: int) -> Task:
-        x, dh = self.arrays()
+        x, dh = map(to_device, self.arrays())
         layer = RECURRENT[self.cell](self.D, self.H)
         layer.initialize(seed=0)
 
@@ -50,7 +52,8 @@ class RecurrentLayer:
             dx, grads = layer.backward(dh, cache)
             return {"h": h, "dx": dx} | grads
 
-        return Task(on_shards(work, parts_of(threads, x=x, dh=dh)), answer)
+        shards = worthwhile_shards(layer.params, {"x": x}, self.N * self.T, threads)
+        return Task(on_shards(work, parts_of(shards, x=x, dh=dh)), answer)
 
     def torch(self, mode: TorchMode) -> Task:
         import torch
@@ -77,11 +80,11 @@ class RecurrentLayer:
             return h
 
         def answer() -> dict[str, Any]:
-            h = run().detach().numpy().transpose(1, 0, 2)
-            grads = {name: reordered_gates(p.grad.numpy().T, self.cell) for name, p in theirs.items()}
-            return {"h": h, "dx": x.grad.numpy().transpose(1, 0, 2)} | grads
+            h = run().numpy(force=True).transpose(1, 0, 2)
+            grads = {n: reordered_gates(p.grad.numpy(force=True).T, self.cell) for n, p in theirs.items()}
+            return {"h": h, "dx": x.grad.numpy(force=True).transpose(1, 0, 2)} | grads
 
-        return Task(run, answer)
+        return Task(mode.run(run), answer)
 
 
 @dataclass(frozen=True)
@@ -100,21 +103,18 @@ class VocabularyProjection:
 
     def minicap(self, threads: int) -> Task:
         h, w, b, y = self.arrays()
-        scale = np.float32(1 / y.size)
 
-        def project(h: Any, y: Any, mask: Any) -> tuple[Any, Any, Any, Any]:
-            scores, cache = temporal_affine_forward(h, w, b)
-            loss, dscores = temporal_softmax_loss(scores, y, mask, reduction="sum")
-            return loss * scale, *temporal_affine_backward(dscores * scale, cache)
+        def project(h: Any, y: Any, weights: Any) -> tuple[Any, Any, Any, Any]:
+            return temporal_affine_softmax_loss(h, w, b, y, weights, reduction="sum")
 
         def work(part: dict[str, Any]) -> dict[str, Any]:
             _loss, _dh, dw, db = project(**part)
             return {"w": dw, "b": db}
 
-        mask = np.ones(y.shape, np.float32)
-        parts = parts_of(threads, h=h, y=y, mask=mask)
+        weights = np.full(y.shape, 1 / y.size, np.float32)
+        parts = parts_of(threads, h=h, y=y, weights=weights)
         names = ("loss", "dh", "dw", "db")
-        return Task(on_shards(work, parts), lambda: dict(zip(names, project(h, y, mask), strict=True)))
+        return Task(on_shards(work, parts), lambda: dict(zip(names, project(h, y, weights), strict=True)))
 
     def torch(self, mode: TorchMode) -> Task:
         import torch

@@ -65,6 +65,9 @@ class Block(Module):
         out, relu_cache = self.relu.forward(main + shortcut)
         return out, (main_cache, shortcut_cache, relu_cache)
 
+    def __call__(self, x: Array) -> Array:
+        return self.relu(self.main(x) + self.shortcut(x))
+
     def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
         main_cache, shortcut_cache, relu_cache = cache
         dsum, _ = self.relu.backward(dout, relu_cache)

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks.case import Task
 from benchmarks.torch_mode import TorchMode
+from minicap.backend import to_device
 from minicap.backend.random import RandomStream
 from minicap.nn import Dropout
 from minicap.optim.rules import Nesterov
@@ -54,6 +55,7 @@ def minicap_step(model: Any, batch: Batch, threads: int, answer_shards: int | No
     answer_shards: for the answer, where batch normalisation makes the result depend on the shards.
     """
     rule, count = Nesterov(LEARNING_RATE, MOMENTUM), model.count(batch)
+    batch = {name: to_device(array) for name, array in batch.items()}
     worthwhile = worthwhile_shards(model.params, batch, count, threads)
 
     def step(rule: Nesterov, shards: int) -> Any:
@@ -97,7 +99,7 @@ def torch_step(
         return {"loss": value.detach()} | {f"step of {name}": w - before[name] for name, w in read().items()}
 
     optimizer = mode.nesterov(module.parameters(), LEARNING_RATE, MOMENTUM)
-    return Task(lambda: step(optimizer), answer)
+    return Task(mode.run(lambda: step(optimizer)), answer)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.cases.captions import BeamSearch, CaptionStep
 from benchmarks.cases.conv import Convolution
-from benchmarks.cases.layers import Layer
+from benchmarks.cases.layers import KINDS, Layer
 from benchmarks.cases.networks import PAPER, Network, bricks
 from benchmarks.cases.recurrent import RecurrentLayer, VocabularyProjection
 from benchmarks.cases.residual import minicap_resnet50, torch_resnet50
@@ -47,7 +47,7 @@ def test_torch_computes_the_same(name, side):
     assert set(ours) == set(theirs)
 
 
-@pytest.mark.parametrize("name", ["relu", "max-pool", "batch-norm", "dropout"])
+@pytest.mark.parametrize("name", KINDS)
 def test_torch_has_the_same_layers(name):
     pytest.importorskip("torch", reason="the peer is not installed")
     ours, theirs = answers(Layer(name), "minicap"), answers(Layer(name), "torch")

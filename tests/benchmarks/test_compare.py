@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from benchmarks import command, compare
+from benchmarks import command, compare, gpu
 from benchmarks.case import Case
 from benchmarks.parity import sketch
 from benchmarks.peers import PEERS
@@ -17,8 +19,8 @@ class FakeWorker:
     pid = 1
     behaviour: dict
 
-    def __init__(self, command, environment):
-        self.side, self.open = command[3], True
+    def __init__(self, command, environment, longest):
+        self.side, self.open = command[4], True
         FakeWorker.started.append(self)
 
     def __enter__(self):
@@ -29,6 +31,10 @@ class FakeWorker:
 
     def close(self):
         self.open = False
+
+    def set_up(self):
+        if "fails at once" in self.now:
+            raise WorkerFailed(self.now["fails at once"])
 
     def prepare(self):
         if "fails" in self.now:
@@ -119,3 +125,37 @@ def test_a_row_without_a_ratio_makes_the_exit_code_one(monkeypatch, rows, capsys
     monkeypatch.setattr(command, "compare", lambda *args: failed)
     assert command.main(["rnn/128"]) == 1
     assert "failed: no compiler" in capsys.readouterr().out
+
+
+def test_sides_may_set_up_at_once_and_a_peer_has_its_own_side_of_minicap(monkeypatch):
+    monkeypatch.setattr(compare, "WorkerProcess", FakeWorker)
+    FakeWorker.started = []
+    FakeWorker.behaviour = {
+        "minicap": {"peak": 1.0, "time": 0.5},
+        "minicap-tf32": {"peak": 2.0, "time": 0.25, "loss": 2.02},
+        "torch": {"peak": 3.0, "time": 1.0},
+        "torch-tf32": {"peak": 4.0, "time": 1.0, "loss": 2.021},
+    }
+    case = Case("family/case", "", None, tuple(gpu.PEERS), tolerance=1e-4)
+    peers = [gpu.PEERS[name] for name in ("torch", "torch-tf32", "floor", "floor-tf32")]
+    settings = replace(SETTINGS, place="gpu", at_once=True, device={"gpu": "a GPU"})
+    quiet = QuietFilter(None, 0, sleep=lambda seconds: None)
+    rows = compare.compare(case, peers, settings, quiet, computed={"floor": 0.1})
+    found = {row["peer"]: row for row in rows}
+    assert (found["torch"]["ratio"], found["torch-tf32"]["ratio"], found["floor"]["ratio"]) == (2, 4, 0.2)
+    assert (found["torch-tf32"]["peak_mb"], found["torch-tf32"]["peer_peak_mb"]) == (2, 4)
+    assert found["floor"]["peer_seconds"] == 0.1
+    assert found["floor-tf32"]["note"] == "its ceilings were not measured"
+    assert found["torch"]["machine"]["gpu"] == "a GPU"
+    assert sorted(worker.side for worker in FakeWorker.started) == sorted(FakeWorker.behaviour)
+    assert not any(worker.open for worker in FakeWorker.started)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_when_minicap_cannot_set_up_nobody_else_is_asked_to(monkeypatch, at_once):
+    monkeypatch.setattr(compare, "WorkerProcess", FakeWorker)
+    FakeWorker.started = []
+    FakeWorker.behaviour = {"minicap": {"fails at once": "full"}, "torch": {}}  # torch would fail by itself
+    quiet = QuietFilter(None, 0, sleep=lambda seconds: None)
+    (row,) = compare.compare(CASE, [PEERS["torch"]], replace(SETTINGS, at_once=at_once), quiet)
+    assert row["note"] == "failed: full"
