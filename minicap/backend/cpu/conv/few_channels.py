@@ -19,6 +19,7 @@ from minicap.backend.windows import Window
 
 BLOCK_BYTES = 1 << 21  # columns and outputs of a block
 MOST_CHANNELS = 8
+APART = 16  # entries between lines of columns: lines 4096 bytes apart would share a few places of the cache
 
 
 class _Phases(NamedTuple):
@@ -93,7 +94,8 @@ def _columns(phases: _Phases, block: Block, scratch: Scratch) -> Array:
     """What the window sees from a block of positions: (rows, C*HH*WW + 1, cols*N), the last line all ones."""
     C, N = phases.pixels.shape[0], phases.pixels.shape[-1]
     HH, WW = phases.window.size
-    columns = scratch("columns", block.rows, C * HH * WW + 1, block.cols * N)
+    length = block.cols * N
+    columns = scratch("columns", block.rows, C * HH * WW + 1, length + APART)[:, :, :length]
     taps = columns[:, :-1].reshape(block.rows, C, HH, WW, block.cols, N)
     for q in range(WW):
         taps[:, :, :, q] = phases.seen_by(q, block).transpose(2, 0, 1, 3, 4)
