@@ -46,8 +46,9 @@ def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: 
 
     The work is counted roughly: every weight meets each of the `count` samples (or words) once, the weights
     of a filter meet each pixel.  A recurrent layer (weights Wh) works on one step after the other, so each
-    single step must be large enough to share.  Where the batch is not on the CPU, one shard keeps the device
-    busy.
+    single step must be large enough to share.  A network of matrices alone is one shard: its products use all
+    cores anyhow, and every further shard would make gradients of all matrices, to be added up.  Where the
+    batch is not on the CPU, one shard keeps the device busy.
     """
     if backend_of(**batch) is not get_backend("numpy"):
         return 1
@@ -55,6 +56,8 @@ def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: 
     weights = sum(w.size * (pixels if w.ndim == 4 else 1) for w in params.values())
     rows = len(next(iter(batch.values())))
     states = [rows * len(w) for name, w in params.items() if name.rpartition(".")[2] == "Wh"]
+    if not states and all(w.ndim <= 2 for w in params.values()):
+        return 1
     return max(
         1, min([most, weights * count // _WORK_OF_A_SHARD, *(n // _STATES_OF_A_SHARD for n in states)])
     )

@@ -127,8 +127,8 @@ def test_shards_see_the_with_blocks_around_them(rng):
 
 
 def test_small_work_stays_in_one_piece_and_large_work_is_shared(rng):
-    small = {"w": np.zeros((100, 10))}
-    large = {"w": np.zeros((1000, 1000))}
+    small = {"Wh": np.zeros((512, 10))}
+    large = {"Wh": np.zeros((1000, 1000))}
     batch = {"x": np.zeros((64, 10))}
     assert worthwhile_shards(small, batch, 64, most=8) == 1
     assert worthwhile_shards(large, batch, 64, most=8) == 4
@@ -140,9 +140,15 @@ def test_filters_count_once_a_pixel_and_words_one_by_one():
     photos, large_photos = {"x": np.zeros((64, 3, 8, 8))}, {"x": np.zeros((64, 3, 128, 128))}
     assert worthwhile_shards(filters, photos, 64, most=8) == 1
     assert worthwhile_shards(filters, large_photos, 64, most=8) == 8
-    matrix, words = {"w": np.zeros((256, 1024))}, {"words": np.zeros((32, 12), int)}
+    matrix, words = {"Wh": np.zeros((2048, 128))}, {"words": np.zeros((32, 12), int)}
     assert worthwhile_shards(matrix, words, 32, most=8) == 1
     assert worthwhile_shards(matrix, words, 32 * 12, most=8) == 6
+
+
+def test_matrices_alone_are_one_shard_however_large():
+    batch = {"x": np.zeros((64, 4000))}
+    assert worthwhile_shards({"w": np.zeros((4000, 4000))}, batch, 64, most=8) == 1
+    assert worthwhile_shards({"w": np.zeros((4000, 4000)), "c": np.zeros((8, 3, 3, 3))}, batch, 64, most=8) == 8
 
 
 def test_a_recurrent_layer_is_shared_only_when_its_single_steps_are_large():

@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 T = TypeVar("T")
 
 LEAST_PRODUCTS = 1 << 23  # multiplications of a part; fewer are done before another thread has started
-PRODUCTS_AN_ENTRY = 8  # what a pass over memory costs, in multiplications
+PRODUCTS_AN_ENTRY = 16  # what a pass over memory costs, in multiplications
 
 _lock = threading.Lock()
 _inside = 0
