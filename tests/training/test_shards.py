@@ -148,7 +148,8 @@ def test_filters_count_once_a_pixel_and_words_one_by_one():
 def test_matrices_alone_are_one_shard_however_large():
     batch = {"x": np.zeros((64, 4000))}
     assert worthwhile_shards({"w": np.zeros((4000, 4000))}, batch, 64, most=8) == 1
-    assert worthwhile_shards({"w": np.zeros((4000, 4000)), "c": np.zeros((8, 3, 3, 3))}, batch, 64, most=8) == 8
+    with_filters = {"w": np.zeros((4000, 4000)), "filters": np.zeros((8, 3, 3, 3))}
+    assert worthwhile_shards(with_filters, batch, 64, most=8) == 8
 
 
 def test_a_recurrent_layer_is_shared_only_when_its_single_steps_are_large():

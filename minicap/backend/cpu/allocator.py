@@ -15,8 +15,8 @@ def keep_freed_memory() -> bool:
     """Let glibc's malloc keep large blocks that are freed, for the rest of this process; True where it does.
 
     Every step asks for the same blocks again.  By default they go back to the system when they are freed, and
-    come again as pages that have to be mapped and cleared one by one: a tenth of a CNN2 step or of ResNet-50's
-    scores, a quarter of a LeNet step and more.  The price is that a process holds on to the most it ever
+    come again as pages that have to be mapped and cleared one by one: a tenth of a CNN2 step, a quarter of a
+    LeNet step and more.  The price is that a process holds on to the most it ever
     needed.  One pool for all threads needs less than one for each.
     Other C libraries offer nothing like it.  MINICAP_KEEP_MEMORY=0 leaves malloc as it is.
     """
