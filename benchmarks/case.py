@@ -42,7 +42,7 @@ class Case:
     unit: str = ""
     slow: bool = False
     part: bool = False
-    costs: tuple[Cost, ...] = ()
+    costs: Sequence[Cost] = ()
 
     @property
     def family(self) -> str:

@@ -5,10 +5,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from benchmarks.arguments import check_writable, not_negative, positive
 from benchmarks.case import Case, choose
 from benchmarks.cases.gpu import CEILINGS, COPY, PRODUCT
 from benchmarks.compare import Settings, compare, unmeasured
@@ -47,27 +47,27 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--peers", help='peers, such as torch,cs231n, or "all" (default: torch; all with --gpu)'
     )
-    parser.add_argument("--rounds", type=_positive(int), help="rounds a case (default: 7; 3 with --gpu)")
+    parser.add_argument("--rounds", type=positive(int), help="rounds a case (default: 7; 3 with --gpu)")
     parser.add_argument(
         "--json", nargs="?", const=_STDOUT, metavar="FILE", help="write the rows as JSON to FILE or stdout"
     )
     parser.add_argument("--list", action="store_true", help="list the cases, measure nothing")
     parser.add_argument("--slow", action="store_true", help="the slow cases too, when no NAME is given")
     parser.add_argument("--no-accelerate", action="store_true", help="run minicap's textbook code only")
-    parser.add_argument("--threads", type=_positive(int), help="of every side (default: 2; 1 with --gpu)")
+    parser.add_argument("--threads", type=positive(int), help="of every side (default: 2; 1 with --gpu)")
     parser.add_argument(
-        "--seconds", type=_positive(float), default=0.3, help="a side runs in a round (default: 0.3)"
+        "--seconds", type=positive(float), default=0.3, help="a side runs in a round (default: 0.3)"
     )
     parser.add_argument(
         "--patience",
-        type=float,
+        type=not_negative,
         metavar="SECONDS",
         help="a case may wait for a quiet machine; then it is measured as it is, with a note "
         "(default: 60; 5 with --gpu)",
     )
     parser.add_argument(
         "--limit",
-        type=_positive(float),
+        type=positive(float),
         metavar="SECONDS",
         help="begin no case after that (default: none; 270 with --gpu)",
     )
@@ -90,8 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.list:
             print(listing(cases if args.names else list(place.cases().values())))
             return 0
-        if args.json not in (None, _STDOUT) and not Path(args.json).parent.is_dir():
-            raise InputError(f"cannot write {args.json}: there is no folder {Path(args.json).parent}")
+        if args.json not in (None, _STDOUT):
+            check_writable(args.json)
         place.describe()
         text = args.peers or place.default_peers
         peers = installed(choose_peers(text, place.peers))
@@ -217,14 +217,3 @@ def listing(cases: Sequence[Case]) -> str:
     if any(case.part for case in cases) and len(shown) < len(cases):
         lines.append('Convolutions have parts: "conv3x3/cifar:forward", "conv3x3/cifar:backward", "conv*:*".')
     return "\n".join(lines)
-
-
-def _positive(kind: type) -> Any:
-    def parse(text: str) -> Any:
-        value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not positive")
-        return value
-
-    parse.__name__ = kind.__name__  # argparse names the type in its message
-    return parse

@@ -44,7 +44,7 @@ def compare(
     after_round: Callable[[], None] = lambda: None,
     computed: Mapping[str, float] | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of a case (see benchmarks.rows), one a peer that can do it.
+    """The rows of a case (see make_row), one a peer that can do it.
 
     computed: seconds of the peers that are not measured, where they are known.
     A peer that fails or computes something else gets a row without a ratio, whose note says why; so do all

@@ -16,6 +16,7 @@ from benchmarks.report import duration, means
 from minicap.errors import InputError, MinicapError
 
 Row = dict[str, Any]
+_KEYS = {"case", "peer", "accelerated", "ratio", "spread", "seconds", "peer_seconds"}
 
 NOT_MEASURED = "-"
 _TITLES = {
@@ -114,8 +115,12 @@ def read_rows(files: Sequence[Path]) -> list[Row]:
     for file in files:
         try:
             for row in json.loads(file.read_text(encoding="utf-8")):
+                if missing := sorted(_KEYS - set(row)):
+                    raise ValueError(f"a row has no {', '.join(missing)}")
                 rows[row["case"], row["peer"], row["accelerated"]] = row
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+        except (ValueError, TypeError) as error:
             raise InputError(f"{file} holds no rows of python -m benchmarks --json: {error}") from None
     if not rows:
         raise InputError("there are no rows in " + ", ".join(map(str, files)))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from benchmarks.arguments import add_patience, positive
 from benchmarks.cases.steps import normal
 from benchmarks.markdown import lines_of
 from benchmarks.quiet import QuietFilter, this_processor
@@ -122,11 +123,11 @@ def measure(trial: Trial, rounds: int, seconds: float) -> tuple[float, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tried", description="What did not pay.")
-    parser.add_argument("--rounds", type=int, default=7, help="default: 7")
-    parser.add_argument("--seconds", type=float, default=0.2, help="a way runs in a round (default: 0.2)")
+    parser.add_argument("--rounds", type=positive(int), default=7, help="default: 7")
     parser.add_argument(
-        "--patience", type=float, default=60, metavar="SECONDS", help="to wait for a quiet machine"
+        "--seconds", type=positive(float), default=0.2, help="a way runs in a round (default: 0.2)"
     )
+    add_patience(parser)
     args = parser.parse_args(argv)
     QuietFilter(this_processor(), args.patience).wait()
     lines = []

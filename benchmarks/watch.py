@@ -48,11 +48,11 @@ def watched(net: Module, wrap: Wrap) -> Iterator[None]:
 
 def network_case(name: str) -> Case:
     """The case of that name.  Raises InputError unless it is a training step of a network."""
-    case = all_cases().get(name)
-    if case is None or not isinstance(case.work, Network) or not case.work.train:
-        known = [name for name, case in all_cases().items() if isinstance(case.work, Network)]
-        raise InputError(f"{name!r} is no training step of a network; there are {', '.join(known)}")
-    return case
+    cases = all_cases().values()
+    steps = {case.name: case for case in cases if isinstance(case.work, Network) and case.work.train}
+    if name not in steps:
+        raise InputError(f"{name!r} is no training step of a network; there are {', '.join(steps)}")
+    return steps[name]
 
 
 @dataclass

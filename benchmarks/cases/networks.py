@@ -132,6 +132,11 @@ class Network:
     train: bool = True
 
     @property
+    def about(self) -> str:
+        work = "training step" if self.train else "scores"
+        return f"{work}, {self.N} images {self.image}, {self.classes} classes"
+
+    @property
     def layers(self) -> list[Brick]:
         return bricks(self.spec, self.image, self.classes)
 
@@ -255,27 +260,20 @@ class Network:
         return Task(lambda: step(optimizer), answer)
 
 
-def _paper_case(name: str, data: str, image: tuple[int, int, int], classes: int) -> Case:
-    work = Network(PAPER[name], 64, image, classes)
-    about = f"training step, 64 images {image}, {classes} classes"
-    peers = (*TORCH, "dezero", "cs231n")
-    return Case(f"step/{name}-{data}", about, work, peers, 1e-2, items=64, unit="images")
+def classifier_case(
+    name: str, work: Network, peers: tuple[str, ...] = TORCH, tolerance: float = 1e-2, **options: Any
+) -> Case:
+    """A case of a classifier, its rate in images."""
+    return Case(name, work.about, work, peers, tolerance, items=work.N, unit="images", **options)
 
 
 _DATA_SETS = {"tiny": ((3, 64, 64), 200), "cifar": ((3, 32, 32), 10)}
 
 CASES = [
-    _paper_case(name, data, image, classes) for name in PAPER for data, (image, classes) in _DATA_SETS.items()
+    classifier_case(f"step/{name}-{data}", Network(spec, 64, *sizes), (*TORCH, "dezero", "cs231n"))
+    for name, spec in PAPER.items()
+    for data, sizes in _DATA_SETS.items()
 ] + [
-    Case(
-        f"vgg16/{'train' if train else 'infer'}",
-        f"{'training step' if train else 'scores'}, 8 images (3, 224, 224), 1000 classes",
-        Network(VGG16, 8, (3, 224, 224), 1000, train),
-        TORCH,
-        1e-2,
-        items=8,
-        unit="images",
-        slow=True,
-    )
-    for train in (False, True)
+    classifier_case(f"vgg16/{name}", Network(VGG16, 8, (3, 224, 224), 1000, train=name == "train"), slow=True)
+    for name in ("infer", "train")
 ]

@@ -4,9 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.case import Case
-from benchmarks.cases.networks import Network
-from benchmarks.peers import TORCH
+from benchmarks.cases.networks import Network, classifier_case
 from minicap.backend import Array
 from minicap.backend.random import RandomStream
 from minicap.nn import (
@@ -151,14 +149,10 @@ class ResNet50(Network):
 _TOLERANCE = {"infer": 1e-2, "train": 1e-1}
 
 CASES = [
-    Case(
+    classifier_case(
         f"resnet50/{name}",
-        f"{'training step' if name == 'train' else 'scores'}, 8 images (3, 224, 224), 1000 classes",
         ResNet50("", 8, (3, 224, 224), 1000, train=name == "train"),
-        TORCH,
-        tolerance,
-        items=8,
-        unit="images",
+        tolerance=tolerance,
         slow=True,
     )
     for name, tolerance in _TOLERANCE.items()

@@ -1,16 +1,15 @@
 """python -m benchmarks.flame [CASE]"""
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 from threadpoolctl import threadpool_limits
 
+from benchmarks.arguments import check_figure, positive, watching_parser
 from benchmarks.flame.picture import draw_flame, shares
 from benchmarks.flame.sampler import Stack, sample
 from benchmarks.quiet import QuietFilter, this_processor
@@ -22,32 +21,27 @@ from minicap.plots import save_figure
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.  Exit code 2 for input that cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.flame",
-        description="Where the time of a training step goes: one shard of a batch on one thread.",
+    parser = watching_parser(
+        "python -m benchmarks.flame",
+        "Where the time of a training step goes: one shard of a batch on one thread.",
+        steps=300,
     )
-    parser.add_argument("case", nargs="?", default="step/cnn2-cifar", help="default: step/cnn2-cifar")
-    parser.add_argument("--shards", type=int, default=2, help="of the batch, of which one runs (default: 2)")
-    parser.add_argument("--steps", type=int, default=300, help="that are watched (default: 300)")
     parser.add_argument(
-        "--patience",
-        type=float,
-        default=60,
-        metavar="SECONDS",
-        help="to wait for a quiet machine (default: 60)",
+        "--shards", type=positive(int), default=2, help="of the batch, of which one runs (default: 2)"
     )
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it, as .svg, .png or .pdf")
     args = parser.parse_args(argv)
     try:
         case = network_case(args.case)
-        if min(args.shards, args.steps) < 1:
-            raise InputError("--shards and --steps must be positive")
+        if args.figure:
+            check_figure(args.figure)
         work = replace(case.work, N=max(1, case.work.N // args.shards))
         step = TrainingStep(work, shards=1)
         QuietFilter(this_processor(), args.patience).wait()
         with threadpool_limits(1, user_api="blas"):  # as in a shard
             counts = sample(step, args.steps)
             seconds = _unwatched(step)
+        if not counts:
+            raise InputError("nothing was seen of so short a time; ask for more --steps")
         print(in_words(counts, seconds))
         if args.figure:
             title = f"{case.name}: a step of one shard, {work.N} images on one thread, {duration(seconds)}"

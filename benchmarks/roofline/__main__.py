@@ -1,12 +1,12 @@
 """python -m benchmarks.roofline [CASE]"""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.arguments import check_figure, check_writable, positive, watching_parser
 from benchmarks.machine import machine
 from benchmarks.markdown import lines_of
 from benchmarks.quiet import QuietFilter, this_processor
@@ -15,30 +15,27 @@ from benchmarks.roofline.layers import Work, measure_layers
 from benchmarks.roofline.picture import draw_roofline
 from benchmarks.roofline.roof import Roof, measure_roof
 from benchmarks.watch import TrainingStep, network_case
-from minicap.errors import InputError, MinicapError
+from minicap.errors import MinicapError
 from minicap.formats import atomic_write_text
 from minicap.plots import save_figure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.  Exit code 2 for input that cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.roofline",
-        description="How fast each layer of a training step is, against what the processor can do.",
+    parser = watching_parser(
+        "python -m benchmarks.roofline",
+        "How fast each layer of a training step is, against what the processor can do.",
+        steps=30,
     )
-    parser.add_argument("case", nargs="?", default="step/cnn2-cifar", help="default: step/cnn2-cifar")
-    parser.add_argument("--threads", type=int, default=2, help="shards of the batch (default: 2)")
-    parser.add_argument("--steps", type=int, default=30, help="that are measured (default: 30)")
-    parser.add_argument(
-        "--patience", type=float, default=60, metavar="SECONDS", help="wait for a quiet machine"
-    )
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw it, as .svg, .png or .pdf")
+    parser.add_argument("--threads", type=positive(int), default=2, help="shards of the batch (default: 2)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers")
     args = parser.parse_args(argv)
     try:
         case = network_case(args.case)
-        if min(args.threads, args.steps) < 1:
-            raise InputError("--threads and --steps must be positive")
+        if args.figure:
+            check_figure(args.figure)
+        if args.json:
+            check_writable(args.json)
         QuietFilter(this_processor(), args.patience).wait()
         roofs = [measure_roof(threads) for threads in sorted({1, args.threads})]
         works = measure_layers(TrainingStep(case.work, args.threads), args.steps)

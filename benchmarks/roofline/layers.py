@@ -8,12 +8,11 @@ from statistics import mean, median
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from benchmarks.floor import FLOAT
 from benchmarks.watch import Phase, TrainingStep, layers_of, watched
 from minicap.backend.cpu.conv import WinogradCache
 from minicap.backend.cpu.conv.transforms import transforms
 from minicap.nn import Affine, Conv2d, MaxPool2d, Module
-
-_FLOAT = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _both_ways(name: str, layer: Module, calls: _Calls, is_first: bool) -> tuple
     algorithm = _words(shards[0].cache.__name__.removesuffix("Cache")) if isinstance(layer, Conv2d) else ""
 
     def work(phase: Phase, flops: float, entries: int) -> Work:
-        size = _FLOAT * entries
+        size = FLOAT * entries
         return Work(name, phase, algorithm, flops, flops / saved, size, calls.seconds(name, phase))
 
     dinputs = 0 if is_first else inputs

@@ -87,8 +87,11 @@ def _backward_override(name: str, args: Any, kwargs: Any) -> Callable[..., Any] 
     module = _overrides_module(args, kwargs)
     if module is None:
         return None
-    override = overrides_of(module)[1].get(type(kwargs["cache"] if "cache" in kwargs else args[-1]))
-    return override.backward if override else None
+    by_cache = overrides_of(module)[1]
+    for argument in (*args, *kwargs.values()):  # wherever the cache stands among them
+        if override := by_cache.get(type(argument)):
+            return override.backward
+    return None
 
 
 @contextmanager

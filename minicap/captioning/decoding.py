@@ -6,6 +6,7 @@ the next state.
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -79,10 +80,12 @@ def beam_search(
     0 ranks by probability, 1 by the mean over the words.
 
     Returns for every row of the state its hypotheses, best first.  A beam of 1 is greedy decoding.
-    Raises InputError unless beam and max_length are at least 1.
+    Raises InputError unless beam and max_length are at least 1 and length_power is finite.
     """
     if beam < 1:
         raise InputError(f"beam_search: beam is {beam} but must be at least 1")
+    if not isfinite(length_power):
+        raise InputError(f"beam_search: length_power is {length_power} but must be finite")
     _check_length(max_length)
     rows = len(state[0])
     found: list[list[Hypothesis]] = [[] for _ in range(rows)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from minicap.backend import Array, backend_of, to_device, to_host
 from minicap.backend.random import RandomStream
 from minicap.captioning.decoding import State
-from minicap.errors import InputError
+from minicap.errors import InputError, ShapeError
 from minicap.layers import (
     concat_backward,
     concat_forward,
@@ -78,15 +78,33 @@ class CaptionModel(Module):
         self.declare("out_b", (vocabulary_size,), bias)
 
     def standardize(self, features: Array) -> None:
-        """Take the mean and standard deviation of the features (N, F) of the training photos."""
+        """Take the mean and standard deviation of the features (N, F) of the training photos.
+
+        Raises ShapeError for features of another size than the model's.
+        """
         features = to_host(features)
+        self._check_features(features)
         # A channel that never fires in training must not shout at the first photo where it does.
         std = np.maximum(features.std(axis=0), 1e-3 * features.std())
         for name, values in (("feature_mean", features.mean(axis=0)), ("feature_std", std)):
             self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
 
+    def _check_features(self, features: Array) -> None:
+        size = len(self.buffers["feature_mean"])
+        if features.ndim != 2 or features.shape[1] != size:  # one number a photo would fit, by broadcasting
+            raise ShapeError(f"CaptionModel: features is {features.shape} but must be (N, {size})")
+
+    def _standardized(self, features: Array) -> Array:
+        self._check_features(features)
+        return (features - self.buffers["feature_mean"]) / self.buffers["feature_std"]
+
     def forward(self, x: Batch, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        """Scores (N, T, V) of the next word after every word of the batch."""
+        """Scores (N, T, V) of the next word after every word of the batch.
+
+        Raises InputError for what is no batch, ShapeError for arrays that do not fit.
+        """
+        if not isinstance(x, dict):
+            raise InputError('CaptionModel: x must be a batch, {"features": (N, F), "words": (N, T)}')
         h, cache = self._states(x, train, rng)
         scores, scores_cache = temporal_affine_forward(h, self["out_w"], self["out_b"])
         return scores, (cache, scores_cache)
@@ -100,8 +118,7 @@ class CaptionModel(Module):
 
     def _states(self, x: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Any]:
         """What the recurrent layer says after every word, (N, T, H)."""
-        features = (x["features"] - self.buffers["feature_mean"]) / self.buffers["feature_std"]
-        image, image_cache = self.image.forward(features)
+        image, image_cache = self.image.forward(self._standardized(x["features"]))
         words, words_cache = self.words.forward(x["words"])
         inputs, concat_cache = concat_forward(image[:, None], words, axis=1)
         inputs, in_cache = self.dropout.forward(inputs, train, rng.child(0) if rng else None)
@@ -150,8 +167,7 @@ class CaptionModel(Module):
 
     def start(self, features: Array) -> State:
         """The state after the images have been read; features (N, F)."""
-        features = (to_device(features) - self.buffers["feature_mean"]) / self.buffers["feature_std"]
-        image = self.image(features)
+        image = self.image(self._standardized(to_device(features)))
         return self.cell.step(image, self.cell.start(len(image)))
 
     def step(self, state: State, words: Array) -> tuple[Array, State]:

@@ -123,8 +123,11 @@ class Module:
             owner = module.own if name in module.declared else module.buffers
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place
 
-    def summary(self, input_shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """A printable table of shapes, parameters and bytes (see minicap.nn.summary.summarize)."""
+    def summary(self, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Any:
+        """A printable table of shapes, parameters and bytes, and the memory of a training step.
+
+        See minicap.nn.summary.summarize.
+        """
         from minicap.nn.summary import summarize  # it imports this module
 
         return summarize(self, input_shape, dtype)

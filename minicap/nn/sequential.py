@@ -13,7 +13,7 @@ class Sequential(Module):
     """Modules applied one after another.
 
     Positional modules are named after their kind and number ("conv1", "relu1", "conv2"); keyword modules
-    keep the name they are given.
+    keep the name they are given.  Raises InputError for what is no module and for a name that is taken.
 
     Modules in a row that the backend of x has a faster pair for (minicap.layers.sandwiches), on a GPU a
     convolution and its ReLU for example, run as that pair; its cache then stands in the place of the first's.
@@ -21,6 +21,11 @@ class Sequential(Module):
 
     def __init__(self, *modules: Module, **named: Module) -> None:
         super().__init__()
+        for module in (*modules, *named.values()):
+            if not isinstance(module, Module):
+                raise InputError(
+                    f"Sequential: {module!r} is not a module; write Sequential(Affine(3, 2), ReLU())"
+                )
         counts: Counter[str] = Counter()
         for module in modules:
             kind = module.kind if hasattr(module, "kind") else type(module).__name__.lower()

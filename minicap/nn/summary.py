@@ -1,6 +1,7 @@
 """A table of what a model does to its input, and of the memory that training it takes."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from minicap.backend import Array, current_backend
@@ -9,7 +10,8 @@ from minicap.errors import InputError
 from minicap.nn.memory import MemoryParts, TrainingMemory, training_memory
 from minicap.nn.module import Module
 
-MB, LAPTOP = 10**6, 8  # GB of memory that a reader can compare with
+MB = 10**6
+LAPTOP_GB = 8  # memory that a reader can compare with
 
 
 class SummaryRow(NamedTuple):
@@ -55,13 +57,15 @@ def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dt
 
     input_shape: of the input with its batch axis; or, for a model of several arrays by name as
     minicap.captioning.CaptionModel, a batch as its loss takes it.
-    dtype: of the input; by default the parameters', int64 for indices.
+    dtype: of the input; by default the parameters'.  Say "int64" for word indices.
     A brick is a module with parameters of its own or without children; they come in the order in which
     they finish.  The model runs on one sample of zeros, and does a few training steps of a few samples,
-    which change nothing (minicap.nn.memory).  Raises InputError for a shape without samples.
+    which change nothing (minicap.nn.memory).  Raises InputError for no shape and for one without samples.
     """
     x = input_shape if isinstance(input_shape, dict) else _zeros(model, input_shape, dtype)
-    samples = len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
+    samples = len(next(iter(x.values()), ())) if isinstance(x, dict) else len(x)
+    if samples < 1:
+        raise InputError("summary: the batch is empty; give it at least one sample")
     bricks: dict[Module, str] = {}
     for path, module in _bricks(model):
         bricks.setdefault(module, path)
@@ -78,6 +82,11 @@ def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dt
 
 
 def _zeros(model: Module, shape: tuple[int, ...], dtype: Any) -> Array:
+    if not isinstance(shape, (tuple, list)) or not all(isinstance(n, Integral) and n >= 0 for n in shape):
+        given = f"an array of shape {shape.shape}" if hasattr(shape, "shape") else repr(shape)
+        raise InputError(
+            f"summary: input_shape is {given} but must be a tuple of sizes, such as (64, 3, 32, 32)"
+        )
     if len(shape) < 1 or shape[0] < 1:
         raise InputError(f"summary: input_shape is {shape} but must begin with the number of samples")
     if dtype is None:
@@ -120,8 +129,8 @@ def _about(memory: TrainingMemory, samples: int) -> list[str]:
     width = max(len(name) for name, *_ in lines)
     table = [f"{name:<{width}}" + "".join(f"  {cell:>9}" for cell in cells) for name, *cells in lines]
     more = _megabytes(memory.peak(samples + 1) - memory.peak(samples))
-    most = memory.largest_batch(LAPTOP * 1000 * MB, shards[-1])
-    return [*table, f"{more} MB for a sample more; {most:,} samples fit into {LAPTOP} GB"]
+    most = memory.largest_batch(LAPTOP_GB * 1000 * MB, shards[-1])
+    return [*table, f"{more} MB for a sample more; {most:,} samples fit into {LAPTOP_GB} GB"]
 
 
 def _megabytes(size: float) -> str:

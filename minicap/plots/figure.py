@@ -45,15 +45,21 @@ def new_figure(width: float, height: float) -> "Figure":
     return NotebookFigure(figsize=(width, height), facecolor="white")
 
 
+def figure_format(path: str | os.PathLike[str]) -> str:
+    """ "png", "pdf" or "svg", by the ending of the path.  Raises InputError for another one."""
+    ending = Path(path).suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise InputError(f"save_figure: {path} must end in " + ", ".join(f".{name}" for name in FORMATS))
+    return ending
+
+
 def save_figure(figure: "Figure", path: str | os.PathLike[str], dpi: int = 150) -> None:
     """Write a figure as .png, .pdf or .svg; a file that was there is replaced as a whole or kept.
 
     dpi: pixels an inch of a PNG.
     Raises InputError for another ending, a figure too large at this dpi, or a path that cannot be written.
     """
-    ending = Path(path).suffix.lower().removeprefix(".")
-    if ending not in FORMATS:
-        raise InputError(f"save_figure: {path} must end in " + ", ".join(f".{name}" for name in FORMATS))
+    ending = figure_format(path)
     if not dpi > 0:
         raise InputError(f"save_figure: dpi is {dpi} but must be positive")
     inches = max(figure.get_size_inches())

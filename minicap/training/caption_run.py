@@ -10,6 +10,7 @@ import numpy as np
 from minicap.captioning import Captioner, CaptionExamples, CaptionModelConfig, SqueezeNetEncoder, Vocabulary
 from minicap.captioning.encoders import Encoder
 from minicap.captioning.metrics import Scores, score
+from minicap.captioning.vocabulary import SPECIAL
 from minicap.data import CaptionDataset, default_cache_folder, extract_features, load_karpathy, load_sample
 from minicap.data.progress import Progress
 from minicap.errors import InputError
@@ -118,10 +119,17 @@ def make_trainer(
     validation: Split | None = None,
     callbacks: tuple[Callable[[Trainer, dict[str, Any]], None], ...] = (),
 ) -> tuple[Captioner, Trainer]:
-    """An initialised captioner and the trainer that will train it."""
+    """An initialised captioner and the trainer that will train it.
+
+    Raises InputError when no word of the captions is seen min_count times.
+    """
     vocabulary = Vocabulary.build(
         (tokens for of_image in train.tokens for tokens in of_image), config.data.min_count
     )
+    if vocabulary.words == SPECIAL:
+        raise InputError(
+            f"min_count is {config.data.min_count} but no word of the captions is seen that often"
+        )
     captioner = Captioner.create(SqueezeNetEncoder(), vocabulary, config.model, config.data.max_words)
     captioner.model.initialize(config.training.seed)
     captioner.model.standardize(train.features)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from minicap.errors import InputError
+from minicap.optim import make_rule, make_schedule
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class TrainingConfig:
         for name in ("warmup_steps", "clip_norm", "checkpoint_every", "shards", "weight_decay", "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
+        make_rule(self.optimizer, self.learning_rate)  # an unknown name is said before any work is done
+        make_schedule(self.schedule, 1)
 
 
 def _require(condition: bool, message: str) -> None:

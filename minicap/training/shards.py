@@ -5,14 +5,13 @@ from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
 from math import prod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from minicap.backend import Array, backend_of, get_backend
 from minicap.backend.cpu.allocator import keep_freed_memory
-from minicap.backend.cpu.threads import core_count
+from minicap.backend.cpu.threads import blas, core_count
 from minicap.backend.pieces import by_pieces
 from minicap.backend.random import RandomStream
 
@@ -88,7 +87,7 @@ def sharded_loss(
     if len(parts) == 1:
         return run(*parts[0])
     # The shards are the parallelism; BLAS threads on top of them would fight for the cores.
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas().limit(limits=1):
         waiting = [_threads().submit(copy_context().run, run, row, part) for row, part in parts]
         results = [future.result() for future in waiting]
     loss, grads = results[0]
@@ -110,8 +109,3 @@ def _sum(a: Array, b: Array) -> Array:
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=core_count(), thread_name_prefix="minicap-shard")
-
-
-@cache
-def _blas() -> Any:
-    return ThreadpoolController()

@@ -19,7 +19,15 @@ from minicap.backend import (
 )
 from minicap.backend.arrays import NUMPY
 from minicap.backend.dispatch import overrides_of
-from minicap.layers import affine_backward, affine_forward, softmax_loss
+from minicap.layers import (
+    affine_backward,
+    affine_forward,
+    affine_relu_dropout_backward,
+    affine_relu_dropout_forward,
+    conv_relu_backward,
+    conv_relu_forward,
+    softmax_loss,
+)
 from minicap.layers.affine import AffineCache
 
 
@@ -192,3 +200,40 @@ def test_a_loss_of_the_library_runs_its_textbook_where_nothing_replaces_it(overr
     override()
     x, y = np.zeros((2, 4)), np.array([0, 3])
     np.testing.assert_allclose(softmax_loss(x, y)[0], np.log(4))
+
+
+def test_a_backward_finds_its_pair_wherever_its_cache_stands(override):
+    @accelerated
+    def triple_backward(dout, cache, input_gradient=True):
+        return "textbook"
+
+    def fast(dout, cache, input_gradient=True):
+        return "fast", input_gradient
+
+    override(Override("triple", fast_forward, supports_float32, FastDoubleCache, fast))
+    cache = FastDoubleCache(SMALL)
+    assert triple_backward(SMALL, cache, False) == ("fast", False)
+    assert triple_backward(SMALL, cache, input_gradient=False) == ("fast", False)
+    assert triple_backward(SMALL, input_gradient=False, cache=cache) == ("fast", False)
+    assert triple_backward(SMALL, DoubleCache(SMALL), False) == "textbook"
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "w"),
+    [
+        (conv_relu_forward, conv_relu_backward, (8, 8, 3, 3)),
+        (affine_relu_dropout_forward, affine_relu_dropout_backward, (512, 10)),
+    ],
+)
+@pytest.mark.parametrize("input_gradient", [True, False])
+def test_the_layers_inside_a_sandwich_have_their_faster_pairs(forward, backward, w, input_gradient):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(4, 8, 8, 8)), rng.normal(size=w)
+    out, cache = forward(x, w, np.zeros(w.shape[0] if w.ndim == 4 else w.shape[1]))
+    assert type(cache[0]).__module__.startswith("minicap.backend.cpu")
+    grads = backward(out, cache, input_gradient)
+    with textbook():
+        expected = backward(out, forward(x, w, np.zeros(len(grads[-1])))[1], input_gradient)
+    assert (grads[0] is None) == (expected[0] is None) == (not input_gradient)
+    for one, other in zip(grads[not input_gradient :], expected[not input_gradient :], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)

@@ -47,15 +47,26 @@ def test_cases_that_no_peer_can_do_are_an_error(capsys):
 
 
 def test_a_json_file_that_cannot_be_written_is_told_before_anything_is_measured(capsys, tmp_path):
-    assert main(["step", "--json", str(tmp_path / "missing" / "rows.json")]) == 2
-    assert "there is no folder" in capsys.readouterr().err
+    for file, why in (
+        (tmp_path / "missing" / "rows.json", "there is no folder"),
+        (tmp_path, "it is a folder"),
+    ):
+        assert main(["step", "--json", str(file)]) == 2
+        assert why in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--rounds", "--threads", "--seconds"])
+@pytest.mark.parametrize("option", ["--rounds", "--threads", "--seconds", "--limit"])
 def test_numbers_must_be_positive(option, capsys):
     with pytest.raises(SystemExit):
         main([option, "0"])
     assert "0 is not positive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["-1", "nan"])
+def test_patience_is_a_number_from_zero_on(text, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--patience", text])
+    assert f"{text} is negative or no number" in capsys.readouterr().err
 
 
 def test_a_case_is_measured_from_end_to_end(capsys, tmp_path):

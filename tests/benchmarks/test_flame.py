@@ -1,4 +1,5 @@
 import dis
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -106,11 +107,32 @@ def test_the_command_says_where_time_goes_and_draws_it(tmp_path, capsys):
     assert file.read_text(encoding="utf-8").startswith("<?xml")
 
 
+def test_steps_too_short_to_be_seen_are_an_error_in_one_line(capsys, monkeypatch):
+    monkeypatch.setattr(command, "sample", lambda step, count: Counter())
+    assert command.main(["step/softmax-cifar", "--steps", "1", "--patience", "0"]) == 2
+    assert capsys.readouterr().err.endswith("ask for more --steps\n")
+
+
 def test_a_case_without_layers_is_an_error_in_one_line(capsys):
     assert command.main(["lstm/128"]) == 2
     assert capsys.readouterr().err.startswith("benchmarks.flame: 'lstm/128' is no training step")
 
 
-def test_numbers_must_be_positive(capsys):
-    assert command.main(["--shards", "0"]) == 2
-    assert "--shards and --steps must be positive" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--shards", "--steps"])
+def test_numbers_must_be_positive(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([option, "0"])
+    assert f"argument {option}: 0 is not positive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["picture.gif", "missing/picture.svg", "folder.svg"])
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_measured(
+    name, tmp_path, capsys, monkeypatch
+):
+    pytest.importorskip("matplotlib", reason="figures need it")
+    monkeypatch.delattr(command, "TrainingStep")
+    (tmp_path / "folder.svg").mkdir()
+    assert command.main(["--figure", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("benchmarks.flame: ")
+    assert err.count("\n") == 1

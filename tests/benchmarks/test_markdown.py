@@ -80,7 +80,17 @@ def test_families_have_their_mean_below(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("lstm: 2.50 against torch (geometric mean of 2)\n")
 
 
-@pytest.mark.parametrize("text", [None, "no json", "{}", '[{"case": "a"}]', "[1]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "no json",
+        "{}",
+        '[{"case": "a"}]',
+        "[1]",
+        json.dumps([{"case": "a", "peer": "torch", "accelerated": True}]),
+    ],
+)
 def test_a_file_without_rows_is_an_error_in_one_line(text, tmp_path, capsys):
     file = tmp_path / "rows.json"
     if text is not None:

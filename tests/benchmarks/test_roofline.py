@@ -98,6 +98,21 @@ def test_a_case_without_layers_is_an_error_in_one_line(capsys):
     assert capsys.readouterr().err.startswith("benchmarks.roofline: 'lstm/128' is no training step")
 
 
-def test_numbers_must_be_positive(capsys):
-    assert command.main(["--threads", "0"]) == 2
-    assert "--threads and --steps must be positive" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--threads", "--steps"])
+def test_numbers_must_be_positive(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.main([option, "0"])
+    assert f"argument {option}: 0 is not positive" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["picture.gif", "missing/picture.svg", "folder.svg"])
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_measured(
+    name, tmp_path, capsys, monkeypatch
+):
+    pytest.importorskip("matplotlib", reason="figures need it")
+    monkeypatch.delattr(command, "TrainingStep")
+    (tmp_path / "folder.svg").mkdir()
+    assert command.main(["--figure", str(tmp_path / name)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("benchmarks.roofline: ")
+    assert err.count("\n") == 1

@@ -23,3 +23,10 @@ def test_the_command_prints_a_line_for_each(monkeypatch, capsys):
     assert tried.main(["--rounds", "1", "--seconds", "0.001", "--patience", "0"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == [f"| {trial.tried}" for trial in TRIALS[:2]]
+
+
+@pytest.mark.parametrize("option", ["--rounds", "--seconds"])
+def test_numbers_must_be_positive(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        tried.main([option, "0"])
+    assert "0 is not positive" in capsys.readouterr().err

@@ -273,6 +273,11 @@ def test_a_beam_below_one_is_an_input_error():
         beam_search(memoryless([0.5, 0.5]), rows(), START, END, beam=0)
 
 
+def test_a_length_power_that_is_no_number_is_an_input_error():
+    with pytest.raises(InputError, match="length_power is nan"):
+        beam_search(memoryless([0.5, 0.5]), rows(), START, END, length_power=float("nan"))
+
+
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_temperature_that_is_no_positive_number_is_an_input_error(temperature):
     with pytest.raises(InputError, match="temperature is"):

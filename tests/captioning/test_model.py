@@ -6,7 +6,7 @@ from minicap.captioning.decoding import beam_search, greedy
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
 from minicap.captioning.vocabulary import Vocabulary
-from minicap.errors import InputError
+from minicap.errors import InputError, ShapeError
 from minicap.gradcheck import check_model
 from minicap.layers.softmax import log_softmax_forward
 from minicap.optim import make_rule
@@ -203,3 +203,17 @@ def test_an_unknown_cell_and_a_size_of_zero_are_input_errors():
 def test_a_dropout_out_of_range_is_an_input_error():
     with pytest.raises(InputError, match="dropout"):
         CaptionModelConfig(dropout=1.5)
+
+
+@pytest.mark.parametrize("size", [1, FEATURES + 1])
+def test_features_of_another_size_are_refused_and_not_broadcast(size):
+    model, batch = make_model(), make_batch()
+    features = batch["features"][:, :1].repeat(size, axis=1)
+    for use in (model.start, model.standardize, lambda f: model.loss(batch | {"features": f}, rng=STREAM)):
+        with pytest.raises(ShapeError, match=rf"features is \(5, {size}\) but must be \(N, 6\)"):
+            use(features)
+
+
+def test_a_shape_in_place_of_a_batch_is_refused():
+    with pytest.raises(InputError, match="x must be a batch"):
+        make_model().summary((5, FEATURES))

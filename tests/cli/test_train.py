@@ -156,6 +156,7 @@ def test_other_mistakes_in_flags_are_named(tiny_data, tmp_path, refused):
     assert "cannot read" in refused("train", tiny_data, "--run", run, "--config", tmp_path / "no.toml")
     assert "unknown optimizer 'adan'" in refused("train", tiny_data, "--run", run, "--optimizer", "adan")
     assert "unknown schedule 'up'" in refused("train", tiny_data, "--run", run, "--schedule", "up")
+    assert not run.exists()
 
 
 def test_a_run_folder_that_cannot_be_made_is_named(tiny_data, tmp_path, refused):

@@ -25,23 +25,12 @@
 
 #define __global__
 #define __device__
-#define __host__
-#define __forceinline__ inline
-#define __launch_bounds__(...)
 #define __shared__ static thread_local
-#define __align__(bytes)
-#define __restrict__
 
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
-struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(16) double2 { double x, y; };
-inline float2 make_float2(float x, float y) { return {x, y}; }
-inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-inline double2 make_double2(double x, double y) { return {x, y}; }
 
 inline thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
-inline const int warpSize = 32;
 
 namespace on_cpu {
 
@@ -322,7 +311,6 @@ inline int lane() { return thread_number() & 31; }
 #define DYNAMIC_SHARED(type, name) type* name = (type*)on_cpu::dynamic_shared
 
 inline void __syncthreads() { on_cpu::wait(on_cpu::AT_BLOCK); }
-inline void __syncwarp(unsigned = ~0u) { on_cpu::wait(on_cpu::AT_WARP); }
 inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
 
 template <class T> T __shfl_sync(unsigned, T value, int lane) { return on_cpu::shuffle(value, lane); }
@@ -333,7 +321,6 @@ template <class T> T __shfl_down_sync(unsigned, T value, int by) {
   int lane = on_cpu::lane();
   return on_cpu::shuffle(value, lane + by < 32 ? lane + by : lane);
 }
-template <class T> T __ldg(const T* address) { return *address; }
 template <class T> T __ldcg(const T* address) { return *address; }
 
 // A thread that polls for another block lets that run; it waits in vain without a cooperative launch, or when a block
@@ -351,8 +338,6 @@ inline unsigned atomicAdd(unsigned* address, unsigned value) {
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
   return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
-inline float rsqrt(float x) { return 1 / sqrtf(x); }
-inline double rsqrt(double x) { return 1 / sqrt(x); }
 using std::max;
 using std::min;
 

@@ -38,6 +38,16 @@ def test_a_name_that_is_taken_is_refused(name):
         Sequential(Affine(2, 3), **{name: ReLU()})
 
 
+@pytest.mark.parametrize(
+    "wrong", [[ReLU(), ReLU()], ReLU, np.tanh, None], ids=["list", "class", "function", "none"]
+)
+def test_what_is_no_module_is_refused_and_not_left_out(wrong):
+    with pytest.raises(InputError, match="is not a module"):
+        Sequential(Affine(2, 3), wrong)
+    with pytest.raises(InputError, match="is not a module"):
+        Sequential(Affine(2, 3), last=wrong)
+
+
 def test_an_empty_stack_is_the_identity(rng):
     x = rng.normal(size=(2, 3))
     out, cache = Sequential().forward(x)

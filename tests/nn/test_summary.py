@@ -63,6 +63,19 @@ def test_a_shape_without_samples_is_refused(shape):
         small_net().summary(shape)
 
 
+@pytest.mark.parametrize("shape", [64, None, "64", (2.0, 3, 8, 8), (2, -3, 8, 8), np.zeros((2, 3, 8, 8))])
+def test_what_is_no_shape_is_refused(shape):
+    with pytest.raises(InputError, match="must be a tuple of sizes"):
+        small_net().summary(shape)
+
+
+@pytest.mark.parametrize("batch", [{}, {"features": np.zeros((0, 6), "f"), "words": np.zeros((0, 7), int)}])
+def test_a_batch_without_samples_is_refused(batch):
+    model = CaptionModel(CaptionModelConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
+    with pytest.raises(InputError, match="the batch is empty"):
+        model.summary(batch)
+
+
 def test_composites_are_opened_down_to_the_bricks():
     rows = SqueezeNet().initialize().summary((1, 3, 67, 67))
     names = [row.name for row in rows]

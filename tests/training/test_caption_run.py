@@ -123,3 +123,9 @@ def test_the_guide_has_every_setting_with_its_default_and_meaning():
     guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` ", line)]
     assert listed == rows, "docs/training.md should have these lines:\n" + "\n".join(rows)
+
+
+def test_a_vocabulary_without_words_is_refused(tmp_path, split):
+    config = replace(CONFIG, data=CaptionDataConfig(min_count=1000))
+    with pytest.raises(InputError, match="min_count is 1000 but no word"):
+        make_trainer(config, RunFolder(tmp_path / "run"), split)

@@ -27,6 +27,8 @@ def test_the_settings_come_back_from_toml():
         ({"checkpoint_every": -1}, "checkpoint_every"),
         ({"shards": -1}, "shards"),
         ({"seed": -1}, "seed"),
+        ({"optimizer": "adan"}, "unknown optimizer 'adan'"),
+        ({"schedule": "up"}, "unknown schedule 'up'"),
     ],
 )
 def test_values_out_of_range_are_refused(setting, message):

@@ -194,9 +194,8 @@ class _Grid:
         """
         x_rows, other_rows = self.matrix(x), None if other is None else self.matrix(other)
         centres = None if centre is None else self.row(centre)
-        found = np.zeros(
-            (len(self.pieces), 2, self.channels)
-        )  # added up in one order for any number of threads
+        # Of every piece by itself, to be added up in one order for any number of threads.
+        found = np.zeros((len(self.pieces), 2, self.channels))
 
         def work(index: int, piece: Piece, scratch: Scratch) -> None:
             centred = x_rows[piece.at]

@@ -130,11 +130,10 @@ def avg_pool_forward(
     out = empty_in_order((N, C, OH, OW), order, x.dtype)
 
     def fill(block: Block) -> None:
-        pixels = _read(x, block, window, 0)
-        columns = empty_in_order((*pixels.shape[:3], OW), order, x.dtype)
-        _total(_taps(pixels, COLUMNS, window, OW), columns)
-        mean = out[block.windows]
-        _total(_taps(columns, ROWS, window, mean.shape[2]), mean)
+        pixels, mean = _read(x, block, window, 0), out[block.windows]
+        columns = empty_in_order((*mean.shape[:3], pixels.shape[3]), order, x.dtype)
+        _total(_taps(pixels, ROWS, window, mean.shape[2]), columns)
+        _total(_taps(columns, COLUMNS, window, OW), mean)
         mean /= counts[block.windows[2]]
 
     _each_block(fill, x, window)
@@ -142,7 +141,7 @@ def avg_pool_forward(
 
 
 def avg_pool_backward(dout: Array, cache: AvgPoolCache) -> Array:
-    """The same share for every row of a window, and in a row for every column."""
+    """The same share for every column of a window, and in a column for every row."""
     counts, shape, order, window = cache
     check_dout(avg_pool_backward, (*shape[:2], *window.out), dout=dout)
 
@@ -183,7 +182,7 @@ def global_avg_pool_backward(dout: Array, cache: GlobalAvgPoolCache) -> Array:
 
 
 def _each_block(fill: Callable[[Block], None], x: Array, window: Window) -> None:
-    """fill(block) for every block.  Rows that two of them see, both write, and the same."""
+    """fill(block) for every block, on all cores; each fills the windows of its own."""
     blocks = list(_blocks(x.shape, axis_order(x), x.itemsize, window))
 
     def some(part: slice) -> None:
@@ -296,7 +295,7 @@ def _hand_back(
 ) -> Array:
     """dx (N, C, H, W) of a pooling, in x's memory order.
 
-    hand_out gets gradients of rows (or columns) of windows, and has to fill the taps of those windows: assign
+    hand_out gets gradients of windows (or of their columns), and has to fill their taps: assign
     what lies in the first stride's width, then add the rest, which overlaps it.
     """
     (N, C, _, _), (OH, OW) = shape, window.out

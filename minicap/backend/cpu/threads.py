@@ -81,8 +81,13 @@ def _set_blas_threads(count: int) -> None:
 
 
 @cache
+def blas() -> ThreadpoolController:
+    """The libraries of NumPy's BLAS, found once: that takes longer than most layers."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 def _libraries() -> list[Any]:
-    return ThreadpoolController().select(user_api="blas").lib_controllers
+    return blas().lib_controllers
 
 
 @cache

@@ -10,7 +10,8 @@ once, which algorithm a convolution of some shape uses.  `choose` answers such a
 
 Different answers give results that differ by rounding.  But an answer is kept before it is used, and the
 first one kept counts for every process, so runs with one cache folder repeat bit for bit, as they do with
-MINICAP_AUTOTUNE=0.  Questions never name the batch size, so a batch in shards is computed as one in a piece.
+MINICAP_AUTOTUNE=0.  Of all questions only an affine layer's, for the gradient of its input, names how many
+samples there are.
 
 One thread measures at a time, with one BLAS thread, as inside a shard; a second shard that comes to the same
 question meanwhile waits for the answer instead of disturbing the measurement.
@@ -29,9 +30,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from minicap.backend.cpu.allocator import keep_freed_memory
+from minicap.backend.cpu.threads import blas
 from minicap.backend.folders import default_cache_folder
 from minicap.errors import MinicapError
 
@@ -81,7 +82,7 @@ def _measure(default: str, candidates: dict[str, Candidate]) -> str:
     """Run the candidates in turn; the shortest time of each counts, since noise only ever adds."""
     keep_freed_memory()  # else malloc gives every temporary back, and the page faults drown the difference
     best = dict.fromkeys(candidates, float("inf"))
-    with _blas().limit(limits=1, user_api="blas"):
+    with blas().limit(limits=1):
         for candidate in candidates.values():
             candidate()
         started = time.perf_counter()
@@ -138,15 +139,8 @@ def _file() -> Path:
 @cache
 def _machine() -> str:
     """Changes when the processor, NumPy or its BLAS does."""
-    blas = [
-        (lib.get("internal_api"), lib.get("version"), lib.get("architecture"))
-        for lib in _blas().info()
-        if lib.get("user_api") == "blas"
+    libraries = [
+        tuple(lib.get(key) for key in ("internal_api", "version", "architecture")) for lib in blas().info()
     ]
-    parts = (platform.machine(), platform.processor(), os.cpu_count(), np.__version__, sorted(map(str, blas)))
-    return hashlib.sha256(repr(parts).encode("utf-8")).hexdigest()[:12]
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
+    parts = (platform.machine(), platform.processor(), os.cpu_count(), np.__version__)
+    return hashlib.sha256(repr((*parts, sorted(map(str, libraries)))).encode("utf-8")).hexdigest()[:12]

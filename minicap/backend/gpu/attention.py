@@ -3,12 +3,11 @@
 from math import sqrt
 from typing import NamedTuple
 
-import numpy as np
-
-from minicap.backend.arrays import Array, backend_of, find_backend
+from minicap.backend.arrays import Array, backend_of
 from minicap.backend.checks import check_dout
 from minicap.backend.dispatch import Override
-from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
+from minicap.backend.gpu.masks import as_mask, mask_fits
 
 _attention_weights = Kernel("attention.cu", "attention_weights")
 _attention_weights_gradient = Kernel("attention.cu", "attention_weights_gradient")
@@ -35,7 +34,7 @@ def additive_attention_forward(
     h = xp.ascontiguousarray(h)
     hidden = h.reshape(N * S, H) @ W1
     weights, context = xp.empty((N, S), dtype=h.dtype), xp.empty((N, H), dtype=h.dtype)
-    arrays = dict(h=h, query=d @ W2, b=b, v=v, mask=_as_mask(mask, h), hidden=hidden)
+    arrays = dict(h=h, query=d @ W2, b=b, v=v, mask=as_mask(mask, h), hidden=hidden)
     _additive_attention_forward.blocks(N, **arrays, weights=weights, context=context, N=N, S=S, H=H, A=A)
     cache = AdditiveAttentionKernelCache(h, d, W1, W2, v, hidden.reshape(N, S, A), weights)
     return context, weights, cache
@@ -80,7 +79,7 @@ def dot_product_attention_forward(
     scale = 1 / sqrt(D) if scaled else 1.0
     weights = q @ k.swapaxes(1, 2)
     queries = T if mask is not None and mask.ndim == 2 else 1
-    arrays = dict(weights=weights, mask=_as_mask(mask, q))
+    arrays = dict(weights=weights, mask=as_mask(mask, q))
     _attention_weights.blocks(N * T, **arrays, scale=scale, rows=N * T, queries=queries, S=S)
     return weights @ v, weights, DotProductAttentionKernelCache(q, k, v, weights, scale)
 
@@ -101,17 +100,6 @@ def dot_product_attention_backward(
     return dscores @ k, dscores.swapaxes(1, 2) @ q, weights.swapaxes(1, 2) @ dcontext
 
 
-def _as_mask(mask: Array | None, like: Array) -> Array | None:
-    return None if mask is None else backend_of(mask=mask).xp.ascontiguousarray(mask, dtype=like.dtype)
-
-
-def _mask_fits(mask: Array | None, like: Array, *shapes: tuple[int, ...]) -> bool:
-    if mask is None:
-        return True
-    known = find_backend(mask) is find_backend(like) and mask.dtype in (np.bool_, np.float32, np.float64)
-    return known and mask.shape in shapes
-
-
 def _supports_additive(
     h: Array, d: Array, W1: Array, W2: Array, b: Array, v: Array, mask: Array | None = None
 ) -> bool:
@@ -119,8 +107,8 @@ def _supports_additive(
         return False
     (N, S, H), A = h.shape, len(v)
     fits = len(d) == N and W1.shape == (H, A) and W2.shape == (d.shape[1], A) and b.shape == (A,)
-    in_one_piece = b.flags.c_contiguous and v.flags.c_contiguous and N * S * A < 2**31
-    return fits and in_one_piece and _mask_fits(mask, h, (N, S))
+    in_one_piece = b.flags.c_contiguous and v.flags.c_contiguous and N * S * A <= MOST_ENTRIES
+    return fits and in_one_piece and mask_fits(mask, h, (N, S))
 
 
 def _supports_dot_product(
@@ -129,8 +117,8 @@ def _supports_dot_product(
     if not readable(q, k, v) or not q.ndim == k.ndim == v.ndim == 3:
         return False
     (N, T, D), S = q.shape, k.shape[1]
-    fits = k.shape == (N, S, D) and v.shape[:2] == (N, S) and N * T * S < 2**31
-    return fits and _mask_fits(mask, q, (N, S), (N, T, S))
+    fits = k.shape == (N, S, D) and v.shape[:2] == (N, S) and N * T * S <= MOST_ENTRIES
+    return fits and mask_fits(mask, q, (N, S), (N, T, S))
 
 
 OVERRIDES = (

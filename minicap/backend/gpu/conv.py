@@ -46,36 +46,10 @@ def conv_forward(
     pad: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    *,
+    relu: bool = False,
 ) -> tuple[Array, ConvKernelCache]:
-    """conv_forward of minicap.layers.conv."""
-    out, cache = _forward(x, w, b, stride, pad, dilation, groups, relu=False)
-    return out, ConvKernelCache(*cache)
-
-
-def conv_relu_forward(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    stride: IntOrPair = 1,
-    pad: Padding = 0,
-    dilation: IntOrPair = 1,
-    groups: int = 1,
-) -> tuple[Array, ConvReluKernelCache]:
-    """conv_relu_forward of minicap.layers.sandwiches."""
-    out, cache = _forward(x, w, b, stride, pad, dilation, groups, relu=True)
-    return out, ConvReluKernelCache(*cache)
-
-
-def _forward(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    stride: IntOrPair,
-    pad: Padding,
-    dilation: IntOrPair,
-    groups: int,
-    relu: bool,
-) -> tuple[Array, tuple[Any, ...]]:
+    """conv_forward of minicap.layers.conv.  relu: with ReLU behind it."""
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, filters = planes(x), w.reshape(groups, len(w) // groups, -1)
     pieces = _pieces(given, window)
@@ -91,7 +65,14 @@ def _forward(
     if b is not None or relu:
         size = out.memory.size
         _add_bias.threads(size, b=b, out=out.memory, relu=int(relu), F=len(w), M=size // len(w))
-    return out.images, (given, w, b is not None, window, groups, kept, out if relu else None)
+    cache = ConvKernelCache(given, w, b is not None, window, groups, kept, out if relu else None)
+    return out.images, cache
+
+
+def conv_relu_forward(x: Array, *arguments: Any, **options: Any) -> tuple[Array, ConvReluKernelCache]:
+    """conv_relu_forward of minicap.layers.sandwiches."""
+    out, cache = conv_forward(x, *arguments, **options, relu=True)
+    return out, ConvReluKernelCache(*cache)
 
 
 def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = True) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from minicap.backend.arrays import Array, backend_of, find_backend
 from minicap.backend.dispatch import Override
 from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.masks import as_mask, mask_fits
 
 _softmax_loss = Kernel("losses.cu", "softmax_loss")
 
@@ -24,8 +25,7 @@ def temporal_softmax_loss(
     x: Array, y: Array, mask: Array | None = None, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> tuple[Array, Array]:
     """temporal_softmax_loss of minicap.layers.sequence_losses."""
-    if mask is not None:
-        mask = mask.astype(x.dtype, copy=False)
+    mask = as_mask(mask, x)
     return _words_loss(x, y, mask, mask, reduction, label_smoothing)
 
 
@@ -35,7 +35,7 @@ def policy_gradient_loss(
     """policy_gradient_loss of minicap.layers.sequence_losses."""
     xp = backend_of(x=x).xp
     weight = advantage.reshape(len(x), -1).astype(x.dtype, copy=False)
-    mask = xp.ones(x.shape[:2], dtype=x.dtype) if mask is None else mask.astype(x.dtype, copy=False)
+    mask = xp.ones(x.shape[:2], dtype=x.dtype) if mask is None else as_mask(mask, x)
     return _words_loss(x, y, weight * mask, mask, reduction)
 
 
@@ -84,11 +84,8 @@ def _supports_policy(
 
 
 def _supports_words(x: Array, y: Array, mask: Array | None, reduction: str) -> bool:
-    if mask is not None:
-        owned = find_backend(mask) is find_backend(x)
-        if not (owned and mask.shape == x.shape[:2] and mask.dtype in (np.bool_, np.float32, np.float64)):
-            return False
-    return reduction in ("mean", "words", "sum", "none") and x.ndim == 3 and _one_class_a_row(x, y)
+    known = reduction in ("mean", "words", "sum", "none")
+    return known and x.ndim == 3 and mask_fits(mask, x, x.shape[:2]) and _one_class_a_row(x, y)
 
 
 def _one_class_a_row(x: Array, y: Array) -> bool:

@@ -31,35 +31,24 @@ def max_pool_forward(
     stride: IntOrPair | None = None,
     pad: IntOrPair = 0,
     ceil_mode: bool = False,
+    *,
+    relu: bool = False,
 ) -> tuple[Array, MaxPoolKernelCache]:
-    """max_pool_forward of minicap.layers.pooling."""
-    out, cache = _max_pool_of(x, size, stride, pad, ceil_mode, relu=False)
-    return out, MaxPoolKernelCache(*cache)
-
-
-def relu_max_pool_forward(
-    x: Array,
-    size: IntOrPair = 2,
-    stride: IntOrPair | None = None,
-    pad: IntOrPair = 0,
-    ceil_mode: bool = False,
-) -> tuple[Array, ReluMaxPoolKernelCache]:
-    """relu_max_pool_forward of minicap.layers.sandwiches."""
-    out, cache = _max_pool_of(x, size, stride, pad, ceil_mode, relu=True)
-    return out, ReluMaxPoolKernelCache(*cache)
-
-
-def _max_pool_of(
-    x: Array, size: IntOrPair, stride: IntOrPair | None, pad: IntOrPair, ceil_mode: bool, relu: bool
-) -> tuple[Array, tuple[Any, ...]]:
+    """max_pool_forward of minicap.layers.pooling.  relu: of the rectified x."""
     window = pooling_window(max_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     given, xp = planes(x), backend_of(x=x).xp
     pooled = (*given.memory.shape[:2], *window.out)
     out, winner = xp.empty(pooled, dtype=x.dtype), xp.empty(pooled, dtype="int32")
     arrays, sizes = dict(x=given.memory, out=out, winner=winner), _sizes(given.memory, window)
     _max_pool.threads(out.size, **arrays, relu=int(relu), **sizes)
-    cache = Planes(winner, given.channels_first), x.shape, window
+    cache = MaxPoolKernelCache(Planes(winner, given.channels_first), x.shape, window)
     return Planes(out, given.channels_first).images, cache
+
+
+def relu_max_pool_forward(x: Array, *arguments: Any, **options: Any) -> tuple[Array, ReluMaxPoolKernelCache]:
+    """relu_max_pool_forward of minicap.layers.sandwiches."""
+    out, cache = max_pool_forward(x, *arguments, **options, relu=True)
+    return out, ReluMaxPoolKernelCache(*cache)
 
 
 def max_pool_backward(dout: Array, cache: MaxPoolKernelCache) -> Array:

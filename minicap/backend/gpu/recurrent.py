@@ -5,12 +5,11 @@ Every array over time is (N, T, ...) and contiguous, so no product outside the l
 
 from typing import NamedTuple
 
-import numpy as np
-
-from minicap.backend.arrays import Array, backend_of, find_backend
+from minicap.backend.arrays import Array, backend_of
 from minicap.backend.checks import check_dout
 from minicap.backend.dispatch import Override
-from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
+from minicap.backend.gpu.masks import as_mask, mask_fits
 from minicap.backend.gpu.sequences import launch, new_barriers, plan
 
 _lstm_step = Kernel("recurrent.cu", "lstm_step")
@@ -48,7 +47,7 @@ def lstm_forward(
     if at_once is None:
         out, _, cache = _lstm_by_steps(x, h0, Wx, Wh, b, c0, mask)
         return out, cache
-    mask = _as_mask(mask, x)
+    mask = as_mask(mask, x)
     x, gates, barriers = xp.ascontiguousarray(x), _product(x, Wx), new_barriers(x)
     prev_h, prev_c, out = (_over_time(x, Wh) for _ in range(3))
     states = dict(h0=xp.ascontiguousarray(h0), c0=None if c0 is None else xp.ascontiguousarray(c0))
@@ -62,7 +61,7 @@ def _lstm_by_steps(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None, mask: Array | None
 ) -> tuple[Array, Array, LstmKernelCache]:
     """States of all steps (N, T, H), the last cell (N, H), and the cache."""
-    xp, mask = backend_of(x=x).xp, _as_mask(mask, x)
+    xp, mask = backend_of(x=x).xp, as_mask(mask, x)
     x, sizes = xp.ascontiguousarray(x), _sizes(x, Wh)
     gates = _product(x, Wx)
     h = h0.copy()
@@ -149,7 +148,7 @@ def gru_forward(
     mask: Array | None = None,
 ) -> tuple[Array, GruKernelCache]:
     """gru_forward of minicap.layers.gru with the reset after the product."""
-    xp, sizes, mask = backend_of(x=x).xp, _sizes(x, Wh), _as_mask(mask, x)
+    xp, sizes, mask = backend_of(x=x).xp, _sizes(x, Wh), as_mask(mask, x)
     x, gates = xp.ascontiguousarray(x), _product(x, Wx)
     hn, prev_h, out = (_over_time(x, Wh) for _ in range(3))
     arrays = dict(b=b, bh=bh, mask=mask, gates=gates, hn=hn, prev_h=prev_h, out=out)
@@ -225,7 +224,7 @@ def rnn_forward(
 ) -> tuple[Array, RnnKernelCache]:
     """rnn_forward of minicap.layers.rnn."""
     xp, sizes, relu = backend_of(x=x).xp, _sizes(x, Wh), activation == "relu"
-    mask = _as_mask(mask, x)
+    mask = as_mask(mask, x)
     x, out, prev_h = xp.ascontiguousarray(x), _product(x, Wx), _over_time(x, Wh)
     arrays = dict(b=b, mask=mask, prev_h=prev_h, out=out)
     at_once = plan(_rnn_sequence, x, sizes, gates=1, states=1)
@@ -293,10 +292,6 @@ def _over_time(x: Array, Wh: Array) -> Array:
     return backend_of(x=x).xp.empty((*x.shape[:2], len(Wh)), dtype=x.dtype)
 
 
-def _as_mask(mask: Array | None, like: Array) -> Array | None:
-    return None if mask is None else backend_of(mask=mask).xp.ascontiguousarray(mask, dtype=like.dtype)
-
-
 def _flat(x: Array) -> Array:
     return x.reshape(-1, x.shape[2])
 
@@ -320,28 +315,14 @@ def _fits(
     (N, T, D), H = x.shape, len(Wh)
     states_fit = all(state is None or state.shape == (N, H) for state in (h0, c0))
     weights_fit = Wx.shape == (D, gates * H) and Wh.shape == (H, gates * H)
-    small_enough = N * T * gates * H < 2**31
-    contiguous = all(array.flags.c_contiguous for array in biases)
-    return (
-        states_fit
-        and weights_fit
-        and all(b.shape == (gates * H,) for b in biases)
-        and small_enough
-        and contiguous
-    )
-
-
-def _mask_fits(mask: Array | None, x: Array) -> bool:
-    if mask is None:
-        return True
-    known = find_backend(mask) is find_backend(x) and mask.dtype in (np.bool_, np.float32, np.float64)
-    return known and mask.shape == x.shape[:2]
+    biases_fit = all(b.shape == (gates * H,) and b.flags.c_contiguous for b in biases)
+    return states_fit and weights_fit and biases_fit and N * T * gates * H <= MOST_ENTRIES
 
 
 def _supports_lstm(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: Array | None = None
 ) -> bool:
-    return _mask_fits(mask, x) and _fits(4, x, h0, Wx, Wh, (b,), c0)
+    return _fits(4, x, h0, Wx, Wh, (b,), c0) and mask_fits(mask, x, x.shape[:2])
 
 
 def _supports_gru(
@@ -354,13 +335,14 @@ def _supports_gru(
     reset_after: bool = True,
     mask: Array | None = None,
 ) -> bool:
-    return _mask_fits(mask, x) and reset_after and _fits(3, x, h0, Wx, Wh, (b, bh))
+    return reset_after and _fits(3, x, h0, Wx, Wh, (b, bh)) and mask_fits(mask, x, x.shape[:2])
 
 
 def _supports_rnn(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, activation: str = "tanh", mask: Array | None = None
 ) -> bool:
-    return _mask_fits(mask, x) and activation in ("tanh", "relu") and _fits(1, x, h0, Wx, Wh, (b,))
+    known = activation in ("tanh", "relu")
+    return known and _fits(1, x, h0, Wx, Wh, (b,)) and mask_fits(mask, x, x.shape[:2])
 
 
 def _supports_lstm_step(x: Array, prev_h: Array, prev_c: Array, Wx: Array, Wh: Array, b: Array) -> bool:

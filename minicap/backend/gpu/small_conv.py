@@ -47,35 +47,10 @@ def conv_forward(
     pad: Padding = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    *,
+    relu: bool = False,
 ) -> tuple[Array, SmallConvCache]:
-    """conv_forward of minicap.layers.conv, for one group."""
-    out, cache = _forward(x, w, b, stride, pad, dilation, relu=False)
-    return out, SmallConvCache(*cache)
-
-
-def conv_relu_forward(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    stride: IntOrPair = 1,
-    pad: Padding = 0,
-    dilation: IntOrPair = 1,
-    groups: int = 1,
-) -> tuple[Array, SmallConvReluCache]:
-    """conv_relu_forward of minicap.layers.sandwiches, for one group."""
-    out, cache = _forward(x, w, b, stride, pad, dilation, relu=True)
-    return out, SmallConvReluCache(*cache)
-
-
-def _forward(
-    x: Array,
-    w: Array,
-    b: Array | None,
-    stride: IntOrPair,
-    pad: Padding,
-    dilation: IntOrPair,
-    relu: bool,
-) -> tuple[Array, tuple[Any, ...]]:
+    """conv_forward of minicap.layers.conv, for one group.  relu: with ReLU behind it."""
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, places = planes(x), len(x) * prod(window.out)
     out = backend_of(x=x).xp.empty((len(x), len(w), *window.out), dtype=x.dtype)
@@ -83,7 +58,13 @@ def _forward(
     del sizes["first"]
     arrays = dict(x=given.memory, w=w, b=b, out=out)
     _conv_forward.blocks(tiles(len(w), places), **arrays, relu=int(relu), **sizes)
-    return out, (given, w, b is not None, window, out if relu else None)
+    return out, SmallConvCache(given, w, b is not None, window, out if relu else None)
+
+
+def conv_relu_forward(x: Array, *arguments: Any, **options: Any) -> tuple[Array, SmallConvReluCache]:
+    """conv_relu_forward of minicap.layers.sandwiches, for one group."""
+    out, cache = conv_forward(x, *arguments, **options, relu=True)
+    return out, SmallConvReluCache(*cache)
 
 
 def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = True) -> tuple[Any, ...]:

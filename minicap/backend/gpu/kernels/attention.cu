@@ -26,12 +26,6 @@ __device__ inline void softmax_row_gradient(real* row, const real* weights, int 
   __syncthreads();
 }
 
-// Sum over the lanes of a warp, in an order that is always the same.
-__device__ inline real sum_warp(real value) {
-  for (int distance = 16; distance; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
-  return value;
-}
-
 // weights = softmax(scale * weights), a block for each row; each mask row serves `queries` rows.
 KERNEL attention_weights(
     real* weights,     // [rows, S]

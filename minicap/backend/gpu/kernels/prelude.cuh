@@ -16,24 +16,32 @@ __device__ inline unsigned thread() { return blockIdx.x * blockDim.x + threadIdx
 
 __device__ inline real sigmoid(real x) { return real(0.5) * (tanh(real(0.5) * x) + 1); }
 
-// Sum or maximum over the block, in an order that is always the same; every thread gets it.  All threads must
-// call it, with room for 32 numbers in shared memory.
-__device__ inline real sum_block(real value, real* shared) {
+// Sum or maximum over the warp, in an order that is always the same; every thread gets it.  All threads must call it.
+__device__ inline real sum_warp(real value) {
   for (int distance = 16; distance; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
+  return value;
+}
+
+__device__ inline real max_warp(real value) {
+  for (int distance = 16; distance; distance /= 2) value = fmax(value, __shfl_xor_sync(~0u, value, distance));
+  return value;
+}
+
+// The same over the block, with room for 32 numbers in shared memory.
+__device__ inline real sum_block(real value, real* shared) {
+  value = sum_warp(value);
   if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
   __syncthreads();
-  value = threadIdx.x % 32 < blockDim.x / 32 ? shared[threadIdx.x % 32] : real(0);
-  for (int distance = 16; distance; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
+  value = sum_warp(threadIdx.x % 32 < blockDim.x / 32 ? shared[threadIdx.x % 32] : real(0));
   __syncthreads();
   return value;
 }
 
 __device__ inline real max_block(real value, real* shared) {
-  for (int distance = 16; distance; distance /= 2) value = fmax(value, __shfl_xor_sync(~0u, value, distance));
+  value = max_warp(value);
   if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
   __syncthreads();
-  value = shared[threadIdx.x % 32 % (blockDim.x / 32)];
-  for (int distance = 16; distance; distance /= 2) value = fmax(value, __shfl_xor_sync(~0u, value, distance));
+  value = max_warp(shared[threadIdx.x % 32 % (blockDim.x / 32)]);
   __syncthreads();
   return value;
 }

@@ -55,12 +55,12 @@ __device__ inline void load_tile(real* tile, const Where* lines, const Where* de
 }
 
 // Tiles have 32 rows and 256 columns where that takes fewer of them, else 64 and 128.
-__host__ __device__ inline int tiles_of(int tile_rows, int rows, int columns) {
+__device__ inline int tiles_of(int tile_rows, int rows, int columns) {
   int tile_columns = TILE_ENTRIES / tile_rows;
   return ((rows + tile_rows - 1) / tile_rows) * ((columns + tile_columns - 1) / tile_columns);
 }
 
-__host__ __device__ inline int tiles(int rows, int columns) {
+__device__ inline int tiles(int rows, int columns) {
   return min(tiles_of(32, rows, columns), tiles_of(64, rows, columns));
 }
 
