@@ -17,9 +17,9 @@ from benchmarks.peers import PEERS, Peer, choose_peers
 from benchmarks.places import CPU, GPU, Place
 from benchmarks.quiet import QuietFilter, this_processor
 from benchmarks.report import line, means, table
-from minicap.data.progress import Progress
 from minicap.errors import InputError, MinicapError
 from minicap.formats import atomic_write_text
+from minicap.progress import Progress
 
 _STDOUT = "-"
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from benchmarks.memory import forget_peak, peak_memory
-from minicap.backend import to_host
+from minicap.arrays import to_host
 
 Run = Callable[[], object]
 

@@ -8,7 +8,7 @@ from benchmarks.case import Task
 from benchmarks.devices import CupyDevice, Device, TorchDevice
 from benchmarks.peers import MINICAP, Peer, as_asked, is_minicap
 from benchmarks.torch_mode import TorchMode
-from minicap.backend import get_backend, use_backend
+from minicap.arrays import get_backend, use_backend
 
 TF32 = f"{MINICAP}-tf32"
 TORCH_DEVICE = "cuda"

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.case import Task
 from benchmarks.torch_mode import TorchMode
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.errors import InputError
 
 MINICAP = "minicap"

@@ -9,7 +9,7 @@ from benchmarks.case import Case
 from benchmarks.cases import all_cases
 from benchmarks.cases.networks import Network
 from benchmarks.cases.steps import LEARNING_RATE, MOMENTUM
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
 from minicap.nn import Classifier, Module
 from minicap.optim.rules import Nesterov

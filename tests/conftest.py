@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from strict_cupy import strict_cupy_backend
 
-from minicap.backend import Backend, BackendMissing, arrays, get_backend, register_backend, use_backend
+from minicap.arrays import Backend, BackendMissing, backends, get_backend, register_backend, use_backend
 
 # Tests repeat, and leave nothing in the cache folder of whoever runs them.
 os.environ.setdefault("MINICAP_AUTOTUNE", "0")
@@ -39,7 +39,7 @@ def shared_data() -> Path:
 def own_backends(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is forgotten after it."""
     for table in ("_by_name", "_by_type", "_loaders"):
-        monkeypatch.setattr(arrays, table, dict(getattr(arrays, table)))
+        monkeypatch.setattr(backends, table, dict(getattr(backends, table)))
 
 
 @pytest.fixture

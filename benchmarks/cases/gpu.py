@@ -13,7 +13,7 @@ from benchmarks.cases.recurrent import RecurrentLayer
 from benchmarks.cases.steps import normal
 from benchmarks.floor import FLOAT, Cost, convolution, product, update
 from benchmarks.torch_mode import TorchMode
-from minicap.backend import backend_of, to_device
+from minicap.arrays import backend_of, to_device
 from minicap.layers import (
     dropout_backward,
     dropout_forward,

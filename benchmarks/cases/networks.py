@@ -22,7 +22,7 @@ from benchmarks.cases.steps import (
 )
 from benchmarks.peers import TORCH
 from benchmarks.torch_mode import TorchMode, copy_parameters, in_minicap_layout
-from minicap.backend import to_device
+from minicap.arrays import to_device
 from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
 
 # CONV(filters, window), POOL(factor), FC(units), DROPOUT(rate).

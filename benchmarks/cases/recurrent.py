@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.case import Case, Task
 from benchmarks.cases.steps import normal, on_shards, parts_of
 from benchmarks.torch_mode import TorchMode
-from minicap.backend import to_device
+from minicap.arrays import to_device
 from minicap.layers import temporal_affine_softmax_loss
 from minicap.nn import RECURRENT
 from minicap.training.shards import worthwhile_shards

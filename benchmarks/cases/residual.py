@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.cases.networks import Network, classifier_case
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.nn import (
     Affine,
     BatchNorm2d,

@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.case import Task
 from benchmarks.torch_mode import TorchMode
-from minicap.backend import to_device
-from minicap.backend.random import RandomStream
+from minicap.arrays import to_device
+from minicap.arrays.random import RandomStream
 from minicap.nn import Dropout
 from minicap.optim.rules import Nesterov
 from minicap.training.shards import Batch, cut, sharded_loss, worthwhile_shards

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 
 Tokens = Sequence[str]
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, to_device, to_host
-from minicap.backend.memory import explain_out_of_memory
-from minicap.captioning.decoding import Hypothesis, State, beam_search, greedy, sample
-from minicap.captioning.encoders import Encoder, make_encoder
+from minicap.arrays import Array, to_device, to_host
+from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
-from minicap.captioning.vocabulary import Vocabulary
 from minicap.data.images import Preprocess, load_image
+from minicap.decoding import Hypothesis, State, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, from_mapping, load_checkpoint, save_checkpoint
+from minicap.models.encoders import Encoder, make_encoder
+from minicap.vocabulary import Vocabulary
 
 KIND = "captioner"
 _SHIPPED = "weights/captioner.safetensors"

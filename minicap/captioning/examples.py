@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array
-from minicap.captioning.vocabulary import Vocabulary
+from minicap.arrays import Array
 from minicap.errors import ShapeError
+from minicap.vocabulary import Vocabulary
 
 
 class CaptionExamples:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minicap.backend import Array, backend_of, to_device, to_host
-from minicap.backend.random import RandomStream
-from minicap.captioning.decoding import State
+from minicap.arrays import Array, backend_of, to_device, to_host
+from minicap.arrays.random import RandomStream
+from minicap.decoding import State
 from minicap.errors import InputError, ShapeError
 from minicap.layers import (
     concat_backward,

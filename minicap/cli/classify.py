@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minicap.backend import to_device, to_host
+from minicap.arrays import to_device, to_host
 from minicap.data.images import load_image
 from minicap.errors import InputError
 from minicap.layers import softmax_forward

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from minicap import __version__
-from minicap.backend import available_backends, get_backend, use_backend
+from minicap.arrays import available_backends, get_backend, use_backend
 from minicap.errors import MinicapError
 
 COMMANDS = {

@@ -6,12 +6,7 @@ from pathlib import Path
 from time import perf_counter
 
 from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder
-from minicap.cli.scores import print_scores
-from minicap.cli.train import draw_curves, print_epoch
-from minicap.data.images import load_image
-from minicap.errors import InputError, MissingExtra
-from minicap.training import RunFolder, TrainingConfig
-from minicap.training.caption_run import (
+from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
     Split,
@@ -20,6 +15,11 @@ from minicap.training.caption_run import (
     make_trainer,
     open_dataset,
 )
+from minicap.cli.scores import print_scores
+from minicap.cli.train import draw_curves, print_epoch
+from minicap.data.images import load_image
+from minicap.errors import InputError, MissingExtra
+from minicap.training import RunFolder, TrainingConfig
 
 # A small model and strong dropout: 84 photos are few, and the demo is to end in about a minute.
 CONFIG = CaptionRunConfig(

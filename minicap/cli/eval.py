@@ -6,11 +6,11 @@ from pathlib import Path
 
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
-from minicap.captioning.metrics import Scores, score
+from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, open_dataset
 from minicap.cli.scores import print_scores
 from minicap.errors import InputError
 from minicap.formats import atomic_write_text
-from minicap.training.caption_run import CaptionRunConfig, evaluate, load_split, open_dataset
+from minicap.metrics.captions import Scores, score
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

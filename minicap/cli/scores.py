@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from minicap.captioning.metrics import Scores
+from minicap.metrics.captions import Scores
 
 
 def print_scores(rows: Mapping[str, Scores]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from minicap.captioning import Captioner, SqueezeNetEncoder
+from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, make_trainer, open_dataset
 from minicap.cli.scores import print_scores
 from minicap.errors import InputError
 from minicap.formats import descriptions, read_toml
 from minicap.training import RunFolder
-from minicap.training.caption_run import CaptionRunConfig, evaluate, load_split, make_trainer, open_dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

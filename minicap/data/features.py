@@ -15,8 +15,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array, to_host
-from minicap.backend.memory import explain_out_of_memory
+from minicap.arrays import Array, to_host
+from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.data.images import Preprocess, load_image
 from minicap.errors import DtypeError, FormatError, InputError, ShapeError
 from minicap.formats import atomic_write_text

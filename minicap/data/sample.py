@@ -4,10 +4,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from minicap.backend.folders import default_cache_folder
 from minicap.data.karpathy import CaptionDataset, load_karpathy
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes
+from minicap.formats.folders import default_cache_folder
 
 
 def load_sample() -> CaptionDataset:

@@ -5,7 +5,7 @@ import os
 from typing import Any, NamedTuple
 
 from minicap import __version__
-from minicap.backend import Array, to_host
+from minicap.arrays import Array, to_host
 from minicap.errors import FormatError
 from minicap.formats.safetensors import load_safetensors, save_safetensors
 

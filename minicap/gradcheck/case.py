@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.errors import InputError
 
 Inputs = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.gradcheck.case import Inputs, away_from_zero
 from minicap.gradcheck.derivatives import (
     COMPLEX_TOLERANCE,

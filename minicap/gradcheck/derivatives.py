@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 
 TOLERANCE = 1e-8  # for extrapolated central differences, relative to the largest gradient entry of an array
 COMPLEX_TOLERANCE = 1e-12  # for the complex step, which has no cancellation

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 
 _CLOSE = 1e-5
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Override, textbook
-from minicap.backend.arrays import NUMPY
-from minicap.backend.dispatch import overrides_of
+from minicap.arrays import Override, textbook
+from minicap.arrays.backends import NUMPY
+from minicap.arrays.dispatch import overrides_of
 from minicap.errors import InputError
 from minicap.gradcheck.case import CASES, Case
 from minicap.gradcheck.check import check_subject

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.errors import DtypeError
 from minicap.gradcheck.check import KINKS_ALLOWED
 from minicap.gradcheck.derivatives import TOLERANCE, central_differences, relative_error, step_size

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array, textbook
+from minicap.arrays import Array, textbook
 from minicap.gradcheck.check import judge, measure
 from minicap.gradcheck.library import subjects
 from minicap.gradcheck.nested import arrays_in, flatten

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 
 
 def arrays_in(value: Any, path: str = "") -> Iterator[tuple[str, Array]]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array, textbook
+from minicap.arrays import Array, textbook
 from minicap.errors import InputError, MissingExtra
 from minicap.gradcheck.check import gradients_of, objective
 from minicap.gradcheck.derivatives import STEP, odd_and_even

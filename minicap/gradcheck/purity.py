@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.gradcheck.nested import arrays_in
 
 

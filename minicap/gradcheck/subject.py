@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.errors import MinicapError
 from minicap.gradcheck.case import Inputs
 from minicap.gradcheck.nested import arrays_in, flatten, is_float, map_leaves

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated, backend_of
 from minicap.layers.checks import check, check_dout
 from minicap.layers.normal_cdf import normal_cdf, normal_pdf
 

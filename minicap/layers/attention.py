@@ -8,7 +8,7 @@ may go and 0 where it must not; where it may go nowhere, weights and context are
 from math import sqrt
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout, shape_error
 from minicap.layers.gru import gru_backward, gru_forward

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, backend_of
-from minicap.backend.checks import check_dout as check_dout
+from minicap.arrays import Array, backend_of
+from minicap.arrays.checks import check_dout as check_dout
 from minicap.errors import ClassIndexError, DtypeError, ShapeError
 
 # Complex passes so that gradients can be judged by complex-step differentiation; float16 is too coarse.

@@ -6,8 +6,8 @@ Captioning".
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
-from minicap.backend.windows import whole
+from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.windows import whole
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check, check_dout, shape_error
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated
-from minicap.backend.columns import col2im, few_images, im2col
-from minicap.backend.windows import IntOrPair, Window, pair, whole, window_over
+from minicap.arrays import Array, accelerated
+from minicap.arrays.columns import col2im, few_images, im2col
+from minicap.arrays.windows import IntOrPair, Window, pair, whole, window_over
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout, shape_error
 

@@ -1,6 +1,6 @@
 """Dropout, by element, by channel, and by sequence.  All three hide a part of x and scale up the rest.
 
-The bits are a pure function of the stream and of a sample's row (minicap.backend.random), so that they are
+The bits are a pure function of the stream and of a sample's row (minicap.arrays.random), so that they are
 the same on every backend and for a batch in one piece or cut into shards.
 """
 
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend import Array, accelerated, backend_of
-from minicap.backend.random import RandomStream, as_stream, random_keep
+from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.random import RandomStream, as_stream, random_keep
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout
 

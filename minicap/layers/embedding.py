@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
-from minicap.backend.rows import scatter_add_rows
+from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.rows import scatter_add_rows
 from minicap.errors import ClassIndexError
 from minicap.layers.checks import check, check_dout, check_ids, shape_error
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check, check_ids, shape_error

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check_dout
 from minicap.layers.sequence import (

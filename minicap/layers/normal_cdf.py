@@ -5,7 +5,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from minicap.backend import Array, backend_of
+from minicap.arrays import Array, backend_of
 
 
 def normal_cdf(x: Array) -> Array:

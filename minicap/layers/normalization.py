@@ -6,7 +6,7 @@ All four set x_hat = (x - mean) / sqrt(var + eps) and out = gamma x_hat + beta, 
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated, backend_of
 from minicap.layers.checks import check, check_dout, shape_error
 
 

@@ -1,6 +1,6 @@
 """Penalties on the size of parameters, added to a loss."""
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.errors import InputError
 from minicap.layers.checks import check
 

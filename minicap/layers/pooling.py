@@ -3,9 +3,9 @@
 from functools import reduce
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated
-from minicap.backend.columns import crop_images, pad_images, padded_size, taps
-from minicap.backend.windows import IntOrPair, Window, entries_inside, pair, pooling_window
+from minicap.arrays import Array, accelerated
+from minicap.arrays.columns import crop_images, pad_images, padded_size, taps
+from minicap.arrays.windows import IntOrPair, Window, entries_inside, pair, pooling_window
 from minicap.layers.checks import check, check_dout
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, accelerated, backend_of
-from minicap.backend.random import RandomStream, as_stream, random_uint16
-from minicap.backend.rows import scatter_add_rows
+from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.random import RandomStream, as_stream, random_uint16
+from minicap.arrays.rows import scatter_add_rows
 from minicap.layers.checks import check, shape_error
 from minicap.layers.losses import check_targets, reduce_losses, reduction_scale
 

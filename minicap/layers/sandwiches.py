@@ -5,8 +5,8 @@ CS231n calls them sandwiches.  Each is its layers, one after the other, and its 
 
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
-from minicap.backend.windows import IntOrPair, Padding
+from minicap.arrays import Array, accelerated
+from minicap.arrays.windows import IntOrPair, Padding
 from minicap.layers.activations import relu_backward, relu_forward
 from minicap.layers.affine import affine_backward, affine_forward
 from minicap.layers.conv import conv_backward, conv_forward

@@ -6,7 +6,7 @@ Inside, time is the first axis, (T, N, ...), so that each step is one contiguous
 from collections.abc import Callable
 from typing import Any
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.layers.checks import check, check_mask, shape_error
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from minicap.backend import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_mask, shape_error
 from minicap.layers.losses import check_classes, check_fraction, cross_entropy

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.layers.checks import check, check_dout, shape_error
 
 

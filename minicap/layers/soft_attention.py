@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.layers.activations import sigmoid
 from minicap.layers.attention import additive_attention_backward, additive_attention_forward
 from minicap.layers.checks import check, check_dout, check_mask, shape_error

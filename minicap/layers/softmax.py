@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from minicap.backend import Array, accelerated
+from minicap.arrays import Array, accelerated
 from minicap.layers.checks import check, check_dout
 
 

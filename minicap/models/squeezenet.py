@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.data.images import SQUEEZENET, Preprocess
 from minicap.formats import load_safetensors
 from minicap.layers import concat_backward, concat_forward

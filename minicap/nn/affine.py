@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.layers.affine import AffineCache, affine_backward, affine_forward
 from minicap.nn.init import Initializer, he_normal, zeros
 from minicap.nn.module import Gradients, Module

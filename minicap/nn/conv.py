@@ -2,8 +2,8 @@
 
 from typing import Any, Literal
 
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.layers.conv import conv_backward, conv_forward
 from minicap.nn.init import Initializer, he_normal, zeros
 from minicap.nn.module import Gradients, Module

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from minicap.backend import Array, backend_of, get_backend
-from minicap.backend.cpu.threads import blas_threads
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array, backend_of, get_backend
+from minicap.arrays.random import RandomStream
+from minicap.backend.host import blas_threads
 from minicap.nn.module import Module
 
 # A step that takes so many bytes, parameters and gradients apart, tells how more samples would make it grow:

@@ -6,8 +6,8 @@ from zlib import crc32
 
 import numpy as np
 
-from minicap.backend import Array, to_device, to_host
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array, to_device, to_host
+from minicap.arrays.random import RandomStream
 from minicap.errors import InputError, ShapeError
 from minicap.nn.init import Initializer, Shape
 

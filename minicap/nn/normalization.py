@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.layers.normalization import (
     batchnorm_backward,
     batchnorm_forward,

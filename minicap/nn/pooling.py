@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from minicap.backend import Array
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.layers.pooling import (
     avg_pool_backward,
     avg_pool_forward,

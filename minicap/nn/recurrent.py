@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from minicap.backend import Array, backend_of
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array, backend_of
+from minicap.arrays.random import RandomStream
 from minicap.layers.gru import gru_backward, gru_forward, gru_step_forward
 from minicap.layers.lstm import lstm_backward, lstm_forward, lstm_step_forward
 from minicap.layers.rnn import rnn_backward, rnn_forward, rnn_step_forward

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from minicap.backend import Array
-from minicap.backend.dispatch import find_override
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array
+from minicap.arrays.dispatch import find_override
+from minicap.arrays.random import RandomStream
 from minicap.layers.sandwiches import (
     affine_relu_dropout_backward,
     affine_relu_dropout_forward,

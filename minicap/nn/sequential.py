@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
 from minicap.nn.module import Gradients, Module, prefixed
 from minicap.nn.sandwiches import INSIDE, SandwichCache, find_sandwich

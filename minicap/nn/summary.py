@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
-from minicap.backend import Array, current_backend
-from minicap.backend.cpu.threads import core_count
+from minicap.arrays import Array, current_backend
+from minicap.backend.host import core_count
 from minicap.errors import InputError
 from minicap.nn.memory import MemoryParts, TrainingMemory, training_memory
 from minicap.nn.module import Module

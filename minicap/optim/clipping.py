@@ -2,8 +2,8 @@
 
 from math import isfinite
 
-from minicap.backend import Array, backend_of, to_host
-from minicap.backend.dispatch import find_override
+from minicap.arrays import Array, backend_of, to_host
+from minicap.arrays.dispatch import find_override
 from minicap.errors import InputError
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from minicap.backend import Array, backend_of, to_device
-from minicap.backend.dispatch import find_override
-from minicap.backend.pieces import by_pieces
+from minicap.arrays import Array, backend_of, to_device
+from minicap.arrays.dispatch import find_override
+from minicap.backend.host import by_pieces
 from minicap.errors import InputError, ShapeError
 
 Params = dict[str, Array]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minicap.backend import Array, to_host
+from minicap.arrays import Array, to_host
 from minicap.errors import InputError, ShapeError
 from minicap.plots.figure import GREY
 from minicap.plots.page import TITLE, Box, Page, check_photos, text_height, usual_shape, wrap

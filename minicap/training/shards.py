@@ -9,11 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from minicap.backend import Array, backend_of, get_backend
-from minicap.backend.cpu.allocator import keep_freed_memory
-from minicap.backend.cpu.threads import blas, core_count
-from minicap.backend.pieces import by_pieces
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array, backend_of, get_backend
+from minicap.arrays.random import RandomStream
+from minicap.backend.host import blas, by_pieces, core_count, keep_freed_memory
 
 Batch = dict[str, Array]
 

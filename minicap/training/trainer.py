@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from minicap.backend import Array, backend_of, to_device, to_host
-from minicap.backend.cpu.threads import core_count
-from minicap.backend.memory import explain_out_of_memory
-from minicap.backend.random import RandomStream
-from minicap.data.progress import Progress
+from minicap.arrays import Array, backend_of, to_device, to_host
+from minicap.arrays.out_of_memory import explain_out_of_memory
+from minicap.arrays.random import RandomStream
+from minicap.backend.host import core_count
 from minicap.errors import FormatError, InputError, ShapeError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.optim import clip_global_norm, linear_warmup, make_rule, make_schedule
+from minicap.progress import Progress
 from minicap.training.config import TrainingConfig
 from minicap.training.run import RunFolder
 from minicap.training.shards import Batch, HasLoss, sharded_loss, worthwhile_shards

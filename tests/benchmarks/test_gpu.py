@@ -25,7 +25,7 @@ from benchmarks.places import CPU, GPU
 from benchmarks.process import worker_environment
 from benchmarks.torch_mode import Replayed
 from benchmarks.worker import Worker
-from minicap.backend import register_backend, to_host, use_backend
+from minicap.arrays import register_backend, to_host, use_backend
 from minicap.errors import BackendMissing
 
 SPEC = "CONV(4, 3), RELU, POOL(2), DROPOUT(0.25), FC(8), RELU, FC(200), SOFTMAX"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from minicap.captioning.examples import CaptionExamples
-from minicap.captioning.vocabulary import Vocabulary
 from minicap.errors import ShapeError
+from minicap.vocabulary import Vocabulary
 
 CAPTIONS = [[["a", "dog", "runs"], ["a"]], [], [["a", "cat"], []]]
 FEATURES = np.arange(6, dtype=np.float32).reshape(3, 2)

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from minicap.backend.random import RandomStream
-from minicap.captioning.decoding import beam_search, greedy
+from minicap.arrays.random import RandomStream
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
-from minicap.captioning.vocabulary import Vocabulary
+from minicap.decoding import beam_search, greedy
 from minicap.errors import InputError, ShapeError
 from minicap.gradcheck import check_model
 from minicap.layers.softmax import log_softmax_forward
 from minicap.optim import make_rule
 from minicap.training.shards import sharded_loss
+from minicap.vocabulary import Vocabulary
 
 FEATURES = 6
 CAPTIONS = [

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from strict_cupy import counting
 
-from minicap.backend import Backend, textbook, to_device, to_host, use_backend
-from minicap.backend.random import RandomStream
-from minicap.captioning.decoding import beam_search, greedy
+from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
+from minicap.arrays.random import RandomStream
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
+from minicap.decoding import beam_search, greedy
 from minicap.optim import RULES, make_rule
 from minicap.training import RunFolder, Trainer, TrainingConfig
 

@@ -7,9 +7,9 @@ from cli.photos import make_good, picture
 
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent
-from minicap.captioning.metrics import score
 from minicap.cli import main
 from minicap.data import load_sample
+from minicap.metrics.captions import score
 
 
 def test_it_is_small():

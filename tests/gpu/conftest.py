@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from gpu.stand_in import stand_in
 
-from minicap.backend import Backend, BackendMissing, get_backend, register_backend, use_backend
+from minicap.arrays import Backend, BackendMissing, get_backend, register_backend, use_backend
 
 
 @pytest.fixture(params=["stand-in", pytest.param("device", marks=pytest.mark.gpu)])

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array, backend_of, to_host
-from minicap.backend.random import RandomStream
+from minicap.arrays import Array, backend_of, to_host
+from minicap.arrays.random import RandomStream
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
 from minicap.layers import (
     concat_backward,

@@ -11,7 +11,7 @@ from strict_cupy import StrictArray
 from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
 
-from minicap.backend import Backend
+from minicap.arrays import Backend
 
 MEMORY = 1 << 30  # bytes of the stand-in's device
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gpu.models import relative_error
 
-from minicap.backend import Backend, textbook, to_device
+from minicap.arrays import Backend, textbook, to_device
 from minicap.gradcheck.case import Case
 from minicap.gradcheck.library import all_layers, load_cases, subject_of
 from minicap.gradcheck.nested import flatten, map_leaves

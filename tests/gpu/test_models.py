@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from gpu.models import MODELS, relative_error
 
-from minicap.backend import Backend, register_backend, textbook, to_device, to_host, use_backend
+from minicap.arrays import Backend, register_backend, textbook, to_device, to_host, use_backend
+from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, overrides, small_conv
-from minicap.backend.random import RandomStream
 from minicap.gradcheck.model import check_model
 from minicap.optim import make_rule
 from minicap.training.shards import Batch

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from training.toy import Points, arrays_of, make_model, make_trainer
 
-from minicap.backend import Backend, get_backend, textbook, to_device, to_host, use_backend
-from minicap.backend.random import RandomStream, random_uint16
+from minicap.arrays import Backend, get_backend, textbook, to_device, to_host, use_backend
+from minicap.arrays.random import RandomStream, random_uint16
 from minicap.data.features import extract_features
 from minicap.data.images import Preprocess
 from minicap.errors import BackendMismatch, DeviceMemoryError

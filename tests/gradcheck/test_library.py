@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from minicap.backend import Override
+from minicap.arrays import Override
 from minicap.errors import InputError
 from minicap.gradcheck import Case, library, run_checks
 from minicap.gradcheck.derivatives import COMPLEX_TOLERANCE, TOLERANCE

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.backend import columns, textbook
+from minicap.arrays import columns, textbook
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.conv import conv_backward, conv_forward
 from minicap.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward

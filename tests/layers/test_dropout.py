@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.backend.random import RandomStream, random_uint16
+from minicap.arrays.random import RandomStream, random_uint16
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers import dropout as module
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from strict_cupy import counting
 
-from minicap.backend import Backend, textbook, to_device, to_host
+from minicap.arrays import Backend, textbook, to_device, to_host
 from minicap.gradcheck.case import Case
 from minicap.gradcheck.library import all_layers, load_cases, subject_of
 from minicap.gradcheck.nested import flatten, map_leaves

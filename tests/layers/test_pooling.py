@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.pooling import (
     avg_pool_backward,

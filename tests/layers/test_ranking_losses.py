@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.ranking_losses import pairwise_ranking_loss, warp_loss
 

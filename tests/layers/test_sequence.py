@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicap import layers
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.errors import BackendMismatch, DtypeError, ShapeError
 
 

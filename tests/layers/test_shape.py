@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.backend import BackendMismatch
+from minicap.arrays import BackendMismatch
 from minicap.errors import DtypeError, ShapeError
 from minicap.layers.shape import (
     add_backward,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicap import nn
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.gradcheck import check_model
 from minicap.nn import (
     GRU,

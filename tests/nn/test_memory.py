@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.nn import (
     Affine,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from minicap.backend.random import RandomStream
+from minicap.arrays.random import RandomStream
 from minicap.nn import Affine, BatchNorm, BatchNorm2d, Classifier, Sequential
 from minicap.training import sharded_loss
 

@@ -3,8 +3,8 @@ import weakref
 import numpy as np
 import pytest
 
-from minicap.backend.dispatch import textbook
-from minicap.backend.random import RandomStream
+from minicap.arrays.dispatch import textbook
+from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
 from minicap.layers import (
     affine_backward,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.errors import InputError, ShapeError
 from minicap.optim import RULES, SGD, Adam, Momentum, Nesterov, RMSProp, make_rule
 

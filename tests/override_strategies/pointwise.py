@@ -5,9 +5,9 @@ from math import prod
 import numpy as np
 from hypothesis import strategies as st
 
+from minicap.arrays.random import RandomStream
 from minicap.backend.cpu.affine import FEWEST_PRODUCTS
 from minicap.backend.cpu.pointwise import MIN_SIZE
-from minicap.backend.random import RandomStream
 
 
 def large(draw):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Backend
+from minicap.arrays import Backend
 from strict_cupy.array import StrictArray
 from strict_cupy.counts import count
 from strict_cupy.namespace import xp

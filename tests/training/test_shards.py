@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from minicap.backend import textbook
-from minicap.backend.random import RandomStream
+from minicap.arrays import textbook
+from minicap.arrays.random import RandomStream
 from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
 from minicap.training import sharded_loss

@@ -1,5 +1,6 @@
 """Faster pairs for NumPy arrays."""
 
+from minicap.arrays.dispatch import Override
 from minicap.backend.cpu import (
     affine,
     conv,
@@ -10,7 +11,6 @@ from minicap.backend.cpu import (
     sandwiches,
     temporal,
 )
-from minicap.backend.dispatch import Override
 
 OVERRIDES: tuple[Override, ...] = (
     *affine.OVERRIDES,

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.cpu import gemm
-from minicap.backend.cpu.memory import axis_order, in_order, is_float
+from minicap.backend.cpu.order import axis_order, in_order, is_float
 from minicap.backend.cpu.threads import in_parts
-from minicap.backend.dispatch import Override
 
 FEWEST_PRODUCTS = 1 << 18  # multiplications; OpenBLAS does fewer on one thread
 

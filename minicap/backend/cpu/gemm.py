@@ -7,7 +7,7 @@ processors with AVX-512 it has a second kernel that does not, for products of M 
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
 from minicap.backend.cpu import tuning
 from minicap.backend.cpu.threads import in_parts
 

@@ -15,11 +15,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
-from minicap.backend.cpu.memory import Scratch, axis_order, in_order, is_dense, is_float
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.backend.cpu.order import Scratch, axis_order, in_order, is_dense, is_float
 from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
-from minicap.backend.dispatch import Override
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
-from minicap.backend.cpu.memory import axis_order, flat_pieces, in_order, is_dense, is_float
-from minicap.backend.dispatch import Override
-from minicap.backend.random import RandomStream, as_stream, random_keep
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.random import RandomStream, as_stream, random_keep
+from minicap.backend.cpu.order import axis_order, flat_pieces, in_order, is_dense, is_float
 
 MIN_SIZE = 1 << 14  # entries; below, calls cost more than passes
 ROW = 1 << 12

@@ -11,10 +11,12 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
-from minicap.backend.columns import crop_images, padded_size
-from minicap.backend.cpu.memory import (
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.columns import crop_images, padded_size
+from minicap.arrays.dispatch import Override
+from minicap.arrays.windows import IntOrPair, Window, entries_inside, pair, pooling_window
+from minicap.backend.cpu.order import (
     as_hwnc,
     axis_order,
     empty_images,
@@ -24,8 +26,6 @@ from minicap.backend.cpu.memory import (
     is_hwnc,
 )
 from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
-from minicap.backend.dispatch import Override
-from minicap.backend.windows import IntOrPair, Window, entries_inside, pair, pooling_window
 
 BLOCK_BYTES = 1 << 21  # of images
 ROWS, COLUMNS = 0, 1  # axes of a window

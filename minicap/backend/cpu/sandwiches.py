@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.windows import IntOrPair
 from minicap.backend.cpu import pooling
-from minicap.backend.cpu.memory import axis_order, in_order
-from minicap.backend.dispatch import Override
-from minicap.backend.windows import IntOrPair
+from minicap.backend.cpu.order import axis_order, in_order
 
 
 class ReluMaxPoolCache(NamedTuple):

@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
-from minicap.backend.cpu.memory import is_float
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.backend.cpu.order import is_float
 
 SCORES_BYTES = 1 << 19  # of the rows of scores that are worked on at once, to stay in cache
 ROWS_OF_A_PRODUCT = 256  # few enough to need little memory, many enough for BLAS

@@ -33,8 +33,8 @@ import numpy as np
 
 from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.cpu.threads import blas
-from minicap.backend.folders import default_cache_folder
 from minicap.errors import MinicapError
+from minicap.formats.folders import default_cache_folder
 
 Candidate: TypeAlias = Callable[[], Any]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minicap.backend.arrays import Backend
+from minicap.arrays.backends import Backend
 from minicap.errors import BackendMissing
 
 

@@ -5,15 +5,15 @@ An affine layer of any size with ReLU and dropout behind it: one kernel for the 
 
 from typing import Any, NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.random import RandomStream, as_stream
 from minicap.backend.gpu.activations import relu_gradient
 from minicap.backend.gpu.dropout import counters, draw_bits, is_source
 from minicap.backend.gpu.images import Planes
 from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
 from minicap.backend.gpu.products import SMALL_PRODUCT, tiles
-from minicap.backend.random import RandomStream, as_stream
 
 _affine_forward = Kernel("affine.cu", "affine_forward")
 _affine_backward = Kernel("affine.cu", "affine_backward")

@@ -8,13 +8,13 @@ from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.windows import IntOrPair, Padding, Window, window_over
 from minicap.backend.gpu.activations import relu_gradient
 from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
 from minicap.backend.gpu.launcher import Kernel, readable
-from minicap.backend.windows import IntOrPair, Padding, Window, window_over
 
 _im2col = Kernel("columns.cu", "im2col")
 _col2im = Kernel("columns.cu", "col2im")

@@ -3,12 +3,12 @@
 from math import prod
 from typing import Any, NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.random import RandomStream, as_stream
 from minicap.backend.gpu.images import Planes, memory_of, new_planes
 from minicap.backend.gpu.launcher import Kernel, readable
-from minicap.backend.random import RandomStream, as_stream
 
 _random_keep = Kernel("dropout.cu", "random_keep")
 _dropout_forward = Kernel("dropout.cu", "dropout_forward")

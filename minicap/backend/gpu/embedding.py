@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array, find_backend
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, find_backend
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
 
 _sum_rows_by_word = Kernel("embedding.cu", "sum_rows_by_word")

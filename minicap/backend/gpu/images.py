@@ -6,7 +6,7 @@ after it keep that order, as a view with the logical axes, and nothing is transp
 
 from typing import NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
+from minicap.arrays.backends import Array, backend_of
 
 
 class Planes(NamedTuple):

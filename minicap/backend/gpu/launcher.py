@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array, backend_of, find_backend
+from minicap.arrays.backends import Array, backend_of, find_backend
 from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
 
 MOST_ENTRIES = 2**31 - 1  # kernels count entries in 32 bits

@@ -4,8 +4,8 @@ from math import prod
 
 import numpy as np
 
-from minicap.backend.arrays import Array, backend_of, find_backend
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of, find_backend
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.launcher import Kernel, readable
 from minicap.backend.gpu.masks import as_mask, mask_fits
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicap.backend.arrays import Array, backend_of, find_backend
+from minicap.arrays.backends import Array, backend_of, find_backend
 
 
 def as_mask(mask: Array | None, like: Array) -> Array | None:

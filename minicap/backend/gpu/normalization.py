@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.images import Planes, planes, planes_in
 from minicap.backend.gpu.launcher import Kernel, readable
 

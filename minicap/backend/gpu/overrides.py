@@ -1,6 +1,6 @@
 """The faster pairs of the CuPy backend: CUDA kernels in place of many array operations."""
 
-from minicap.backend.dispatch import Override
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu import (
     activations,
     affine,

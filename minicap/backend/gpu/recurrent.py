@@ -5,9 +5,9 @@ Every array over time is (N, T, ...) and contiguous, so no product outside the l
 
 from typing import NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
 from minicap.backend.gpu.masks import as_mask, mask_fits
 from minicap.backend.gpu.sequences import launch, new_barriers, plan

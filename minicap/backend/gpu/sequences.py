@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array, backend_of
+from minicap.arrays.backends import Array, backend_of
 from minicap.backend.gpu.launcher import THREADS_PER_BLOCK, Kernel
 
 MOST_UNITS = 512  # of a state

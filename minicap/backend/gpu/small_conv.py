@@ -7,14 +7,14 @@ than a product by cuBLAS saves.
 from math import prod
 from typing import Any, NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.windows import IntOrPair, Padding, Window, window_over
 from minicap.backend.gpu import conv
 from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
 from minicap.backend.gpu.launcher import Kernel
 from minicap.backend.gpu.products import SMALL_PRODUCT, tiles
-from minicap.backend.windows import IntOrPair, Padding, Window, window_over
 
 _conv_forward = Kernel("conv.cu", "conv_forward")
 _conv_backward = Kernel("conv.cu", "conv_backward")

@@ -3,9 +3,9 @@
 from math import prod
 from typing import NamedTuple
 
-from minicap.backend.arrays import Array, backend_of
-from minicap.backend.checks import check_dout
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import Array, backend_of
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.launcher import Kernel, readable
 
 _softmax_forward = Kernel("softmax.cu", "softmax_forward")

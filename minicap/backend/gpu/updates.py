@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend.arrays import backend_of
-from minicap.backend.dispatch import Override
+from minicap.arrays.backends import backend_of
+from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.launcher import Kernel, readable
 
 MOST_TENSORS, ENTRIES_A_BLOCK = 32, 1024  # as in updates.cu

@@ -6,7 +6,7 @@ The course's three ways (strides, im2col, reshape) are one here, so their names 
 from typing import Any
 
 from minicap import layers
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.compat.cs231n.layers import Param, conv_options, pool_options, promote
 
 __all__ = [

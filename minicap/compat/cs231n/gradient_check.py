@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 
 __all__ = ["eval_numerical_gradient", "eval_numerical_gradient_array", "grad_check_sparse", "rel_error"]
 

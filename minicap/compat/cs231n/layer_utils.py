@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.compat.cs231n.fast_layers import (
     conv_backward_fast,
     conv_forward_fast,

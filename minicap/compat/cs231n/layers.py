@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicap import layers
-from minicap.backend import Array, backend_of, textbook
+from minicap.arrays import Array, backend_of, textbook
 from minicap.errors import InputError
 from minicap.layers import (
     affine_backward,

@@ -6,7 +6,7 @@ and leaves w and dw as they are.
 
 from typing import Any
 
-from minicap.backend import Array, backend_of
+from minicap.arrays import Array, backend_of
 
 __all__ = ["adam", "rmsprop", "sgd", "sgd_momentum"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from minicap import layers
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.compat.cs231n.layers import promote
 from minicap.layers import (
     lstm_backward,

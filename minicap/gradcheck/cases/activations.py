@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicap.backend import Array
+from minicap.arrays import Array
 from minicap.gradcheck.case import Inputs, away_from_zero, case
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.backend.cpu import threads
 from minicap.backend.cpu.conv import columns, depthwise, few_channels, pointwise, winograd
 from minicap.backend.cpu.conv.override import FastConvCache
-from minicap.backend.cpu.memory import empty_images, is_hwnc
+from minicap.backend.cpu.order import empty_images, is_hwnc
 from minicap.errors import BackendMismatch, ShapeError
 from minicap.layers.conv import conv_backward, conv_forward
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
+from minicap.arrays.windows import window_over
 from minicap.backend.cpu.conv import transforms, winograd
-from minicap.backend.cpu.memory import empty_images
-from minicap.backend.windows import window_over
+from minicap.backend.cpu.order import empty_images
 from minicap.layers.conv import conv_backward, conv_forward
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.backend.cpu import normalization
 from minicap.layers import (
     layernorm_backward,

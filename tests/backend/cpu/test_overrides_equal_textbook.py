@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from override_strategies import all_strategies
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.backend.cpu import OVERRIDES
 from minicap.gradcheck.library import all_layers
 from minicap.gradcheck.nested import arrays_in, flatten, is_float, map_leaves

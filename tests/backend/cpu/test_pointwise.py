@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
+from minicap.arrays.random import RandomStream
 from minicap.backend.cpu import affine, pointwise
-from minicap.backend.cpu.memory import is_hwnc
-from minicap.backend.random import RandomStream
+from minicap.backend.cpu.order import is_hwnc
 from minicap.errors import MinicapError
 from minicap.layers import (
     affine_backward,

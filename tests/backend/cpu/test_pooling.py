@@ -3,9 +3,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from minicap.backend import textbook
+from minicap.arrays import textbook
 from minicap.backend.cpu import pooling, threads
-from minicap.backend.cpu.memory import is_hwnc
+from minicap.backend.cpu.order import is_hwnc
 from minicap.errors import MinicapError
 from minicap.layers import (
     avg_pool_backward,

@@ -2,8 +2,8 @@ import tracemalloc
 
 import numpy as np
 
-from minicap.backend import textbook
-from minicap.backend.random import RandomStream
+from minicap.arrays import textbook
+from minicap.arrays.random import RandomStream
 from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.layers import temporal_affine_softmax_loss
 

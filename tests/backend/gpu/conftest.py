@@ -9,7 +9,7 @@ from strict_cupy import StrictArray
 from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
 
-from minicap.backend import Backend, register_backend, use_backend
+from minicap.arrays import Backend, register_backend, use_backend
 
 
 @pytest.fixture

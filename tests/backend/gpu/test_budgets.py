@@ -9,9 +9,9 @@ import pytest
 from cuda_on_cpu import DEVICE
 from strict_cupy import Counts, counting
 
-from minicap.backend import Backend, textbook, to_device, to_host, use_backend
+from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
+from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, small_conv
-from minicap.backend.random import RandomStream
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from minicap.backend import Backend, to_device
+from minicap.arrays import Backend, to_device
 from minicap.backend.gpu.launcher import Kernel, kernel_files, kernels_in, source_of
 from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minicap.backend import get_backend
+from minicap.arrays import get_backend
 from minicap.errors import BackendMissing
 
 

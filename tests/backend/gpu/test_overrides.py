@@ -9,7 +9,7 @@ import pytest
 from cuda_on_cpu import ORDERS, thread_order
 from strict_cupy import counting, strict_cupy_backend
 
-from minicap.backend import (
+from minicap.arrays import (
     Backend,
     BackendMissing,
     Override,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from strict_cupy import StrictArray
 
-from minicap.backend import Backend, textbook, to_device, to_host
-from minicap.backend.dispatch import find_override
+from minicap.arrays import Backend, textbook, to_device, to_host
+from minicap.arrays.dispatch import find_override
+from minicap.arrays.random import RandomStream, random_keep
 from minicap.backend.gpu import affine, conv, small_conv
-from minicap.backend.random import RandomStream, random_keep
 from minicap.layers import (
     additive_attention_backward,
     additive_attention_forward,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cuda_on_cpu import DEVICE, ORDERS, thread_order
 
-from minicap.backend import Backend, textbook, to_device, to_host
+from minicap.arrays import Backend, textbook, to_device, to_host
 from minicap.backend.gpu import recurrent, sequences
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 

@@ -5,7 +5,7 @@ import pytest
 from cuda_on_cpu import ORDERS, thread_order
 from strict_cupy import counting
 
-from minicap.backend import Backend, textbook, to_device, to_host
+from minicap.arrays import Backend, textbook, to_device, to_host
 from minicap.optim import clip_global_norm
 from minicap.optim.rules import RULES, SGD
 

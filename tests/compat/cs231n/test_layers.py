@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicap import layers
-from minicap.backend import dispatch
+from minicap.arrays import dispatch
 from minicap.compat.cs231n.fast_layers import (
     conv_backward_fast,
     conv_forward_fast,

@@ -11,12 +11,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from minicap.arrays.windows import Window
 from minicap.backend.cpu import tuning
 from minicap.backend.cpu.conv import columns, depthwise, few_channels, pointwise, winograd
 from minicap.backend.cpu.conv.override import Algorithm, FastConvCache, override_of
 from minicap.backend.cpu.conv.problem import Problem
-from minicap.backend.cpu.memory import empty_images
-from minicap.backend.windows import Window
+from minicap.backend.cpu.order import empty_images
 
 WINOGRAD = Algorithm("winograd", winograd.convolve, winograd.gradients)
 POINTWISE = Algorithm("pointwise", pointwise.convolve, pointwise.gradients, whole_batch=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from minicap.backend.arrays import Array
-from minicap.backend.cpu.memory import Scratch
-from minicap.backend.windows import Window
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
+from minicap.backend.cpu.order import Scratch
 
 
 class Block(NamedTuple):

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
 from minicap.backend.cpu import gemm
 from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, write
-from minicap.backend.cpu.memory import Scratch, as_hwnc
-from minicap.backend.windows import Window
+from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 2 << 20  # columns of a block
 FEWEST_POSITIONS = 512  # of a block: fewer do not make up for bringing in the filters

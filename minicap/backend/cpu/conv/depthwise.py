@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
 from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, write
-from minicap.backend.cpu.memory import Scratch, as_hwnc
-from minicap.backend.windows import Window
+from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 1 << 18  # outputs of a block
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
 from minicap.backend.cpu import gemm
 from minicap.backend.cpu.conv.blocks import Block, blocks
-from minicap.backend.cpu.memory import Scratch, as_hwnc
-from minicap.backend.windows import Window
+from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 1 << 21  # columns and outputs of a block
 MOST_CHANNELS = 8

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
+from minicap.arrays.windows import IntOrPair, Padding, Window
 from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.cpu.conv.problem import Problem, problem_of
-from minicap.backend.cpu.memory import empty_images
+from minicap.backend.cpu.order import empty_images
 from minicap.backend.cpu.threads import in_parts
-from minicap.backend.dispatch import Override
-from minicap.backend.windows import IntOrPair, Padding, Window
 
 T = TypeVar("T")
 

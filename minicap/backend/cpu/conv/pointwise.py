@@ -9,11 +9,11 @@ from functools import reduce
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
 from minicap.backend.cpu import gemm
-from minicap.backend.cpu.memory import as_hwnc, hwnc
+from minicap.backend.cpu.order import as_hwnc, hwnc
 from minicap.backend.cpu.threads import in_parts
-from minicap.backend.windows import Window
 
 BLOCK_BYTES = 1 << 20  # outputs that the bias is added to while they are in cache
 FEWEST_ROWS = 1024  # of a block: fewer do not make up for bringing in the filters

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.windows import IntOrPair, Padding, Window, whole, window_over
+from minicap.arrays.windows import IntOrPair, Padding, Window, whole, window_over
 from minicap.errors import MinicapError
 
 _DTYPES = np.dtype("float32"), np.dtype("float64")

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
 
 # taps: (outputs of a tile, points without infinity)
 _TILES: dict[int, tuple[int, tuple[float, ...]]] = {

@@ -26,11 +26,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
+from minicap.arrays.windows import Window
 from minicap.backend.cpu.conv.blocks import Block, blocks, put, read, whole, write
 from minicap.backend.cpu.conv.transforms import POINT_ONE, SIZES, Transforms, transforms
-from minicap.backend.cpu.memory import Scratch, as_hwnc
-from minicap.backend.windows import Window
+from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 3 << 20  # V and M of a block of tiles
 MIN_TILES = 128  # of a block: with fewer, bringing in the filters would cost more than the tiles

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.checks import check_dout
+from minicap.arrays.backends import Array
+from minicap.arrays.checks import check_dout
+from minicap.arrays.dispatch import Override
 from minicap.backend.cpu.recurrent.product import step_product
 from minicap.backend.cpu.recurrent.sequence import (
     chunks_backwards,
@@ -23,7 +24,6 @@ from minicap.backend.cpu.recurrent.sequence import (
     states_gradient,
     with_ones,
 )
-from minicap.backend.dispatch import Override
 
 
 class GruCache(NamedTuple):

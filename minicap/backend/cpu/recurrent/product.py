@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from minicap.backend.arrays import Array
+from minicap.arrays.backends import Array
 from minicap.backend.cpu import tuning
 from minicap.backend.cpu.gemm import SMALL_PRODUCT
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.backend.arrays import Array
-from minicap.backend.cpu.memory import is_float
+from minicap.arrays.backends import Array
+from minicap.backend.cpu.order import is_float
 
 CHUNK_BYTES = 1 << 16  # of the states of some steps; what is made of them, tenfold, is to stay in cache
 

@@ -1,0 +1,34 @@
+"""Where arrays live (NumPy or CuPy), and the faster pairs each backend offers for the textbook ones."""
+
+from minicap.arrays.backends import (
+    Array,
+    Backend,
+    available_backends,
+    backend_of,
+    current_backend,
+    get_backend,
+    register_backend,
+    to_device,
+    to_host,
+    use_backend,
+)
+from minicap.arrays.dispatch import Override, accelerated, textbook
+from minicap.errors import BackendMismatch, BackendMissing
+
+__all__ = [
+    "Array",
+    "Backend",
+    "BackendMismatch",
+    "BackendMissing",
+    "Override",
+    "accelerated",
+    "available_backends",
+    "backend_of",
+    "current_backend",
+    "get_backend",
+    "register_backend",
+    "textbook",
+    "to_device",
+    "to_host",
+    "use_backend",
+]

@@ -1,0 +1,50 @@
+"""What to say when a device runs out of memory."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from minicap.arrays.backends import current_backend, get_backend
+from minicap.errors import DeviceMemoryError
+
+GIB = 1 << 30
+
+
+@contextmanager
+def explain_out_of_memory(batch_size: int) -> Iterator[None]:
+    """Say what was asked for, what is free, and which batch would fit, when the device is full inside.
+
+    batch_size: samples of the batch that the block works on.
+    Raises DeviceMemoryError in place of CuPy's own error.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise DeviceMemoryError(_explanation(str(error), batch_size)) from error
+
+
+def _explanation(message: str, batch_size: int) -> str:
+    # "Out of memory allocating 1,024 bytes (allocated so far: 512 bytes)."
+    numbers = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) bytes", message)]
+    asked, used = (*numbers, 0, 0)[:2]
+    here = current_backend()
+    # A model stays on its device outside use_backend, too.
+    device = here if hasattr(here.xp, "cuda") else get_backend("cupy")
+    free, total = device.xp.cuda.runtime.memGetInfo()
+    fits = fitting_batch(batch_size, used, asked, free)
+    advice = f"try a batch size of {fits}" if fits < batch_size else "use a smaller model"
+    return (
+        f"the GPU is out of memory: {asked / GIB:.2f} GiB asked for, {free / GIB:.2f} of "
+        f"{total / GIB:.2f} GiB free, {used / GIB:.2f} GiB in use by a batch of {batch_size}; {advice}"
+    )
+
+
+def fitting_batch(batch_size: int, used: int, asked: int, free: int) -> int:
+    """A power of two of samples that should fit where batch_size needs used + asked bytes at the least."""
+    most = batch_size * (used + free) // max(1, used + asked)
+    fits = 1
+    while 2 * fits <= min(most, batch_size - 1):
+        fits *= 2
+    return min(fits, batch_size)

@@ -1,0 +1,155 @@
+"""Training a captioner from a data set to a run folder, in one call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minicap.captioning import Captioner, CaptionExamples, CaptionModelConfig, SqueezeNetEncoder, Vocabulary
+from minicap.data import CaptionDataset, default_cache_folder, extract_features, load_karpathy, load_sample
+from minicap.errors import InputError
+from minicap.formats import from_mapping, read_toml, to_toml
+from minicap.metrics.captions import Scores, score
+from minicap.models.encoders import Encoder
+from minicap.progress import Progress
+from minicap.training.config import TrainingConfig
+from minicap.training.run import RunFolder
+from minicap.training.trainer import Trainer
+from minicap.vocabulary import SPECIAL
+
+SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class CaptionDataConfig:
+    """What to train on.
+
+    path: a Karpathy JSON file, a folder that holds one, or "sample" for the photos in the package.
+    min_count: a word must be seen that often in training.  max_words: captions are cut after so many.
+    """
+
+    path: str = SAMPLE
+    min_count: int = 3
+    max_words: int = 20
+
+    def __post_init__(self) -> None:
+        if min(self.min_count, self.max_words) < 1:
+            raise InputError("min_count and max_words must be at least 1")
+
+
+@dataclass(frozen=True)
+class CaptionRunConfig:
+    """All settings of a captioner's run, as in its config.toml: one table each."""
+
+    data: CaptionDataConfig = field(default_factory=CaptionDataConfig)
+    model: CaptionModelConfig = field(default_factory=CaptionModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @classmethod
+    def tables(cls) -> dict[str, type]:
+        """The tables and their dataclasses."""
+        return {"data": CaptionDataConfig, "model": CaptionModelConfig, "training": TrainingConfig}
+
+    @classmethod
+    def from_tables(cls, values: dict[str, Any], where: str) -> "CaptionRunConfig":
+        """Raises InputError for an unknown table or key (naming the nearest), or a value of a wrong type."""
+        known = {name: kind() for name, kind in cls.tables().items()}
+        outer: dict[str, dict[str, Any]] = {name: {} for name in known}
+        for name, table in values.items():
+            if name not in known or not isinstance(table, dict):
+                raise InputError(f'{where}: unknown table "{name}"; the tables are {", ".join(known)}')
+            outer[name] = table
+        parts: dict[str, Any] = {
+            n: from_mapping(k, outer[n], f"{where} [{n}]") for n, k in cls.tables().items()
+        }
+        return cls(**parts)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "CaptionRunConfig":
+        """From a TOML file."""
+        return cls.from_tables(read_toml(path), str(path))
+
+    def to_toml(self) -> str:
+        """The text of config.toml."""
+        return to_toml({name: getattr(self, name) for name in self.tables()})
+
+
+def open_dataset(path: str) -> CaptionDataset:
+    """The data set of that path, or the one in the package for "sample"."""
+    return load_sample() if path == SAMPLE else load_karpathy(Path(path))
+
+
+@dataclass
+class Split:
+    """One split of a data set, ready for a captioner: its photos, their features and captions."""
+
+    paths: list[Path]
+    features: np.ndarray
+    tokens: list[list[list[str]]]
+    raw: list[list[str]]
+
+
+def load_split(dataset: CaptionDataset, split: str, encoder: Encoder) -> Split:
+    """Photos of a split with their features, from the cache or extracted now, with a progress bar."""
+    images = dataset.split(split)
+    paths = [image.path for image in images]
+    with Progress(len(paths), f"features of {dataset.name} {split}", "photo") as progress:
+        features = extract_features(
+            paths,
+            encoder.encode,
+            encoder.preprocess,
+            key=encoder.name,
+            folder=default_cache_folder(),
+            progress=progress.reach,
+        )
+    return Split(
+        paths,
+        features,
+        [[list(tokens) for tokens in image.captions] for image in images],
+        [list(image.raw) for image in images],
+    )
+
+
+def make_trainer(
+    config: CaptionRunConfig,
+    run: RunFolder,
+    train: Split,
+    validation: Split | None = None,
+    callbacks: tuple[Callable[[Trainer, dict[str, Any]], None], ...] = (),
+) -> tuple[Captioner, Trainer]:
+    """An initialised captioner and the trainer that will train it.
+
+    Raises InputError when no word of the captions is seen min_count times.
+    """
+    vocabulary = Vocabulary.build(
+        (tokens for of_image in train.tokens for tokens in of_image), config.data.min_count
+    )
+    if vocabulary.words == SPECIAL:
+        raise InputError(
+            f"min_count is {config.data.min_count} but no word of the captions is seen that often"
+        )
+    captioner = Captioner.create(SqueezeNetEncoder(), vocabulary, config.model, config.data.max_words)
+    captioner.model.initialize(config.training.seed)
+    captioner.model.standardize(train.features)
+
+    def examples(split: Split) -> CaptionExamples:
+        return CaptionExamples(split.features, split.tokens, vocabulary, config.data.max_words)
+
+    trainer = Trainer(
+        captioner.model,
+        examples(train),
+        config.training,
+        run,
+        examples(validation) if validation else None,
+        captioner.about(),
+        callbacks,
+    )
+    return captioner, trainer
+
+
+def evaluate(captioner: Captioner, split: Split, **decoding: Any) -> tuple[Scores, list[str]]:
+    """Metrics (see minicap.metrics.captions.score) and captions of a split; options as Captioner.decode."""
+    captions = captioner.captions(split.features, **decoding)
+    return score(captions, split.raw), captions

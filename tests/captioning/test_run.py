@@ -1,0 +1,131 @@
+import json
+import re
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training.tiny import make_dataset
+
+from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder
+from minicap.captioning.run import (
+    CaptionDataConfig,
+    CaptionRunConfig,
+    Split,
+    evaluate,
+    load_split,
+    make_trainer,
+    open_dataset,
+)
+from minicap.data import load_karpathy
+from minicap.errors import InputError
+from minicap.formats import descriptions
+from minicap.training import RunFolder, TrainingConfig
+
+CONFIG = CaptionRunConfig(
+    CaptionDataConfig(min_count=1, max_words=6),
+    CaptionModelConfig("gru", 8, 12, dropout=0.1),
+    TrainingConfig(epochs=40, batch_size=4, learning_rate=0.02),
+)
+
+
+@pytest.fixture
+def split(tmp_path, rng):
+    """Captions of the tiny data set, with random features instead of a network's."""
+    images = load_karpathy(make_dataset(tmp_path / "data")).split("train")
+    tokens = [[list(t) for t in image.captions] for image in images]
+    features = rng.normal(size=(len(images), 1024)).astype(np.float32)
+    return Split([i.path for i in images], features, tokens, [list(i.raw) for i in images])
+
+
+def test_the_settings_come_back_from_config_toml(tmp_path):
+    (tmp_path / "config.toml").write_text(CONFIG.to_toml(), encoding="utf-8")
+    assert CaptionRunConfig.read(tmp_path / "config.toml") == CONFIG
+
+
+def test_what_is_left_out_has_its_default():
+    config = CaptionRunConfig.from_tables({"training": {"epochs": 3}}, "here")
+    assert config == CaptionRunConfig(training=TrainingConfig(epochs=3))
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"train": {}}, 'here: unknown table "train"; the tables are data, model, training'),
+        ({"training": 3}, 'here: unknown table "training"'),
+        ({"epochs": 3}, 'here: unknown table "epochs"'),
+        (
+            {"training": {"lerning_rate": 0.1}},
+            r'here \[training\]: unknown key "lerning_rate" \(did you mean "learning_rate"\?\)',
+        ),
+        ({"model": {"cell": 3}}, r'here \[model\]: "cell" is 3, a int, but must be str'),
+        ({"model": {"cell": "ltsm"}}, "cell is 'ltsm' but must be one of"),
+        ({"data": {"min_count": 0}}, "min_count and max_words must be at least 1"),
+        ({"training": {"epochs": 0}}, "epochs is 0"),
+    ],
+)
+def test_mistakes_in_the_settings_are_named(tables, message):
+    with pytest.raises(InputError, match=message):
+        CaptionRunConfig.from_tables(tables, "here")
+
+
+def test_a_captioner_learns_its_photos_by_heart(tmp_path, split):
+    captioner, trainer = make_trainer(CONFIG, RunFolder(tmp_path / "run"), split)
+    records = trainer.fit()
+    assert records[-1]["train_loss"] < records[0]["train_loss"] / 3
+    scores, captions = evaluate(captioner, split, beam=1)
+    assert scores["cider"] > 5
+    assert len(captions) == len(split.paths)
+
+
+def test_the_run_holds_a_captioner_that_loads(tmp_path, split):
+    captioner, trainer = make_trainer(CONFIG, RunFolder(tmp_path / "run"), split, split)
+    trainer.fit()
+    loaded = Captioner.load(tmp_path / "run")
+    assert loaded.vocabulary == captioner.vocabulary
+    assert loaded.model.config == CONFIG.model
+    assert loaded.max_words == 6
+    last = Captioner.load(tmp_path / "run" / "checkpoints" / "last.safetensors")
+    assert last.captions(split.features, beam=1) == captioner.captions(split.features, beam=1)
+
+
+def test_words_too_rare_are_left_out_of_the_vocabulary(tmp_path, split):
+    rare = replace(CONFIG, data=CaptionDataConfig(min_count=3))
+    captioner, _ = make_trainer(rare, RunFolder(tmp_path / "run"), split)
+    assert "one" in captioner.vocabulary.words
+    assert "green" not in captioner.vocabulary.words
+
+
+def test_open_dataset_knows_the_sample_and_paths(tmp_path):
+    assert open_dataset("sample").counts() == {"train": 84, "val": 0, "test": 20}
+    assert len(open_dataset(str(make_dataset(tmp_path / "data")))) == 6
+    with pytest.raises(InputError, match="there is no such file or folder"):
+        open_dataset(str(tmp_path / "nowhere"))
+
+
+def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "cache"))
+    dataset, encoder = open_dataset(str(make_dataset(tmp_path / "data"))), SqueezeNetEncoder()
+    first = load_split(dataset, "train", encoder)
+    assert first.features.shape == (4, 1024)
+    assert first.raw[0] == ["A red circle on white.", "One circle in red."]
+    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images: pytest.fail("computed again"))
+    again = load_split(dataset, "train", encoder)
+    np.testing.assert_array_equal(again.features, first.features)
+
+
+def test_the_guide_has_every_setting_with_its_default_and_meaning():
+    rows = [
+        f"| `{table}` | `{f.name}` | `{json.dumps(f.default)}` | {descriptions(kind)[f.name]} |"
+        for table, kind in CaptionRunConfig.tables().items()
+        for f in fields(kind)
+    ]
+    guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
+    listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` ", line)]
+    assert listed == rows, "docs/training.md should have these lines:\n" + "\n".join(rows)
+
+
+def test_a_vocabulary_without_words_is_refused(tmp_path, split):
+    config = replace(CONFIG, data=CaptionDataConfig(min_count=1000))
+    with pytest.raises(InputError, match="min_count is 1000 but no word"):
+        make_trainer(config, RunFolder(tmp_path / "run"), split)

@@ -1,0 +1,189 @@
+import io
+from contextlib import suppress
+
+import pytest
+
+from minicap import progress as module
+from minicap.progress import Progress
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that says it is a terminal."""
+
+    def __init__(self, encoding: str = "utf-8", terminal: bool = True) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, newline="")
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+    @property
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)
+
+    @property
+    def shown(self) -> list[str]:
+        """What stood on the line, one text a redraw."""
+        return [line.rstrip() for line in self.text.split("\r")[1:]]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only moves when told."""
+
+    class Clock:
+        now = 1000.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    return clock
+
+
+def test_the_line_has_share_count_rate_time_left_and_values(clock):
+    stream = Terminal()
+    with Progress(100, "train", "photo", stream) as progress:
+        clock.now += 2.0
+        progress.advance(25, loss=1.23456, epoch=3)
+        assert stream.shown[-1].startswith("train  25% ███")
+        assert stream.shown[-1].endswith("25/100  12.5 photo/s  0:06 left  loss 1.235  epoch 3")
+
+
+def test_the_last_line_says_all_is_done_and_ends_the_line(clock):
+    stream = Terminal()
+    with Progress(4, "train", "step", stream) as progress:
+        for _ in range(4):
+            clock.now += 0.01
+            progress.advance()
+    assert stream.text.endswith("\n")
+    assert stream.shown[-1].startswith("train 100%")
+    assert "4/4" in stream.shown[-1]
+    assert "left" not in stream.shown[-1]
+
+
+def test_quick_steps_are_not_all_drawn(clock):
+    stream = Terminal()
+    with Progress(10_000, "train", "step", stream) as progress:
+        for _ in range(10_000):
+            clock.now += 0.001
+            progress.advance()
+    assert 90 <= len(stream.shown) <= 102
+
+
+def test_what_was_done_before_does_not_count_for_the_rate(clock):
+    stream = Terminal()
+    with Progress(100, "features", "photo", stream) as progress:
+        progress.reach(60, 100)
+        clock.now += 1.0
+        progress.reach(70, 100)
+    assert "70/100  10.0 photo/s  0:03 left" in stream.shown[-1]
+
+
+def test_the_rate_follows_a_change_of_pace(clock):
+    stream = Terminal()
+    with Progress(10_000, "train", "step", stream) as progress:
+        for _ in range(100):
+            clock.now += 1.0
+            progress.advance(10)
+        for _ in range(20):
+            clock.now += 1.0
+            progress.advance(1)
+    assert " 1.0 step/s" in stream.shown[-1]
+
+
+def test_long_work_has_hours(clock):
+    stream = Terminal()
+    with Progress(10_000, "train", "step", stream) as progress:
+        clock.now += 1.0
+        progress.advance(1)
+        assert "2:46:39 left" in stream.shown[-1]
+
+
+def test_without_a_total_there_is_no_bar(clock):
+    stream = Terminal()
+    with Progress(None, "read", "line", stream) as progress:
+        clock.now += 1.0
+        progress.advance(7)
+    assert stream.shown[-1] == "read  7  7.0 line/s"
+
+
+def test_no_work_at_all_is_no_error(clock):
+    stream = Terminal()
+    with Progress(0, "train", "step", stream) as progress:
+        progress.reach(0, 0)
+    assert stream.shown[-1] == "train  0/0"
+
+
+def test_a_shorter_line_wipes_the_longer_one_out(clock):
+    stream = Terminal()
+    with Progress(None, "read", "line", stream) as progress:
+        progress.reach(1, note="a long remark")
+        clock.now += 1.0
+        progress.reach(1, note="b")
+    first, second = stream.text.split("\r")[1:3]
+    assert len(second) >= len(first)
+
+
+@pytest.mark.parametrize("columns", [1, 10, 20, 40, 79, 300])
+def test_the_line_fits_the_terminal(clock, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream = Terminal()
+    with Progress(100, "features of coco8k", "photo", stream) as progress:
+        clock.now += 1.0
+        progress.advance(50, loss=2.5)
+    assert all(len(line) < columns for line in stream.shown)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_console_without_blocks_gets_ascii(clock, encoding):
+    stream = Terminal(encoding)
+    with Progress(2, "train", "step", stream) as progress:
+        clock.now += 1.0
+        progress.advance()
+    assert "##" in stream.shown[-1]
+    assert "--" in stream.shown[-1]
+    assert stream.text.isascii()
+
+
+def test_a_file_or_pipe_stays_empty(clock):
+    stream = Terminal(terminal=False)
+    with Progress(2, "train", "step", stream) as progress:
+        progress.advance(2)
+    assert stream.text == ""
+    assert progress.done == 2
+
+
+def test_a_dumb_terminal_stays_empty(clock, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    with Progress(2, "train", "step", stream) as progress:
+        progress.advance(2)
+    assert stream.text == ""
+
+
+def test_a_program_without_stderr_is_no_error(monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    with Progress(2, "train", "step") as progress:
+        progress.advance(2)
+    assert progress.done == 2
+
+
+def test_a_notebook_shows_the_line(clock):
+    stream = type("OutStream", (Terminal,), {"__module__": "ipykernel.iostream"})(terminal=False)
+    with Progress(2, "train", "step", stream) as progress:
+        progress.advance(2)
+    assert "100%" in stream.shown[-1]
+
+
+def test_an_error_ends_the_line_where_the_work_stopped(clock):
+    stream = Terminal()
+    with suppress(KeyboardInterrupt), Progress(4, "train", "step", stream) as progress:
+        progress.advance(1)
+        raise KeyboardInterrupt
+    assert stream.text.endswith("\n")
+    assert "1/4" in stream.shown[-1]

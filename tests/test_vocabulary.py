@@ -1,0 +1,107 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minicap.errors import ClassIndexError, FormatError, InputError
+from minicap.vocabulary import Vocabulary
+
+CAPTIONS = [["a", "dog", "runs"], ["a", "dog"], ["a", "cat"]]
+SENTENCES = st.lists(st.lists(st.sampled_from("abcdefgh")), min_size=1)
+
+
+def test_words_are_ordered_by_count_and_then_by_letters():
+    vocabulary = Vocabulary.build(CAPTIONS)
+    assert vocabulary.words == ("<pad>", "<start>", "<end>", "<unk>", "a", "dog", "cat", "runs")
+    assert vocabulary.counts == (0, 0, 3, 0, 3, 2, 1, 1)
+    assert len(vocabulary) == 8
+
+
+def test_rare_words_become_unknown():
+    vocabulary = Vocabulary.build(CAPTIONS, min_count=2)
+    assert vocabulary.words[4:] == ("a", "dog")
+    assert vocabulary.counts[vocabulary.unk] == 2
+    assert vocabulary.encode(["a", "cat"]) == [4, vocabulary.unk, vocabulary.end]
+
+
+@given(SENTENCES, st.integers(1, 4))
+def test_counts_add_up_to_all_words_and_ends(captions, min_count):
+    vocabulary = Vocabulary.build(captions, min_count)
+    assert sum(vocabulary.counts) == sum(len(caption) + 1 for caption in captions)
+    assert np.bincount(
+        [i for c in captions for i in vocabulary.encode(c)], minlength=len(vocabulary)
+    ).tolist() == [*vocabulary.counts]
+
+
+@given(SENTENCES)
+def test_decoding_undoes_encoding(captions):
+    vocabulary = Vocabulary.build(captions)
+    for caption in captions:
+        assert vocabulary.decode(vocabulary.encode(caption)) == " ".join(caption)
+
+
+def test_decoding_stops_at_the_end_and_shows_unknown_words():
+    vocabulary = Vocabulary.build(CAPTIONS)
+    ids = [vocabulary.start, 4, vocabulary.pad, vocabulary.unk, vocabulary.end, 5]
+    assert vocabulary.decode(ids) == "a <unk>"
+    assert vocabulary.decode([]) == ""
+
+
+@pytest.mark.parametrize("index", [-1, 8])
+def test_an_index_that_is_no_word_is_named(index):
+    with pytest.raises(ClassIndexError, match=f"{index} is no word index; there are 8"):
+        Vocabulary.build(CAPTIONS).decode([4, index])
+
+
+def test_a_word_of_the_text_never_becomes_a_special_one():
+    vocabulary = Vocabulary.build([["<end>", "a"], ["<pad>", "<start>", "<unk>", "a"]])
+    assert len(set(vocabulary.words)) == len(vocabulary)
+    assert vocabulary.encode(["<end>", "a"]) == [vocabulary.unk, 4, vocabulary.end]
+
+
+def test_log_frequency_is_the_share_of_every_word():
+    vocabulary = Vocabulary.build(CAPTIONS)
+    share = np.exp(vocabulary.log_frequency())
+    assert share.sum() == pytest.approx(1)
+    assert share[4] / share[5] == pytest.approx(3 / 2)
+    assert share[vocabulary.pad] == pytest.approx(0.5 / 11.5)
+
+
+def test_json_gives_the_same_vocabulary_back():
+    vocabulary = Vocabulary.build([*CAPTIONS, ["größe"]])
+    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json()))) == vocabulary
+
+
+GOOD = {"words": ["<pad>", "<start>", "<end>", "<unk>", "a"], "counts": [0, 0, 1, 0, 1]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"words": None},
+        {"words": ["<start>", "<pad>", "<end>", "<unk>", "a"]},
+        {"words": ["<pad>", "<start>", "<end>", "<unk>", "<pad>"]},
+        {"words": []},
+        {"counts": [0, 0, 1, 0]},
+        {"counts": [0, 0, 1, 0, "many"]},
+        {"counts": [0, 0, 1, 0, -1]},
+        {"counts": 3},
+    ],
+)
+def test_a_damaged_vocabulary_is_a_format_error(change):
+    assert len(Vocabulary.from_json(GOOD)) == 5
+    with pytest.raises(FormatError, match="vocabulary"):
+        Vocabulary.from_json(GOOD | change)
+
+
+@pytest.mark.parametrize("values", [{}, {"words": GOOD["words"]}, [], None])
+def test_missing_parts_are_a_format_error(values):
+    with pytest.raises(FormatError, match="vocabulary"):
+        Vocabulary.from_json(values)
+
+
+def test_no_captions_are_an_input_error():
+    with pytest.raises(InputError, match="no captions"):
+        Vocabulary.build([])
