@@ -8,7 +8,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +25,6 @@ _TITLES = {
     "dezero": "DeZero",
     "cs231n": "CS231n",
 }
-# Ratios to PyTorch on two threads that minicap was built for, and those it must reach at least.
-_GOALS = {
-    "step/cnn2-*": ("2.0", "1.4"),
-    "step/lenet-*": ("2.8", "2.0"),
-    "step/cnn[45]-*": ("1.6", "1.1"),
-    "conv3x3/*": ("1.6 in the mean", "1.3, each 1.0"),
-    "conv5x5/*": ("1.4", "1.1"),
-    "conv1x1/*": ("1.0", "0.9"),
-    "strided/*": ("0.9", "0.6"),
-    "layer/relu": ("", "0.6"),
-    "layer/max-pool": ("", "0.6"),
-    "layer/batch-norm": ("", "0.6"),
-    "lstm/128": ("1.0", "0.75"),
-    "lstm/*": ("1.05", "0.95"),
-    "gru/*": ("1.3", "1.1"),
-    "rnn/*": ("1.8", "1.4"),
-    "captioner/*-v10000*": ("1.4", "1.15"),
-    "captioner/*-v2000": ("1.1", "1.0"),
-    "vgg16/infer": ("1.0", "0.7"),
-    "resnet50/infer": ("1.0", "0.7"),
-}
 
 
 def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -56,16 +34,15 @@ def lines_of(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def by_case(rows: Sequence[Row]) -> str:
-    """A line for each row: how minicap compares with one peer, beside what was aimed at."""
+    """A line for each row: how minicap compares with one peer."""
     if len(peers := _peers(rows)) > 1:
         raise InputError(f"the rows have {len(peers)} peers; use --peers, or rows of one")
     title = _title(peers[0])
     lines = []
     for row in rows:
-        goal = next((f"{g} / {m}" for name, (g, m) in _GOALS.items() if fnmatchcase(row["case"], name)), "")
         times = (_time(row[key]) for key in ("seconds", "peer_seconds"))
-        lines.append([row["case"], _ratio(row), _spread(row), *times, goal])
-    return lines_of(["case", "ratio", "quartiles", "minicap", title, "goal / must"], lines)
+        lines.append([row["case"], _ratio(row), _spread(row), *times])
+    return lines_of(["case", "ratio", "quartiles", "minicap", title], lines)
 
 
 def by_peer(rows: Sequence[Row]) -> str:
