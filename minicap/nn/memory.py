@@ -2,9 +2,9 @@
 
 import tracemalloc
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,11 +12,28 @@ from threadpoolctl import threadpool_limits
 from minicap.arrays import Array, backend_of, get_backend
 from minicap.arrays.random import RandomStream
 from minicap.backend.host import blas_threads
-from minicap.nn.module import Module
 
 # A step that takes so many bytes, parameters and gradients apart, tells how more samples would make it grow:
 # its layers are past the sizes where another way of computing them pays, and fill the blocks they work in.
 TELLING = 64_000_000
+
+
+class Network(Protocol):
+    """What measuring a network asks of it; minicap.nn.Module has all of it."""
+
+    declared: dict[str, Any]
+    own: dict[str, Array]
+    buffers: dict[str, Array]
+
+    @property
+    def children(self) -> Mapping[str, Self]: ...
+    @property
+    def params(self) -> Mapping[str, Array]: ...
+    @property
+    def state(self) -> Mapping[str, Array]: ...
+    def modules(self) -> Iterator[Self]: ...
+    def forward(self, x: Any, train: bool = False, rng: RandomStream | None = None) -> tuple[Any, Any]: ...
+    def __call__(self, x: Any) -> Any: ...
 
 
 class MemoryParts(NamedTuple):
@@ -81,7 +98,7 @@ class TrainingMemory(NamedTuple):
         return max(0, bisect_right(range(1 << 40), memory, key=lambda n: self.peak(n, shards)) - 1)
 
 
-def training_memory(model: Module, x: Any) -> TrainingMemory | None:
+def training_memory(model: Network, x: Any) -> TrainingMemory | None:
     """Measure training steps of 1, 2, 4, ... samples, up to those of x or to 64 MB.
 
     x: an input of the model, or a batch of arrays by name, as its loss takes it; first axis samples.
@@ -110,7 +127,7 @@ def training_memory(model: Module, x: Any) -> TrainingMemory | None:
     )
 
 
-def _growths(model: Module, x: Any) -> list[Growth]:
+def _growths(model: Network, x: Any) -> list[Growth]:
     """Of what is kept for backward, and of temporaries."""
     total, samples = _size(x), 1
     after = _measured_step(model, x, samples)
@@ -122,7 +139,7 @@ def _growths(model: Module, x: Any) -> list[Growth]:
     return [Growth(b - slope * samples, slope) for b, slope in zip(after, slopes, strict=True)]
 
 
-def _measured_step(model: Module, x: Any, samples: int) -> tuple[int, int]:
+def _measured_step(model: Network, x: Any, samples: int) -> tuple[int, int]:
     part, before = _samples(x, samples), _now()
     out, cache = model.forward(part, train=True, rng=RandomStream(0))
     kept = _now() - before - out.nbytes

@@ -10,6 +10,7 @@ from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.random import RandomStream
 from minicap.errors import InputError, ShapeError
 from minicap.nn.init import Initializer, Shape
+from minicap.nn.summary import Summary, summarize
 
 Gradients = dict[str, Array]
 
@@ -123,13 +124,11 @@ class Module:
             owner = module.own if name in module.declared else module.buffers
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place
 
-    def summary(self, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Any:
+    def summary(self, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
         """A printable table of shapes, parameters and bytes, and the memory of a training step.
 
         See minicap.nn.summary.summarize.
         """
-        from minicap.nn.summary import summarize  # it imports this module
-
         return summarize(self, input_shape, dtype)
 
     def _slots(self, prefix: str = "", buffers: bool = False) -> Iterator[tuple[str, "Module", str]]:

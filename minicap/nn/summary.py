@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from minicap.arrays import Array, current_backend
 from minicap.backend.host import core_count
 from minicap.errors import InputError
-from minicap.nn.memory import MemoryParts, TrainingMemory, training_memory
-from minicap.nn.module import Module
+from minicap.nn.memory import MemoryParts, Network, TrainingMemory, training_memory
 
 MB = 10**6
 LAPTOP_GB = 8  # memory that a reader can compare with
@@ -52,7 +51,7 @@ class Summary(list[SummaryRow]):
     __repr__ = __str__
 
 
-def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
+def summarize(model: Network, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
     """Shapes, parameters and bytes, brick by brick, and the memory of a training step.
 
     input_shape: of the input with its batch axis; or, for a model of several arrays by name as
@@ -66,7 +65,7 @@ def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dt
     samples = len(next(iter(x.values()), ())) if isinstance(x, dict) else len(x)
     if samples < 1:
         raise InputError("summary: the batch is empty; give it at least one sample")
-    bricks: dict[Module, str] = {}
+    bricks: dict[Network, str] = {}
     for path, module in _bricks(model):
         bricks.setdefault(module, path)
     rows = Summary()
@@ -81,7 +80,7 @@ def summarize(model: Module, input_shape: tuple[int, ...] | dict[str, Array], dt
     return rows
 
 
-def _zeros(model: Module, shape: tuple[int, ...], dtype: Any) -> Array:
+def _zeros(model: Network, shape: tuple[int, ...], dtype: Any) -> Array:
     if not isinstance(shape, (tuple, list)) or not all(isinstance(n, Integral) and n >= 0 for n in shape):
         given = f"an array of shape {shape.shape}" if hasattr(shape, "shape") else repr(shape)
         raise InputError(
@@ -95,14 +94,14 @@ def _zeros(model: Module, shape: tuple[int, ...], dtype: Any) -> Array:
     return xp.broadcast_to(xp.zeros((1, *shape[1:]), dtype=dtype), shape)  # the memory of one sample
 
 
-def _bricks(module: Module, path: str = "") -> Iterator[tuple[str, Module]]:
+def _bricks(module: Network, path: str = "") -> Iterator[tuple[str, Network]]:
     if module.declared or not module.children:
         yield path, module
     for name, child in module.children.items():
         yield from _bricks(child, f"{path}.{name}" if path else name)
 
 
-def _record_calls(module: Module, name: str, rows: Summary, samples: int) -> None:
+def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> None:
     """Let the module add a row at every call of its forward, its parameters counted in the first."""
     forward = module.forward
 
