@@ -168,7 +168,7 @@ def _observe(subject: Subject) -> list[Any]:
                     outs, cache = subject.outputs_and_cache(subject.call(inputs))
                     caches.append((_upstream(outs, 3 if inputs is first else -2), cache))
                 for douts, cache in (caches[1], caches[0], caches[0]):
-                    note(subject.backward(*douts, cache))
+                    note(subject.aligned(subject.backward(*douts, cache)))
                     note([array for _, array in arrays_in([douts, cache])])
             note([array for _, array in arrays_in([first, other])])
         except Exception as error:
@@ -216,7 +216,7 @@ def _returning(subject: Subject, change: Callable[[list[Any]], Sequence[Any]]) -
 
     @wraps(backward)
     def mutated_backward(*douts_and_cache: Any) -> Any:
-        return tuple(change(flatten(backward(*douts_and_cache))))
+        return tuple(change(subject.aligned(backward(*douts_and_cache))))
 
     return replace(subject, backward=mutated_backward)
 
@@ -373,7 +373,7 @@ def _writing(subject: Subject, arrays_of: Callable[[tuple[Any, ...]], Any]) -> S
 
     @wraps(backward)
     def mutated(*douts_and_cache: Any) -> Any:
-        gradients = tuple(g.copy() for g in flatten(backward(*douts_and_cache)))
+        gradients = tuple(g.copy() for g in subject.aligned(backward(*douts_and_cache)))
         _double_first(arrays_of(douts_and_cache))
         return gradients
 

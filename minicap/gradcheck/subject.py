@@ -124,9 +124,28 @@ class Subject:
         required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
         return required.index("cache") if "cache" in required else len(required) - 1
 
+    def aligned(self, returned: Any) -> list[Any]:
+        """What a backward returned as a list, without the None of every argument that was None itself."""
+        gradients, places = flatten(returned), self._places
+        if not len(self.arguments) < len(gradients) <= len(places):
+            return gradients
+        pairs = zip(gradients, places, strict=False)
+        return [gradient for gradient, given in pairs if given or gradient is not None]
+
+    @cached_property
+    def _places(self) -> list[bool]:
+        """For each argument that may have a gradient, in the order of the signature: whether it was given."""
+        places: list[bool] = []
+        for name, parameter in self.parameters.items():
+            if name in self.fixed:
+                continue
+            value = self.inputs.get(name, parameter.default)
+            places += [False] if value is None else [True for _, a in arrays_in(value, name) if is_float(a)]
+        return places
+
     def gradients_from(self, returned: Any) -> list[Any]:
         """What a backward returned as a list, one for each argument.  Raises Misfit for a wrong number."""
-        gradients = flatten(returned)
+        gradients = self.aligned(returned)
         if len(gradients) != len(self.arguments):
             what = "backward" if self.backward else "the loss"
             raise Misfit(

@@ -84,10 +84,10 @@ def bidirectional_forward(
 
 
 @accelerated
-def bidirectional_backward(dout: Array, cache: BidirectionalCache) -> tuple[Array, ...]:
+def bidirectional_backward(dout: Array, cache: BidirectionalCache) -> tuple[Any, ...]:
     """Gradients of bidirectional_forward.  dout: (N, T, 2H).
 
-    Returns dx, dh0, dWx, dWh, db, and dbh for a GRU, dc0 when c0 was given, shaped as the arguments.
+    Returns dx, dh0, dWx, dWh, db, dbh, dc0, shaped as the arguments: dbh a GRU's, dc0 an LSTM's, else None.
     x is read twice, so dx is the sum of both directions; the rest belongs to one direction each.
     """
     layer, along, against, shape = cache
@@ -96,5 +96,6 @@ def bidirectional_backward(dout: Array, cache: BidirectionalCache) -> tuple[Arra
     H = shape[2] // 2
     dx, *gradients = backward(dout[:, :, :H], along)
     dx_against, *gradients_against = backward(dout[:, ::-1, H:], against)
-    pairs = zip(gradients, gradients_against, strict=True)
-    return dx + dx_against[:, ::-1], *(xp.stack(pair) for pair in pairs)
+    dh0, dWx, dWh, db, *own = (xp.stack(pair) for pair in zip(gradients, gradients_against, strict=True))
+    dbh, dc0 = (own[0] if own and layer == name else None for name in ("gru", "lstm"))
+    return dx + dx_against[:, ::-1], dh0, dWx, dWh, db, dbh, dc0

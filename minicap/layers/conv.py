@@ -65,8 +65,8 @@ def conv_forward(
 
 
 @accelerated
-def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
-    """Gradients of conv_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db (F,); no db when b was None.
+def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) -> tuple[Any, Array, Any]:
+    """Gradients of conv_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db (F,), which is None when b was.
 
     input_gradient=False: dx is None, where nobody needs it, as for the images that a network starts from.
 
@@ -87,5 +87,5 @@ def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) ->
         if dx is not None:
             dcolumns = filters.swapaxes(1, 2) @ dscores
             dx[some] = col2im(dcolumns.reshape(x.shape[1], HH, WW, -1, *window.out), window)
-    dw = dfilters.reshape(w.shape)
-    return (dx, dw, dout.sum(axis=(0, 2, 3))) if has_bias else (dx, dw)
+    db = dout.sum(axis=(0, 2, 3)) if has_bias else None
+    return dx, dfilters.reshape(w.shape), db

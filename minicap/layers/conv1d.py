@@ -4,7 +4,7 @@ Gehring et al. 2017, "Convolutional Sequence to Sequence Learning"; Aneja et al.
 Captioning".
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.arrays.windows import whole
@@ -39,8 +39,8 @@ def conv1d_forward(x: Array, w: Array, b: Array | None, dilation: int = 1) -> tu
 
 
 @accelerated
-def conv1d_backward(dout: Array, cache: Conv1dCache) -> tuple[Array, ...]:
-    """Gradients of conv1d_forward.  dout: (N, T, F).  Returns dx, dw, db (F,); no db when b was None.
+def conv1d_backward(dout: Array, cache: Conv1dCache) -> tuple[Array, Array, Any]:
+    """Gradients of conv1d_forward.  dout: (N, T, F).  Returns dx, dw, db (F,), which is None when b was.
 
     out = pasts w, an affine layer; a step x[s] is in the past of t = s + dilation (K - 1 - k) for every k, so
     dx[s] adds up what comes back from each of them.
@@ -56,7 +56,7 @@ def conv1d_backward(dout: Array, cache: Conv1dCache) -> tuple[Array, ...]:
     for k in range(K):
         dpadded[:, dilation * k : dilation * k + T] += dpasts[:, :, k]
     dx = dpadded[:, before:]
-    return (dx, dw, drows.sum(axis=0)) if has_bias else (dx, dw)
+    return dx, dw, drows.sum(axis=0) if has_bias else None
 
 
 def _pasts(x: Array, K: int, dilation: int) -> Array:

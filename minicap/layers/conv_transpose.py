@@ -1,6 +1,6 @@
 """The transposed convolution: a convolution's backward as a layer of its own, to make images larger."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
 from minicap.arrays.columns import col2im, few_images, im2col
@@ -72,8 +72,8 @@ def conv_transpose_forward(
 
 
 @accelerated
-def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Array, ...]:
-    """Gradients of conv_transpose_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db; no db when b was None.
+def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Array, Array, Any]:
+    """Gradients of conv_transpose_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db, None when b was.
 
     out = col2im(filters^T x) + b, and the transpose of col2im is im2col: with dcolumns = im2col(dout),
     dx = filters dcolumns, a convolution of dout, and dfilters = x dcolumns^T.
@@ -91,8 +91,8 @@ def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Arr
         pixels = x[some].swapaxes(0, 1).reshape(groups, C // groups, -1)
         dfilters += pixels @ dcolumns.swapaxes(1, 2)
         dx[some] = (filters @ dcolumns).reshape(C, -1, H, W).swapaxes(0, 1)
-    dw = dfilters.reshape(w.shape)
-    return (dx, dw, dout.sum(axis=(0, 2, 3))) if has_bias else (dx, dw)
+    db = dout.sum(axis=(0, 2, 3)) if has_bias else None
+    return dx, dfilters.reshape(w.shape), db
 
 
 def _window_over_output(

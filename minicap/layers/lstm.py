@@ -111,7 +111,6 @@ class LstmCache(NamedTuple):
     h: Array  # (T + 1, N, H) states, h[0] = h0
     c: Array  # (T + 1, N, H) cells, c[0] = c0; c[-1] is the last one
     cells: list[LstmCell]  # one a step
-    c0_given: bool
     mask: Any  # one factor (N, 1) a step, or None a step
 
 
@@ -153,18 +152,18 @@ def lstm_forward(
         next_h, next_c, cell = _cell_forward(xp, a[t] + h[t] @ Wh, c[t])
         h[t + 1], c[t + 1] = carry(keep[t], next_h, h[t]), carry(keep[t], next_c, c[t])
         cells.append(cell)
-    return time_first(h[1:]), LstmCache(x, Wx, Wh, h, c, cells, c0 is not None, keep)
+    return time_first(h[1:]), LstmCache(x, Wx, Wh, h, c, cells, keep)
 
 
 @accelerated
-def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
-    """Gradients of lstm_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db, and dc0 when c0 was given.
+def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """Gradients of lstm_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db, dc0 (also without c0).
 
     Backward through time: a state gets its own gradient and the one from the step after it, a cell only
     the latter.  The steps leave their da behind, and the weights' gradients are sums over time, one
     product each.
     """
-    x, Wx, Wh, h, c, cells, c0_given, keep = cache
+    x, Wx, Wh, h, c, cells, keep = cache
     xp = check_dout(lstm_backward, (*x.shape[:2], len(Wh)), dh=dh)
     da = xp.empty((len(cells), *cells[0].gates.shape), dtype=h.dtype)
     dprev_h, dprev_c = xp.zeros_like(h[0]), xp.zeros_like(c[0])
@@ -174,5 +173,4 @@ def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
         da[t], dprev_c = _cell_backward(xp, dnext_h, dnext_c, cells[t])
         dprev_h, dprev_c = da[t] @ Wh.T + dh_carried, dprev_c + dc_carried
     dx, dWx, db = input_gradients(da, x, Wx)
-    gradients = dx, dprev_h, dWx, recurrent_gradient(h[:-1], da), db
-    return (*gradients, dprev_c) if c0_given else gradients
+    return dx, dprev_h, dWx, recurrent_gradient(h[:-1], da), db, dprev_c

@@ -68,17 +68,17 @@ def soft_attention_forward(
 @accelerated
 def soft_attention_backward(
     dcontext: Array, dweights: Array | None, cache: SoftAttentionCache
-) -> tuple[Array, ...]:
+) -> tuple[Any, ...]:
     """Gradients of soft_attention_forward.  dcontext: (N, D).  dweights: (N, L) or None.
 
-    Returns dfeatures, dh, dWf, dWh, db, dv, and dw_beta, db_beta when the gate was given.
+    Returns dfeatures, dh, dWf, dWh, db, dv, dw_beta, db_beta; the last two are None without the gate.
     The gate scales the context of additive attention, so that gets beta * dcontext, and beta gets the dot
     product of dcontext and the ungated context; through the sigmoid it reaches h a second time.
     """
     attention, h, context, w_beta, beta = cache
     check_dout(soft_attention_backward, context.shape, dcontext=dcontext)
     if w_beta is None or beta is None:
-        return additive_attention_backward(dcontext, dweights, attention)
+        return *additive_attention_backward(dcontext, dweights, attention), None, None
     da = (dcontext * context).sum(axis=1, keepdims=True) * beta * (1 - beta)
     dfeatures, dh, *gradients = additive_attention_backward(beta * dcontext, dweights, attention)
     return dfeatures, dh + da @ w_beta.T, *gradients, h.T @ da, da.sum(axis=0)

@@ -74,7 +74,8 @@ class LSTM(Recurrent):
         return lstm_forward(x, h0, self["Wx"], self["Wh"], self["b"])
 
     def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        return self._named(lstm_backward(dout, cache))
+        *grads, _dc0 = lstm_backward(dout, cache)
+        return self._named(tuple(grads))
 
     def step(self, x: Array, state: State) -> State:
         h, c = state

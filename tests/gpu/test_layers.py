@@ -57,7 +57,7 @@ def results(subject: Subject, wide: bool, backend: str) -> list[Any]:
     rng = np.random.default_rng(1)
     douts = map_leaves(lambda out: rng.normal(size=out.shape).astype(np.float32), outs)
     gradients = subject.backward(*moved(in_float64(douts) if wide else douts, backend), cache)
-    return [*flatten(outs), *flatten(gradients)]
+    return [*flatten(outs), *subject.aligned(gradients)]
 
 
 @pytest.mark.parametrize("body", BODIES)

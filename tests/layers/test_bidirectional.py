@@ -84,7 +84,9 @@ def test_bidirectional_layers_equal_pytorch(layer, data):
     expected.backward(torch.tensor(dout))
 
     np.testing.assert_allclose(out * mask[:, :, None], expected.detach(), rtol=0, atol=1e-12)
-    for gradient, array in zip(gradients, ours.values(), strict=True):
+    given = [gradient for gradient in gradients if gradient is not None]
+    assert len(gradients) == 7
+    for gradient, array in zip(given, ours.values(), strict=True):
         assert gradient.shape == array.shape
         np.testing.assert_allclose(
             gradient, array.grad, rtol=0, atol=1e-9 * max(1e-8, float(array.grad.abs().max()))
@@ -102,7 +104,8 @@ def test_the_options_of_the_layer_are_passed_on():
 def test_float32_stays_float32(layer):
     arrays = {name: a.astype(np.float32) for name, a in draw_arrays(layer).items()}
     out, cache = bidirectional_forward(**arrays, layer=layer)
-    assert {a.dtype for a in (out, *bidirectional_backward(out, cache))} == {np.dtype(np.float32)}
+    gradients = [gradient for gradient in bidirectional_backward(out, cache) if gradient is not None]
+    assert {a.dtype for a in (out, *gradients)} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def run(subject: Subject, dtype: Any, backend: str) -> list[Any]:
     with textbook(), counting() as counts:
         gradients = subject.backward(*douts, cache)
     assert not counts.stalls, "backward"
-    return [*flatten(outs), *flatten(gradients)]
+    return [*flatten(outs), *subject.aligned(gradients)]
 
 
 def move(values: Any, backend: str) -> Any:

@@ -58,7 +58,9 @@ def test_soft_attention_equals_its_equations_in_pytorch(data):
     close(context, z.detach())
     close(weights, alpha.detach())
     gradients = soft_attention_backward(dcontext, dweights, cache)
-    for gradient, array in zip(gradients, ours.values(), strict=True):
+    assert len(gradients) == 8
+    assert gated or gradients[6:] == (None, None)
+    for gradient, array in zip(gradients, ours.values(), strict=False):
         close(gradient, array.grad)
 
 
@@ -68,6 +70,7 @@ def test_float32_stays_float32(gated):
     context, weights, cache = soft_attention_forward(**arrays, mask=np.ones((2, 4), dtype=bool))
     gradients = soft_attention_backward(context, weights, cache)
     loss, dweights = doubly_stochastic_loss(np.ones((2, 3, 4), dtype=np.float32), np.ones((2, 3), dtype=bool))
+    gradients = [gradient for gradient in gradients if gradient is not None]
     assert {a.dtype for a in (context, weights, *gradients, loss, dweights)} == {np.dtype(np.float32)}
 
 

@@ -75,8 +75,8 @@ def conv_relu_forward(x: Array, *arguments: Any, **options: Any) -> tuple[Array,
     return out, ConvReluKernelCache(*cache)
 
 
-def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = True) -> tuple[Any, ...]:
-    """Its gradients: dx, None without input_gradient, dw and, when b was given, db (F,)."""
+def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = True) -> tuple[Any, Array, Any]:
+    """Its gradients: dx, None without input_gradient, dw, and db (F,), None without a bias."""
     x, w, has_bias, window, groups, kept, out = cache
     N = len(x.images)
     xp = check_dout(conv_backward, (N, len(w), *window.out), dout=dout)
@@ -95,8 +95,7 @@ def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = Tr
         threads = sizes["N"] * sizes["C"] * sizes["H"] * sizes["W"]
         _col2im.threads(threads, columns=dcolumns, x=dx.memory, **sizes)
     dw = reduce(xp.add, parts).reshape(w.shape)
-    dx_images = None if dx is None else dx.images
-    return (dx_images, dw, dout.sum(axis=(1, 2, 3))) if has_bias else (dx_images, dw)
+    return None if dx is None else dx.images, dw, dout.sum(axis=(1, 2, 3)) if has_bias else None
 
 
 def _products(a: Array, b: Array) -> Array:

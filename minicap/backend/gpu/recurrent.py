@@ -33,7 +33,6 @@ class LstmKernelCache(NamedTuple):
     gates: Array  # (N, T, 4H): i, f, o, g
     prev_h: Array  # (N, T, H): the states that the steps began with
     prev_c: Array  # (N, T, H)
-    c0_given: bool
     mask: Array | None  # (N, T) like x
     barriers: Array | None  # where all steps were one launch
 
@@ -54,7 +53,7 @@ def lstm_forward(
     arrays = dict(Wh=xp.ascontiguousarray(Wh), b=b, mask=mask, gates=gates)
     arrays |= dict(prev_h=prev_h, prev_c=prev_c, out=out, barriers=barriers)
     launch(_lstm_sequence, at_once, **states, **arrays, **sizes)
-    return out, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, c0 is not None, mask, barriers)
+    return out, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, mask, barriers)
 
 
 def _lstm_by_steps(
@@ -70,19 +69,18 @@ def _lstm_by_steps(
     arrays = dict(b=b, mask=mask, gates=gates, h=h, c=c, prev_h=prev_h, prev_c=prev_c, out=out)
     for t in range(sizes["T"]):
         _lstm_step.threads(h.size, product=h @ Wh, **arrays, t=t, **sizes)
-    return out, c, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, c0 is not None, mask, None)
+    return out, c, LstmKernelCache(x, Wx, Wh, gates, prev_h, prev_c, mask, None)
 
 
 def lstm_backward(dh: Array, cache: LstmKernelCache) -> tuple[Array, ...]:
-    """Its gradients: dx, dh0, dWx, dWh, db, and dc0 when c0 was given."""
+    """Its gradients: dx, dh0, dWx, dWh, db, dc0."""
     check_dout(lstm_backward, cache.prev_h.shape, dh=dh)
-    *gradients, dc0 = _lstm_gradients(dh, None, cache)
-    return (*gradients, dc0) if cache.c0_given else tuple(gradients)
+    return _lstm_gradients(dh, None, cache)
 
 
 def _lstm_gradients(dh: Array, dlast_c: Array | None, cache: LstmKernelCache) -> tuple[Array, ...]:
     """All gradients, that of c0 last.  dlast_c: (N, H), of the last cell."""
-    x, Wx, Wh, gates, prev_h, prev_c, _, mask, barriers = cache
+    x, Wx, Wh, gates, prev_h, prev_c, mask, barriers = cache
     xp = backend_of(dh=dh).xp
     sizes, da = _sizes(x, Wh), xp.empty_like(gates)
     arrays = dict(mask=mask, gates=gates, prev_c=prev_c, dout=xp.ascontiguousarray(dh), da=da)

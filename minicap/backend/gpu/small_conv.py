@@ -67,8 +67,8 @@ def conv_relu_forward(x: Array, *arguments: Any, **options: Any) -> tuple[Array,
     return out, SmallConvReluCache(*cache)
 
 
-def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
-    """Its gradients: dx, None without input_gradient, dw and, when b was given, db (F,)."""
+def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = True) -> tuple[Any, Array, Any]:
+    """Its gradients: dx, None without input_gradient, dw, and db (F,), None without a bias."""
     x, w, has_bias, window, out = cache
     (N, C, H, W), F, K = x.images.shape, len(w), prod(w.shape[1:])
     xp = check_dout(conv_backward, (N, F, *window.out), dout=dout)
@@ -86,8 +86,7 @@ def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = Tru
     blocks = parts * of_dw + (0 if dx is None else tiles(C, N * H * W))
     _conv_backward.blocks(blocks, **arrays, **sizes, parts=parts, length=length)
     _conv_add_parts.threads(F * (K + 1), partial=partial, dw=dw, db=db, parts=parts, F=F, K=K)
-    dx_images = None if dx is None else dx.images
-    return (dx_images, dw, db) if db is not None else (dx_images, dw)
+    return None if dx is None else dx.images, dw, db
 
 
 def _supports(

@@ -6,7 +6,6 @@ from minicap import layers
 from minicap.arrays import Array
 from minicap.compat.cs231n.layers import promote
 from minicap.layers import (
-    lstm_backward,
     lstm_step_backward,
     rnn_backward,
     rnn_step_backward,
@@ -57,6 +56,12 @@ def lstm_forward(x: Array, h0: Array, Wx: Array, Wh: Array, b: Array) -> tuple[A
     """x: (N, T, D).  h0: (N, H); the first cell is zero.  Returns h (N, T, H) and the cache."""
     x, h0, Wx, Wh, b = promote(x, h0, Wx, Wh, b)
     return layers.lstm_forward(x, h0, Wx, Wh, b)
+
+
+def lstm_backward(dh: Array, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
+    """dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db."""
+    dx, dh0, dWx, dWh, db, _dc0 = layers.lstm_backward(dh, cache)
+    return dx, dh0, dWx, dWh, db
 
 
 def word_embedding_forward(x: Array, W: Array) -> tuple[Array, Any]:

@@ -19,22 +19,28 @@ def lstm_step(rng: np.random.Generator) -> Inputs:
 
 @case("lstm")
 def lstm(rng: np.random.Generator) -> Inputs:
-    return dict(x=rng.normal(size=(2, 3, 5)), h0=rng.normal(size=(2, 4)), **_weights(rng))
-
-
-@case("lstm", "c0")
-def lstm_c0(rng: np.random.Generator) -> Inputs:
-    return lstm(rng) | dict(c0=rng.normal(size=(2, 4)))
+    return dict(
+        x=rng.normal(size=(2, 3, 5)),
+        h0=rng.normal(size=(2, 4)),
+        **_weights(rng),
+        c0=rng.normal(size=(2, 4)),
+    )
 
 
 @case("lstm", "short sequences")
 def lstm_masked(rng: np.random.Generator) -> Inputs:
-    return dict(x=rng.normal(size=(3, 5, 5)), h0=rng.normal(size=(3, 4)), **_weights(rng), mask=_SHORT)
+    return dict(
+        x=rng.normal(size=(3, 5, 5)),
+        h0=rng.normal(size=(3, 4)),
+        **_weights(rng),
+        c0=rng.normal(size=(3, 4)),
+        mask=_SHORT,
+    )
 
 
-@case("lstm", "c0, short sequences", fixed=("mask",))
-def lstm_c0_masked(rng: np.random.Generator) -> Inputs:
-    return lstm_masked(rng) | dict(c0=rng.normal(size=(3, 4)), mask=_SHORT.astype(np.float64))
+@case("lstm", "short sequences, a mask of floats", fixed=("mask",))
+def lstm_masked_by_floats(rng: np.random.Generator) -> Inputs:
+    return lstm_masked(rng) | dict(mask=_SHORT.astype(np.float64))
 
 
 def _weights(rng: np.random.Generator) -> Inputs:

@@ -86,6 +86,9 @@ def test_an_override_equals_its_textbook_pair(key, dtype, data):
         expected = run(layer, inputs, data)
     assert len(got) == len(expected)
     for ours, theirs in zip(got, expected, strict=True):
+        if theirs is None:
+            assert ours is None
+            continue
         assert ours.dtype == theirs.dtype
         assert ours.shape == theirs.shape
         atol = TOLERANCE[dtype] * max(1, abs(theirs).max())

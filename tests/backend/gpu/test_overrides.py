@@ -211,6 +211,9 @@ def test_an_override_equals_its_textbook_pair(case: Case, dtype: str, order: str
         assert not counts.nondeterministic
         assert len(got) == len(expected)
         for ours, theirs in zip(got, expected, strict=True):
+            if theirs is None:
+                assert ours is None
+                continue
             assert isinstance(ours, gpu.array_type)
             assert ours.dtype == dtype
             assert ours.shape == theirs.shape
@@ -276,6 +279,8 @@ def test_no_bit_depends_on_the_order_of_threads(case: Case, gpu: Backend):
                 inputs = on_device(inputs_of(case, "float32"))
                 results.append(run(override.forward, override.backward, inputs, "float32"))
         for first, *others in zip(*results, strict=True):
+            if first is None:
+                continue
             for other in others:
                 np.testing.assert_array_equal(to_host(other), to_host(first))
 
@@ -298,6 +303,8 @@ def test_on_a_gpu_every_override_is_right_and_repeats_its_bits(own_backends: Non
                     for _ in range(3)
                 ]
             for position, (theirs, *ours) in enumerate(zip(expected, *runs, strict=True)):
+                if theirs is None:
+                    continue
                 first, *others = map(to_host, ours)
                 error = np.abs(first - theirs).max() / max(1.0, np.abs(theirs).max())
                 if not error < TOLERANCE["float32"]:

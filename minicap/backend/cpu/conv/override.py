@@ -69,7 +69,9 @@ def override_of(
         _each_part(algorithm, fill, len(x), out.size * w[0].size)
         return out, cache_type(x, w, b is not None, window, groups)
 
-    def conv_backward(dout: Array, cache: FastConvCache, input_gradient: bool = True) -> tuple[Any, ...]:
+    def conv_backward(
+        dout: Array, cache: FastConvCache, input_gradient: bool = True
+    ) -> tuple[Any, Array, Any]:
         x, w, has_bias, window, groups = cache
         check_dout(conv_backward, (len(x), len(w), *window.out), dout=dout)
         spare_dx = algorithm.can_spare_dx and not input_gradient
@@ -86,8 +88,7 @@ def override_of(
         for other_dw, other_db in others:
             dw += other_dw
             db += other_db
-        dx = dx if input_gradient else None
-        return (dx, dw, db) if has_bias else (dx, dw)
+        return dx if input_gradient else None, dw, db if has_bias else None
 
     def supports(*args: Any, **kwargs: Any) -> bool:
         problem = problem_of(*args, **kwargs)

@@ -32,7 +32,6 @@ class LstmCache(NamedTuple):
     h: Array  # (T + 1, N, H) states, h[0] = h0
     gates: Array  # (5, T, N, H): i, f, o, g, and the cell before the step
     tanh_c: Array  # (T, N, H): tanh of the cell after the step
-    c0_given: bool
 
 
 def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, c0: Any = None, mask: Any = None) -> bool:
@@ -64,12 +63,12 @@ def lstm_forward(
         np.add(products[0], products[1], out=next_c)
         np.tanh(next_c, out=tanh_c[t])
         np.multiply(step[2], tanh_c[t], out=h[t + 1])
-    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, gates, tanh_c, c0 is not None)
+    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, gates, tanh_c)
 
 
-def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
+def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
     """The slopes of some steps at once, then five passes and the product with da a step."""
-    x, Wx, Wh, h, gates, tanh_c, c0_given = cache
+    x, Wx, Wh, h, gates, tanh_c = cache
     check_dout(lstm_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     T, N, H = tanh_c.shape
     add_from_da = step_product(gates_first(Wh, 4).swapaxes(1, 2)[:, None], N)
@@ -88,8 +87,7 @@ def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
         for da_gate, slope_gate in zip(gates_first(da[steps], 4), slopes[:4], strict=True):
             da_gate[...] = slope_gate
     dWx, db = split_bias(rows(x).T @ rows(da))
-    gradients = input_gradient(da, Wx), dstates[0], dWx, state_weights_gradient(h, da), db
-    return (*gradients, dc) if c0_given else gradients
+    return input_gradient(da, Wx), dstates[0], dWx, state_weights_gradient(h, da), db, dc
 
 
 def _slopes(gates: Array, tanh_c: Array) -> Array:
