@@ -6,12 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from strict_cupy import strict_cupy_backend
 
 from minicap.arrays import Backend, BackendMissing, backends, get_backend, register_backend, use_backend
 
 # Tests repeat, and leave nothing in the cache folder of whoever runs them.
 os.environ.setdefault("MINICAP_AUTOTUNE", "0")
+
+# The same examples at every run, however slow the machine.
+settings.register_profile(
+    "minicap", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("minicap")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

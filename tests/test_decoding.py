@@ -12,7 +12,7 @@ from minicap.errors import InputError
 
 START, END = 0, 1
 SEEDS = st.integers(0, 2**32 - 1)
-fast = settings(deadline=None, max_examples=40)
+fast = settings(max_examples=40)
 
 
 class TinyModel:

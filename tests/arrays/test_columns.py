@@ -26,7 +26,7 @@ def test_a_column_is_what_the_window_sees():
     np.testing.assert_array_equal(got[0, :, :, 0, 1, 2], [[10, 11], [14, 15]])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(options)
 def test_col2im_is_the_transpose_of_im2col(options):
     rng = np.random.default_rng(0)

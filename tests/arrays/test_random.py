@@ -22,7 +22,7 @@ ARRAY_FORM = Backend(
 KEYS = st.integers(0, 2**64 - 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(key=KEYS, first=st.integers(0, 2**60), counters=st.integers(1, 9))
 @example(key=2**64 - 1, first=0, counters=3)
 @example(key=2**64 - 2, first=2**60, counters=3)
@@ -35,7 +35,7 @@ def test_the_array_form_of_philox_equals_numpy_bit_for_bit(key, first, counters)
     np.testing.assert_array_equal(words, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     key=KEYS,
     row=st.integers(0, 2**40),
@@ -49,7 +49,7 @@ def test_a_backend_without_numpys_generator_gives_the_same_numbers(key, row, sha
     np.testing.assert_array_equal(random_uint16(stream, shape, ARRAY_FORM), numbers)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     key=KEYS,
     row=st.integers(0, 10**6),

@@ -22,7 +22,7 @@ def test_rows_with_the_same_index_add_up_and_the_others_are_zero(scatter):
 
 
 @both_forms
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_the_sums_are_those_of_a_plain_loop(scatter, data):
     num_rows = data.draw(st.integers(1, 9))

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minicap.arrays.windows import pair, window_over
@@ -23,7 +23,6 @@ def test_what_is_no_stride_is_refused_by_name(value):
         pair(layer, "stride", value)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), small, small, small, st.integers(0, 3), st.booleans())
 def test_positions_are_those_found_by_walking(length, size, stride, dilation, pad, ceil_mode):
     reach = dilation * (size - 1) + 1
@@ -40,7 +39,6 @@ def test_positions_are_those_found_by_walking(length, size, stride, dilation, pa
     assert window.pad[0][1] == max(pad, inside[-1] + reach - length)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), small, small, small)
 def test_same_padding_gives_one_position_for_every_stride(length, size, stride, dilation):
     window = window_over(layer, (length, length), (size, size), stride, "same", dilation)

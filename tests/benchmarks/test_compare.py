@@ -114,7 +114,7 @@ def test_an_interrupted_run_prints_what_it_has(monkeypatch, capsys, rows):
     done = list(rows().values())
     results = [lambda: done, lambda: (_ for _ in ()).throw(KeyboardInterrupt)]
     monkeypatch.setattr(command, "compare", lambda *args: results.pop(0)())
-    assert command.main(["rnn/128", "lstm/128"]) == 130
+    assert command.main(["step/cnn2-tiny", "step/cnn2-cifar", "--peers", "cs231n"]) == 130
     captured = capsys.readouterr()
     assert "family/case" in captured.out
     assert "interrupted" in captured.err
@@ -123,7 +123,7 @@ def test_an_interrupted_run_prints_what_it_has(monkeypatch, capsys, rows):
 def test_a_row_without_a_ratio_makes_the_exit_code_one(monkeypatch, rows, capsys):
     failed = list(rows(torch={"fails": "no compiler"}).values())
     monkeypatch.setattr(command, "compare", lambda *args: failed)
-    assert command.main(["rnn/128"]) == 1
+    assert command.main(["step/cnn2-tiny", "--peers", "cs231n"]) == 1
     assert "failed: no compiler" in capsys.readouterr().out
 
 

@@ -50,7 +50,7 @@ def test_a_short_sequence_is_read_backwards_from_its_own_end(layer):
 
 
 @every_layer
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_bidirectional_layers_equal_pytorch(layer, data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

@@ -57,7 +57,17 @@ def test_a_filter_of_ones_adds_up_its_window():
     np.testing.assert_array_equal(db, [10])
 
 
-@settings(deadline=None, max_examples=50)
+def test_every_group_of_filters_sees_its_own_channels_through_holes():
+    x = np.array([[[[1.0, 2, 3]], [[10, 20, 30]]]])
+    w = np.array([[[[1.0, 2]]], [[[3, 4]]]])
+    out, cache = conv_forward(x, w, None, dilation=2, groups=2)
+    np.testing.assert_array_equal(out, [[[[1 * 1 + 2 * 3]], [[3 * 10 + 4 * 30]]]])
+    dx, dw, *_ = conv_backward(np.array([[[[1.0]], [[10]]]]), cache)
+    np.testing.assert_array_equal(dx, [[[[1, 0, 2]], [[30, 0, 40]]]])
+    np.testing.assert_array_equal(dw, [[[[1, 3]]], [[[100, 300]]]])
+
+
+@settings(max_examples=50)
 @given(calls())
 def test_conv_equals_pytorch(call):
     arrays, options = call
@@ -66,7 +76,7 @@ def test_conv_equals_pytorch(call):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.tuples(st.integers(1, 4), st.integers(1, 4)), pairs[1])
 def test_same_padding_equals_pytorch_at_stride_one(size, dilation):
     rng = np.random.default_rng(0)

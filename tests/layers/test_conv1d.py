@@ -13,7 +13,7 @@ def assert_close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9 * max(1e-300, abs(expected).max()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small, st.integers(1, 7), small, small, small, small, st.booleans())
 def test_conv1d_equals_pytorch_padded_on_the_left(N, T, D, K, F, dilation, bias):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
@@ -53,7 +53,7 @@ def test_the_future_changes_nothing(rng):
     assert (out[:, 4:] != other[:, 4:]).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(small, min_size=0, max_size=3), small)
 def test_glu_equals_pytorch(lead, F):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

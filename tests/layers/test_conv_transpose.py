@@ -29,7 +29,7 @@ def assert_close(got, expected):
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9 * max(1e-300, abs(expected).max()))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(calls())
 def test_conv_transpose_equals_pytorch(call):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

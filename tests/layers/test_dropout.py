@@ -35,7 +35,7 @@ def test_an_entry_is_kept_where_its_bits_reach_the_threshold():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**63), rate=st.floats(0, 0.999), data=st.data())
 def test_a_batch_cut_into_shards_sees_the_bits_of_the_whole_batch(name, seed, rate, data):
     forward, _ = pair(name)

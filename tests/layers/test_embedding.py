@@ -27,7 +27,7 @@ def test_the_padding_word_is_looked_up_but_never_trained():
     np.testing.assert_array_equal(dtable, [[0, 0], [0, 0], [1, 1], [0, 0]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_embedding_equals_pytorch(data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

@@ -6,6 +6,10 @@ from minicap.layers.gru import gru_backward, gru_forward, gru_step_forward
 SHUT, OPEN = -1e3, 1e3  # biases under which a sigmoid is exactly 0 or 1
 
 
+def tanh(x):
+    return pytest.approx(np.tanh(x), rel=1e-14)
+
+
 def step_with_gates(r, z, n, prev_h, recurrent=2.0, bh_n=0.5, reset_after=True):
     """One unit whose gates are set by the bias alone, given in the order the test states."""
     next_h, _ = gru_step_forward(
@@ -25,13 +29,17 @@ def test_the_update_gate_keeps_the_old_state():
 
 
 def test_the_reset_gate_shuts_out_the_whole_recurrent_term_when_it_comes_after():
-    assert step_with_gates(r=SHUT, z=SHUT, n=0.3, prev_h=0.7) == np.tanh(0.3)
-    assert step_with_gates(r=OPEN, z=SHUT, n=0.3, prev_h=0.7) == np.tanh(0.3 + 2.0 * 0.7 + 0.5)
+    assert step_with_gates(r=SHUT, z=SHUT, n=0.3, prev_h=0.7) == tanh(0.3)
+    assert step_with_gates(r=OPEN, z=SHUT, n=0.3, prev_h=0.7) == tanh(2.2)
 
 
 def test_the_reset_gate_shuts_out_the_state_but_not_the_bias_when_it_comes_before():
-    assert step_with_gates(r=SHUT, z=SHUT, n=0.3, prev_h=0.7, reset_after=False) == np.tanh(0.3 + 0.5)
-    assert step_with_gates(r=OPEN, z=SHUT, n=0.3, prev_h=0.7, reset_after=False) == np.tanh(0.3 + 1.4 + 0.5)
+    assert step_with_gates(r=SHUT, z=SHUT, n=0.3, prev_h=0.7, reset_after=False) == pytest.approx(
+        np.tanh(0.8), rel=1e-14
+    )
+    assert step_with_gates(r=OPEN, z=SHUT, n=0.3, prev_h=0.7, reset_after=False) == pytest.approx(
+        np.tanh(2.2), rel=1e-14
+    )
 
 
 @pytest.mark.parametrize("reset_after", [True, False])

@@ -90,7 +90,7 @@ def test_the_squared_error_has_no_half_and_averages_over_entries():
     np.testing.assert_array_equal(dx, [[1, -2]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     N=st.integers(1, 5),
     K=st.integers(1, 6),
@@ -110,7 +110,7 @@ def test_softmax_loss_equals_pytorch(N, K, reduction, smoothing, seed):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     N=st.integers(1, 5),
     K=st.integers(1, 6),
@@ -128,7 +128,7 @@ def test_svm_loss_is_k_times_the_multi_margin_loss_of_pytorch(N, K, reduction, m
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     N=st.integers(1, 5),
     K=st.integers(1, 6),
@@ -152,7 +152,7 @@ def test_sigmoid_bce_loss_equals_pytorch(N, K, reduction, weighted, seed):
     assert_same(sigmoid_bce_loss(x, y, reduction, pos_weight if weighted else 1.0), theirs)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), reduction=REDUCTIONS, seed=st.integers(0, 999)
 )

@@ -13,7 +13,7 @@ def test_a_hand_computed_window_of_three_channels():
     np.testing.assert_allclose(out.ravel(), [1 / 6, 2 / 15, 3 / 14])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     shape=st.tuples(*[st.integers(1, 6)] * 4),
     size=st.integers(1, 7),

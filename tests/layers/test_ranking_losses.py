@@ -44,7 +44,7 @@ def test_samples_with_no_label_or_with_all_have_nothing_to_rank(y, rng):
     assert not dx.any()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(K=st.integers(2, 7), margin=st.sampled_from([0.3, 1.0]), seed=st.integers(0, 9999))
 def test_warp_is_a_draw_that_the_definition_allows(K, margin, seed):
     rng = np.random.default_rng(seed)
@@ -119,7 +119,7 @@ def ranking_loop(x, margin, hardest):
     return losses
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     N=st.integers(1, 6),
     hardest=st.booleans(),
@@ -132,7 +132,7 @@ def test_pairwise_ranking_equals_the_loop_over_pairs(N, hardest, margin, seed):
     np.testing.assert_allclose(losses, ranking_loop(x, margin, hardest), atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     N=st.integers(2, 6),
     hardest=st.booleans(),

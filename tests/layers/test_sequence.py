@@ -74,7 +74,7 @@ def close(ours, theirs):
 
 
 @pytorch_kinds
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_sequences_of_any_length_equal_pytorch(kind, data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

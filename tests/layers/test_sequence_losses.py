@@ -133,7 +133,7 @@ def test_the_policy_gradient_is_the_gradient_of_the_expected_reward(rng):
     np.testing.assert_allclose(estimate, expected, rtol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     N=st.integers(1, 4),
     T=st.integers(1, 4),
@@ -151,7 +151,7 @@ def test_temporal_softmax_loss_equals_pytorch(N, T, V, reduction, smoothing, boo
     assert_same(ours, torch_words_loss(x, y, np.ones((N, T)), mask, reduction, smoothing))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     N=st.integers(1, 4),
     T=st.integers(1, 4),

@@ -34,7 +34,7 @@ def test_flatten_keeps_the_batch_axis_of_any_input(shape, rng):
     np.testing.assert_array_equal(flatten_backward(np.asfortranarray(out), cache), x)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_concat_and_its_gradient_equal_pytorch(data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
@@ -57,7 +57,7 @@ def test_concat_and_its_gradient_equal_pytorch(data):
         np.testing.assert_array_equal(gradient, tensor.grad)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_split_undoes_concat_and_its_gradient_undoes_the_split(data):
     shape = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))
@@ -82,7 +82,7 @@ def test_add_sums_any_number_of_arrays_and_hands_each_the_gradient(count, rng):
         np.testing.assert_array_equal(gradient, out)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(shape=st.lists(st.integers(1, 4), min_size=2, max_size=4), seed=st.integers(0, 2**32))
 def test_scale_shift_and_its_gradient_equal_pytorch(shape, seed):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

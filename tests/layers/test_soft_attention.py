@@ -32,7 +32,23 @@ def test_a_gate_that_is_shut_hides_the_image():
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
-@settings(max_examples=40, deadline=None)
+def test_a_half_open_gate_halves_the_context_and_is_opened_by_what_it_holds_back():
+    arrays = draw_arrays()
+    arrays["w_beta"][:], arrays["b_beta"][:] = 0, 0
+    gated, _, cache = soft_attention_forward(**arrays)
+    plain = {name: array for name, array in arrays.items() if "beta" not in name}
+    context, _, plain_cache = soft_attention_forward(**plain)
+    close(gated, context / 2)
+    *gradients, dw_beta, db_beta = soft_attention_backward(np.ones((2, 3)), None, cache)
+    *plain_gradients, _, _ = soft_attention_backward(np.full((2, 3), 0.5), None, plain_cache)
+    for gradient, expected in zip(gradients, plain_gradients, strict=True):
+        close(gradient, expected)
+    da = context.sum(axis=1, keepdims=True) / 4  # the sigmoid's slope at zero is 1/4
+    close(dw_beta, arrays["h"].T @ da)
+    close(db_beta, da.sum(axis=0))
+
+
+@settings(max_examples=40)
 @given(data=st.data())
 def test_soft_attention_equals_its_equations_in_pytorch(data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

@@ -27,7 +27,7 @@ def test_huge_scores_do_not_overflow():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_softmax_equals_pytorch(name, data):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

@@ -15,7 +15,7 @@ def test_every_step_is_an_affine_layer_of_its_own(rng):
         np.testing.assert_allclose(out[:, t], affine_forward(x[:, t], w, b)[0], rtol=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sizes=st.tuples(*[st.integers(1, 5)] * 4), time_first=st.booleans(), seed=st.integers(0, 99))
 def test_temporal_affine_equals_pytorch_linear_on_any_strides(sizes, time_first, seed):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

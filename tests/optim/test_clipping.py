@@ -16,6 +16,13 @@ def test_the_norm_is_that_of_all_gradients_as_one_vector():
     assert global_norm({"a": np.array([[3.0]]), "b": np.array([0.0, 4.0])}) == 5
 
 
+def test_a_vector_that_is_twice_too_long_is_halved():
+    clipped, norm = clip_global_norm({"a": np.array([[3.0]]), "b": np.array([0.0, 4.0])}, 2.5)
+    assert norm == 5
+    np.testing.assert_allclose(clipped["a"], [[1.5]], rtol=1e-15)
+    np.testing.assert_allclose(clipped["b"], [0, 2], rtol=1e-15)
+
+
 @pytest.mark.parametrize("limit", [0.5, 100.0])
 def test_clipping_equals_pytorchs(limit):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")

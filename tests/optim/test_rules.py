@@ -70,6 +70,23 @@ def test_twenty_steps_equal_pytorchs(name, rng):
         np.testing.assert_allclose(params[key], tensor.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (SGD(0.1, weight_decay=0.5), [1 - 0.1 * (2 + 0.5), 0.75 - 0.1 * (-1 + 0.375)]),
+        (RMSProp(0.1, decay=0.75, eps=0), [1 - 0.1 * 2 / 1, 0.8 - 0.1 * -1 / 1]),  # s = 4/4, then 3/4 + 1/4
+        # m = 1, then 0; v = 2, then 3/2; m_hat and v_hat undo the first step's shares.
+        (Adam(0.1, beta1=0.5, beta2=0.5, eps=0), [1 - 0.1 * 2 / 2, 0.9]),
+    ],
+    ids=["sgd", "rmsprop", "adam"],
+)
+def test_two_steps_by_hand(rule, expected):
+    w = np.ones(1)
+    for dw, after in zip((2.0, -1.0), expected, strict=True):
+        rule.step({"w": w}, {"w": np.array([dw])})
+        np.testing.assert_allclose(w, after, rtol=1e-14)
+
+
 def test_momentum_has_the_learning_rate_inside_its_velocity():
     # PyTorch has it outside, so the two part when the rate changes; by hand: v = -0.1, then -0.05 - 0.01.
     w, rule = np.zeros(1), Momentum(0.1, momentum=0.5)

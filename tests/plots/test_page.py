@@ -42,7 +42,7 @@ def test_a_line_narrower_than_a_letter_still_ends():
     assert wrap("dog", 0.001, 9, most_lines=99) == ["d", "o", "g"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text("abcW.$_ ", max_size=80), st.booleans(), st.integers(1, 4))
 def test_every_line_is_drawn_within_its_width(text, bold, most_lines):
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -28,6 +28,7 @@ PIECE = 1 << 19  # entries
 LONG_ROW = 1 << 14  # entries; NumPy's ufuncs copy what they broadcast over rows below its buffer size, 8192
 LONG_FOR_A_NUMBER = 512  # entries of a row that meet one number; then NumPy's smallest buffer is the best
 FAR = 4  # a mean whose square is more variances than this is far from zero
+NOTICEABLE = 1 / 8  # of FAR's distance; from there on the rounding of a row's mean shows in its result
 
 
 class BatchnormCache(NamedTuple):
@@ -243,8 +244,8 @@ def _is_far(mean: Array, var: Array) -> bool:
 
 class LayernormCache(NamedTuple):
     x: Array  # (..., D) input as given
-    centre: Array  # (R, 1)  subtracted from each of the R rows of x, zeros where the means are near zero
-    mean: Array  # (R, 1)  of x - centre
+    centre: Array  # (R, 1)  mean of each of the R rows of x, rounded
+    mean: Array  # (R, 1)  of x - centre, zeros where the means are near zero
     inv_std: Array  # (R, 1)
     gamma: Array  # (D,)
 
@@ -268,16 +269,16 @@ def layernorm_forward(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) ->
     gammas, betas = np.tile(gamma, together), np.tile(beta, together)
 
     def fill(part: slice) -> None:
-        source, target = rows[part], out_rows[part]
-        means, squares = source @ ones / D, np.vecdot(source, source) / D
-        if _is_far(means, squares - means**2 + float(eps)):
-            centre[part, 0] = means
-            source = np.subtract(source, centre[part], out=target)
-            means, squares = source @ ones / D, np.vecdot(source, source) / D
-        mean[part, 0] = means
-        inv_std[part, 0] = 1 / np.sqrt(np.maximum(squares - means**2, 0) + float(eps))
-        np.multiply(source, inv_std[part], out=target)
-        target -= mean[part] * inv_std[part]
+        target = out_rows[part]
+        centre[part, 0] = rows[part] @ ones / D
+        np.subtract(rows[part], centre[part], out=target)
+        var = np.vecdot(target, target) / D
+        if _is_far(centre[part, 0] / NOTICEABLE, var + float(eps)):
+            mean[part, 0] = target @ ones / D
+            target -= mean[part]
+            var = np.vecdot(target, target) / D
+        inv_std[part, 0] = 1 / np.sqrt(var + float(eps))
+        target *= inv_std[part]
         long = target.reshape(-1, len(gammas))
         long *= gammas
         long += betas
@@ -298,14 +299,13 @@ def layernorm_backward(dout: Array, cache: LayernormCache) -> tuple[Array, Array
     gammas = np.tile(gamma, _together(len(rows), D))
 
     def fill(part: slice) -> tuple[Array, Array]:
-        s, d, target = rows[part], dout_rows[part], dx_rows[part]
-        if centre[part].any():
-            s = s - centre[part]
+        d, target = dout_rows[part], dx_rows[part]
+        s = np.subtract(rows[part], centre[part], out=target)
         product, std = s * d, inv_std[part, 0]
         dgamma = std @ product - (std * mean[part, 0]) @ d
         g_mean = d @ gamma / D
         slope = -(std**2) * (product @ gamma / D - mean[part, 0] * g_mean)
-        np.multiply(s, slope[:, None], out=target)
+        target *= slope[:, None]
         target -= (mean[part, 0] * slope + g_mean)[:, None]
         long = product.reshape(-1, len(gammas))
         np.multiply(d.reshape(long.shape), gammas, out=long)

@@ -34,30 +34,41 @@ def layer_normalised(x, gamma, beta):
     return out, *layernorm_backward(dout, cache)
 
 
-def hold_against_textbook(function, given):
-    fast = function(*given)
-    with textbook():
-        slow = function(*given)
-        exact = function(*(array.astype(np.float64) for array in given))
-    for ours, theirs, true in zip(fast, slow, exact, strict=True):
-        error, textbook_error = (abs(got - true).max() / abs(true).max() for got in (ours, theirs))
-        assert error <= max(textbook_error, 2e-7)
+def hold_against_textbook(function, drawn, times):
+    """Over all draws, each float32 result has at most `times` the root mean square error of the textbook."""
+    ours, theirs = [], []
+    for given in drawn:
+        with textbook():
+            exact = function(*(array.astype(np.float64) for array in given))
+            theirs.append([got - true for got, true in zip(function(*given), exact, strict=True)])
+        ours.append([got - true for got, true in zip(function(*given), exact, strict=True)])
+    for our_errors, their_errors in zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True):
+        assert np.linalg.norm(np.stack(our_errors)) <= times * np.linalg.norm(np.stack(their_errors))
 
 
 @pytest.mark.parametrize("lay", [over_hwnc, np.ascontiguousarray])
 @pytest.mark.parametrize("shape", [(77, 13, 3, 11), (16, 12, 30, 40)])
 @pytest.mark.parametrize("running_mean", [0, 10])
 @pytest.mark.parametrize("offset", [0, 1, 3, 10, 1000])
-def test_float32_is_at_least_as_accurate_as_the_textbook(rng, shape, offset, running_mean, lay):
-    x, gamma, beta, mean, var = arguments(rng, shape, offset, lay)
-    hold_against_textbook(everything, (x, gamma, beta, mean + np.float32(running_mean), var))
+def test_float32_is_as_accurate_as_the_textbook(rng, shape, offset, running_mean, lay):
+    def draw():
+        x, gamma, beta, mean, var = arguments(rng, shape, offset, lay)
+        return x, gamma, beta, mean + np.float32(running_mean), var
+
+    # Near zero scale x + shift is rounded, not x - mean: terms up to 1 + sqrt(FAR) times as large.
+    times = 1 + normalization.FAR**0.5
+    hold_against_textbook(everything, [draw() for _ in range(5)], times)
 
 
-@pytest.mark.parametrize("offset", [0, 1, 3, 10, 1000])
-def test_layer_normalisation_in_float32_is_at_least_as_accurate_as_the_textbook(rng, offset):
-    x = (offset + rng.normal(size=(300, 257))).astype(np.float32)
-    gamma, beta = rng.normal(size=(2, 257)).astype(np.float32)
-    hold_against_textbook(layer_normalised, (x, gamma, beta))
+@pytest.mark.parametrize("shape", [(300, 257), (1200, 32), (20, 4096)])
+@pytest.mark.parametrize("offset", [0, 0.25, 0.5, 1, 2, 10, 1000])
+def test_layer_normalisation_in_float32_is_as_accurate_as_the_textbook(rng, shape, offset):
+    def draw():
+        x = (offset + rng.normal(size=shape)).astype(np.float32)
+        return x, *rng.normal(size=(2, shape[-1])).astype(np.float32)
+
+    # The same roundings of an entry; sums by BLAS, whose partial sums may be fewer and longer than NumPy's.
+    hold_against_textbook(layer_normalised, [draw() for _ in range(5)], times=2)
 
 
 @pytest.mark.parametrize("train", [True, False])

@@ -70,11 +70,7 @@ def test_a_strategy_has_an_override():
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("key", [key for key in KEYS if key in STRATEGIES], ids=" ".join)
-@settings(
-    deadline=None,
-    max_examples=25,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_an_override_equals_its_textbook_pair(key, dtype, data):
     override, layer = KEYS[key], all_layers()[key[0]]

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minicap.errors import InputError
@@ -43,7 +43,6 @@ reference = st.lists(words, min_size=1, max_size=12).map(" ".join)
 corpora = st.lists(st.tuples(candidate, st.lists(reference, min_size=1, max_size=4)), min_size=1, max_size=6)
 
 
-@settings(deadline=None)
 @given(corpora)
 def test_random_sentences_score_as_in_pycocoevalcap(corpus):
     reason = 'oracle: pip install "minicap[metrics]"'
