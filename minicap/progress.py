@@ -14,6 +14,14 @@ _WIDEST_BAR = 30  # characters
 _NARROWEST_BAR = 8
 
 
+def printable(text: str) -> str:
+    r"""The text for a terminal: what could move the cursor or hide something is spelled out, as \x1b is.
+
+    File names, captions and words come from others, and an escape sequence in one can rewrite the screen.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 class Progress:
     """A progress line on stderr: share done, rate, time left, and values such as the loss.
 
@@ -92,7 +100,7 @@ class Progress:
             if self.total is not None and self.done < self.total:
                 facts.append(f"{_clock((self.total - self.done) / rate)} left")
         facts += [f"{name} {_text(value)}" for name, value in self._values.items()]
-        head, tail = self.label, "  ".join(facts)
+        head, tail = printable(self.label), printable("  ".join(facts))
         if self.total:
             share = min(self.done / self.total, 1.0)
             head += f" {share:4.0%}"

@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 
 from minicap import progress as module
-from minicap.progress import Progress
+from minicap.progress import Progress, printable
 
 
 class Terminal(io.TextIOWrapper):
@@ -187,3 +187,12 @@ def test_an_error_ends_the_line_where_the_work_stopped(clock):
         raise KeyboardInterrupt
     assert stream.text.endswith("\n")
     assert "1/4" in stream.shown[-1]
+
+
+def test_what_could_rewrite_the_screen_is_spelled_out():
+    assert printable("a\x1b[2Jb\r\n\u202e\x9b\udcff") == r"a\x1b[2Jb\r\n\u202e\x9b\udcff"
+    assert printable("Zwei Möwen, 犬 😀") == "Zwei Möwen, 犬 😀"
+
+
+def test_a_label_of_somebody_else_cannot_move_the_cursor():
+    assert "\x1b" not in Progress(3, "a\x1b[2J", "photo").line(80)

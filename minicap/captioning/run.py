@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minicap.captioning import Captioner, CaptionExamples, CaptionModelConfig, SqueezeNetEncoder, Vocabulary
-from minicap.data import CaptionDataset, default_cache_folder, extract_features, load_karpathy, load_sample
+from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
 from minicap.formats import from_mapping, read_toml, to_toml
 from minicap.metrics.captions import Scores, score
@@ -19,14 +19,12 @@ from minicap.training.run import RunFolder
 from minicap.training.trainer import Trainer
 from minicap.vocabulary import SPECIAL
 
-SAMPLE = "sample"
-
 
 @dataclass(frozen=True)
 class CaptionDataConfig:
     """What to train on.
 
-    path: a Karpathy JSON file, a folder that holds one, or "sample" for the photos in the package.
+    path: a folder of captioned photos, a JSON or CSV file, or "sample" for the photos in the package.
     min_count: a word must be seen that often in training.  max_words: captions are cut after so many.
     """
 
@@ -74,11 +72,6 @@ class CaptionRunConfig:
     def to_toml(self) -> str:
         """The text of config.toml."""
         return to_toml({name: getattr(self, name) for name in self.tables()})
-
-
-def open_dataset(path: str) -> CaptionDataset:
-    """The data set of that path, or the one in the package for "sample"."""
-    return load_sample() if path == SAMPLE else load_karpathy(Path(path))
 
 
 @dataclass

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from minicap.data import CaptionDataset, CaptionedImage, load_image, load_karpathy, load_sample
-from minicap.data.karpathy import SPLITS
+from minicap.data import SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
 from minicap.errors import InputError
 
 _TILE = 160  # pixels, the side of a photo on the sheet
@@ -35,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.n < 1:
         raise InputError(f"--n is {args.n}; it must be at least 1")
-    dataset = load_sample() if args.dataset == "sample" else load_karpathy(args.dataset)
+    dataset = open_dataset(args.dataset)
     images = dataset.split(args.split) if args.split else dataset.images
     _print_summary(dataset, images, args.split)
     print()

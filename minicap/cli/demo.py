@@ -13,10 +13,10 @@ from minicap.captioning.run import (
     evaluate,
     load_split,
     make_trainer,
-    open_dataset,
 )
 from minicap.cli.scores import print_scores
 from minicap.cli.train import draw_curves, print_epoch
+from minicap.data import open_dataset
 from minicap.data.images import load_image
 from minicap.errors import InputError, MissingExtra
 from minicap.training import RunFolder, TrainingConfig

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
-from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, open_dataset
+from minicap.captioning.run import CaptionRunConfig, evaluate, load_split
 from minicap.cli.scores import print_scores
+from minicap.data import open_dataset
 from minicap.errors import InputError
 from minicap.formats import atomic_write_text
 from minicap.metrics.captions import Scores, score

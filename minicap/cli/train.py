@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from minicap.captioning import Captioner, SqueezeNetEncoder
-from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, make_trainer, open_dataset
+from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, make_trainer
 from minicap.cli.scores import print_scores
+from minicap.data import open_dataset
 from minicap.errors import InputError
 from minicap.formats import descriptions, read_toml
 from minicap.training import RunFolder

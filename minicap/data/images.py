@@ -14,38 +14,58 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from minicap.errors import DtypeError, InputError, ShapeError
+from minicap.errors import DtypeError, FormatError, InputError, ShapeError
+from minicap.formats.documents import parse_json
+from minicap.formats.regular import open_regular
 
 Fit = Literal["crop", "squash"]
 Channels = Literal["RGB", "BGR"]
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
+# What Pillow may open. Others of its readers call programs (Ghostscript for EPS) or are hardly ever used.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+
+# How the names of such files end; a photo named outright may have any name.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".webp", ".gif", ".bmp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+
 # Warning filters belong to the whole process, so only one photo at a time may set them.
 _FILTERS = threading.Lock()
 
 
-def load_image(path: str | os.PathLike[str]) -> np.ndarray:
+def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.ndarray:
     """The photo in a file, as (H, W, 3) uint8 RGB, upright.
+
+    enough: a shorter side that will do.  A JPEG at least twice as large is read at a half, a quarter or an
+    eighth of its size, which takes a fraction of the time and memory.
 
     The EXIF orientation is applied. Greyscale, palette, CMYK and 1-bit photos become RGB; 16-bit greyscale
     keeps its upper 8 bits; transparent pixels are laid over white; of an animation the first frame is taken.
     Raises InputError, naming the file: missing, a folder, unreadable, empty, not an image, truncated or
-    damaged, 32-bit or floating-point pixels, more pixels than Pillow's limit against decompression bombs.
+    damaged, no regular file, 32-bit or floating-point pixels, more pixels than Pillow's limit against
+    decompression bombs.
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if not file.read(1):
                 raise InputError(f"{path}: the file is empty")
             file.seek(0)
             with _FILTERS, warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module=r"PIL\b")  # such as broken EXIF data
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
-                return _decode(path, Image.open(file))
+                image = Image.open(file, formats=_FORMATS)
+                if enough is not None:
+                    image.draft(None, (enough, enough))  # never smaller than that; JPEGs alone can do it
+                return _decode(path, image)
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not an image that can be read (JPEG, PNG, WebP, TIFF, ...)") from error
+        raise InputError(
+            f"{path}: not an image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000)"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         size = str(error).partition(",")[0]
         raise InputError(f"{path}: too large to open safely ({size}); shrink it first") from error
@@ -57,11 +77,15 @@ def load_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 def _decode(path: Path, image: Image.Image) -> np.ndarray:
     image.load()
+    from_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG"))
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode == "I" and (pixels := np.asarray(image)).min() >= 0 and pixels.max() < 2**16:
-        image = Image.fromarray((pixels >> 8).astype(np.uint8))  # how Pillow opens 16-bit PGM files
+    if from_16_bits:
+        pixels = np.asarray(image)
+        if 0 < pixels.max() < 256:  # 8-bit values in a 16-bit file would become black
+            raise InputError(
+                f"{path}: 16-bit pixels, but none above {pixels.max()} of 65535; save the photo with 8 bits"
+            )
+        image = Image.fromarray((pixels >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         kind = "32-bit integer" if image.mode == "I" else "floating-point"
         raise InputError(
@@ -74,7 +98,7 @@ def _decode(path: Path, image: Image.Image) -> np.ndarray:
 
 
 def _reason(path: Path, error: OSError) -> str:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir it takes paths of any length
         return "this is a folder, not a photo"
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
@@ -131,6 +155,17 @@ class Preprocess:
         Raises ShapeError, DtypeError (floats, for instance), or InputError for an image in 0..1.
         """
         _check_image(image)
+        return self._prepared(image)
+
+    def read(self, path: str | os.PathLike[str]) -> np.ndarray:
+        """The input (3, size, size) float32 for the photo in a file.
+
+        A large JPEG is decoded at a fraction of its size, but with twice as many pixels as are needed.
+        Raises InputError as `load_image`.
+        """
+        return self._prepared(load_image(path, enough=2 * self.resize_to))
+
+    def _prepared(self, image: np.ndarray) -> np.ndarray:
         if self.fit == "crop":
             image = _centre(image, min(image.shape[:2]))
         resample = Image.Resampling[self.interpolation.upper()]
@@ -149,9 +184,9 @@ class Preprocess:
     def from_json(cls, text: str) -> "Preprocess":
         """The inverse of to_json.  Raises InputError for other text, naming the key that does not belong."""
         try:
-            values: Any = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"Preprocess.from_json: not JSON ({error})") from error
+            values: Any = parse_json(text, "Preprocess.from_json")
+        except FormatError as error:
+            raise InputError(str(error)) from None
         if not isinstance(values, dict):
             raise InputError("Preprocess.from_json: a JSON object with the keys of Preprocess is needed")
         known = [field.name for field in fields(cls)]

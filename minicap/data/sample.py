@@ -4,7 +4,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from minicap.data.karpathy import CaptionDataset, load_karpathy
+from minicap.data.captioned import CaptionDataset
+from minicap.data.karpathy import load_karpathy
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes
 from minicap.formats.folders import default_cache_folder

@@ -1,9 +1,11 @@
-"""Files other programs read and write too: safetensors and TensorBoard events, none of them with pickle."""
+"""Files other programs read and write too: safetensors, TensorBoard events, JSON and TOML; never pickle."""
 
 from minicap.formats.atomic import atomic_write_bytes, atomic_write_text, atomic_writer
 from minicap.formats.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minicap.formats.documents import entry, parse_json, read_json, read_text, read_toml
+from minicap.formats.regular import create_own, open_own, open_regular
 from minicap.formats.safetensors import load_safetensors, save_safetensors
-from minicap.formats.settings import descriptions, from_mapping, nearest, read_toml, to_toml
+from minicap.formats.settings import descriptions, from_mapping, nearest, to_toml
 from minicap.formats.tensorboard import EventWriter
 
 __all__ = [
@@ -12,11 +14,18 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "atomic_writer",
+    "create_own",
     "descriptions",
+    "entry",
     "from_mapping",
     "load_checkpoint",
     "load_safetensors",
     "nearest",
+    "open_own",
+    "open_regular",
+    "parse_json",
+    "read_json",
+    "read_text",
     "read_toml",
     "save_checkpoint",
     "save_safetensors",

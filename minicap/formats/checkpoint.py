@@ -4,9 +4,12 @@ import json
 import os
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minicap import __version__
 from minicap.arrays import Array, to_host
-from minicap.errors import FormatError
+from minicap.errors import FormatError, InputError
+from minicap.formats.documents import entry, json_type, parse_json
 from minicap.formats.safetensors import load_safetensors, save_safetensors
 
 _FORMAT = 1
@@ -27,8 +30,14 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, crash-safe; live arrays stay where they are.  Raises InputError when it cannot."""
-    tensors = {f"model/{name}": to_host(a) for name, a in checkpoint.model.items()}
+    """Write a checkpoint, crash-safe; live arrays stay where they are.
+
+    Raises InputError when it cannot, or when an array of the model is not finite floats.
+    """
+    model = {name: to_host(a) for name, a in checkpoint.model.items()}
+    if flaw := _flaw(model):
+        raise InputError(f"save_checkpoint: {path} is not written: {flaw}")
+    tensors = {f"model/{name}": a for name, a in model.items()}
     tensors |= {f"optimizer/{name}": to_host(a) for name, a in checkpoint.optimizer.items()}
     metadata = {
         "minicap": json.dumps({"format": _FORMAT, "version": __version__}),
@@ -41,20 +50,39 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
 
-    Raises FormatError when the file is damaged, is no checkpoint of minicap, or is of a newer format.
+    Raises FormatError when the file is damaged, is no checkpoint of minicap, is of a newer format, or when
+    an array of its model is not finite floats.
     """
     tensors, metadata = load_safetensors(path)
     if "minicap" not in metadata:
         raise FormatError(f"{path} is a safetensors file but no minicap checkpoint")
-    try:
-        written = json.loads(metadata["minicap"])["format"]
-        progress, about = dict(json.loads(metadata["progress"])), dict(json.loads(metadata["about"]))
-    except (KeyError, TypeError, ValueError):
-        raise FormatError(f"{path}: the header of this checkpoint is damaged") from None
+    minicap, progress, about = (_described(metadata, name, path) for name in ("minicap", "progress", "about"))
+    written = entry(minicap, "format", int, f"{path}: the header of this checkpoint is damaged")
     if written != _FORMAT:
         raise FormatError(f"{path} is of checkpoint format {written}; this minicap reads format {_FORMAT}")
 
     def part(name: str) -> dict[str, Array]:
         return {k.removeprefix(f"{name}/"): a for k, a in tensors.items() if k.startswith(f"{name}/")}
 
-    return Checkpoint(part("model"), part("optimizer"), progress, about)
+    model = part("model")
+    if flaw := _flaw(model):
+        raise FormatError(f"{path}: {flaw}")
+    return Checkpoint(model, part("optimizer"), progress, about)
+
+
+def _described(metadata: dict[str, str], name: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    where = f"{path}: the header of this checkpoint is damaged"
+    value = parse_json(entry(metadata, name, str, where), f"{where}: {name}")
+    if not isinstance(value, dict):
+        raise FormatError(f"{where}: {name} is {json_type(value)}")
+    return value
+
+
+def _flaw(model: dict[str, np.ndarray]) -> str:
+    """What is wrong with the arrays of a model, or nothing."""
+    for name, array in model.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            return f"{name} is {array.dtype}, but a model's arrays are floats"
+        if not np.isfinite(array).all():
+            return f"{name} holds NaN or infinity"
+    return ""

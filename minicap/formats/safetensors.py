@@ -4,11 +4,11 @@ A file is an 8-byte little-endian length, a JSON header of that length and the t
 little-endian, row-major, without holes. Specification: github.com/huggingface/safetensors, README, "Format".
 """
 
-import io
 import json
 import math
 import os
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from minicap.errors import DtypeError, FormatError, InputError
 from minicap.formats.atomic import atomic_writer
+from minicap.formats.documents import parse_json
+from minicap.formats.regular import open_regular
 
 _DTYPES = {
     "BOOL": np.dtype("?"),
@@ -122,9 +124,7 @@ def load_safetensors(
             raise FormatError("it is a folder, not a file")
         if not path.exists():
             raise FormatError("there is no such file")
-        if not path.is_file():
-            raise FormatError("it is not a regular file")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             entries, metadata, data_start = _read_header(file)
             if mmap:
                 mapped = np.asarray(np.memmap(file, np.uint8, "r"))[data_start:]
@@ -161,7 +161,7 @@ def _dtype_name(name: object, array: object) -> str:
     return _NAMES[dtype]
 
 
-def _read_header(file: io.BufferedReader) -> tuple[list[_Entry], dict[str, str], int]:
+def _read_header(file: BufferedReader) -> tuple[list[_Entry], dict[str, str], int]:
     """The tensors in the header's order, the metadata, and the position of the data, where `file` is left."""
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
@@ -179,31 +179,15 @@ def _read_header(file: io.BufferedReader) -> tuple[list[_Entry], dict[str, str],
     if not encoded.startswith(b"{"):
         raise FormatError("not a safetensors file, or damaged: its header does not begin with '{'")
     try:
-        header = json.loads(encoded.decode("utf-8"), object_pairs_hook=_object_without_duplicates)
-    except FormatError:
-        raise
-    except (ValueError, RecursionError):
-        raise FormatError("damaged header: it is not valid JSON") from None
+        header = parse_json(encoded.decode("utf-8"), "damaged header", unique=True)
+    except UnicodeDecodeError:
+        raise FormatError("damaged header: not JSON (not UTF-8)") from None
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise FormatError("damaged header: __metadata__ does not map strings to strings")
     entries = [_parse_entry(name, fields) for name, fields in header.items()]
     _check_layout(entries, size - 8 - length)
     return entries, metadata, 8 + length
-
-
-def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in result:
-            raise FormatError(f"damaged header: duplicate key {_shown(key)}")
-        for text in (key, value):
-            if isinstance(text, str):
-                text.encode(
-                    "utf-8"
-                )  # fails on a lone surrogate, which JSON escapes can spell but is not text
-        result[key] = value
-    return result
 
 
 def _parse_entry(name: str, fields: Any) -> _Entry:
@@ -260,7 +244,7 @@ def _position(entry: _Entry) -> tuple[int, int]:
     return entry.begin, entry.end
 
 
-def _read(file: io.BufferedReader, entry: _Entry) -> np.ndarray:
+def _read(file: BufferedReader, entry: _Entry) -> np.ndarray:
     array = np.empty(entry.size, _STORED[entry.dtype])
     if file.readinto(array.view(np.uint8).data) != array.nbytes:
         raise FormatError(f"truncated: the file ended inside {_shown(entry.name)}")

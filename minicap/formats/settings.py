@@ -2,11 +2,9 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar
 
 from minicap.errors import InputError
@@ -44,16 +42,6 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configu
                 f'{where}: "{key}" is {value!r}, a {type(value).__name__}, but must be {expected.__name__}'
             )
     return kind(**{k: float(v) if type(defaults[k]) is float else v for k, v in values.items()})
-
-
-def read_toml(path: str | Path) -> dict[str, Any]:
-    """The content of a TOML file.  Raises InputError when it cannot be read or is not TOML."""
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))  # Notepad's byte order mark passes
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}") from None
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:

@@ -15,9 +15,8 @@ from minicap.captioning.run import (
     evaluate,
     load_split,
     make_trainer,
-    open_dataset,
 )
-from minicap.data import load_karpathy
+from minicap.data import load_karpathy, open_dataset
 from minicap.errors import InputError
 from minicap.formats import descriptions
 from minicap.training import RunFolder, TrainingConfig

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from minicap.data import images
 from minicap.data.images import SQUEEZENET, Preprocess, load_image
 from minicap.errors import DtypeError, InputError, ShapeError
 
@@ -27,6 +28,9 @@ def photo(rng) -> np.ndarray:
 def save(image: Image.Image, path: Path, **options) -> Path:
     image.save(path, **options)
     return path
+
+
+PLAIN = Preprocess(name="plain", size=4, resize_to=4)
 
 
 # Loading: what is handled
@@ -187,7 +191,7 @@ def test_a_read_error_is_named(tmp_path, photo, monkeypatch):
     def denied(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(images, "open_regular", denied)
     assert "cannot be read (Permission denied)" in refusal(path)
 
 
@@ -248,7 +252,71 @@ def test_pixels_without_a_known_white_are_refused(tmp_path, value, kind):
 # Preprocess
 
 
-PLAIN = Preprocess(name="plain", size=4, resize_to=4)
+@pytest.mark.parametrize("name", ["dark.tif", "dark.png"])
+def test_8_bit_values_in_a_16_bit_file_do_not_become_black(tmp_path, name):
+    path = save(Image.fromarray(np.full((3, 3), 200, np.uint16)), tmp_path / name)
+    assert "16-bit pixels, but none above 200 of 65535" in refusal(path)
+
+
+def test_small_values_in_a_32_bit_file_do_not_become_black(tmp_path):
+    path = save(Image.fromarray(np.full((3, 3), 200, np.int32)), tmp_path / "a.tif")
+    assert "32-bit integer pixels have no known white" in refusal(path)
+
+
+def test_a_black_16_bit_photo_stays_black(tmp_path):
+    path = save(Image.fromarray(np.zeros((3, 3), np.uint16)), tmp_path / "a.tif")
+    assert load_image(path).max() == 0
+
+
+@pytest.mark.parametrize("name", ["a.eps", "a.jpg"])
+def test_postscript_never_reaches_ghostscript(tmp_path, monkeypatch, name):
+    def interpreter(*args, **kwargs):
+        raise AssertionError("Ghostscript was called")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", interpreter)
+    with (tmp_path / name).open("wb") as file:
+        Image.new("RGB", (4, 4)).save(file, "EPS")
+    assert "not an image that can be read" in refusal(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+@pytest.mark.timeout(20)
+def test_a_pipe_or_a_device_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", Path("/dev/zero")):
+        assert "a pipe, a device or a socket" in refusal(path)
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "a\0b.jpg"])
+def test_an_impossible_path_is_refused(path):
+    with pytest.raises(InputError):
+        load_image(path)
+
+
+# Large photos
+
+
+@pytest.mark.parametrize(("enough", "side"), [(None, 800), (401, 800), (400, 400), (100, 100), (1, 100)])
+def test_a_large_jpeg_is_read_no_smaller_than_enough(tmp_path, enough, side):
+    path = save(Image.new("RGB", (2 * 800, 800), "red"), tmp_path / "a.jpg")
+    assert load_image(path, enough).shape == (side, 2 * side, 3)
+
+
+def test_a_network_sees_a_large_jpeg_as_if_it_had_been_read_whole(tmp_path):
+    rows, columns = np.mgrid[:1200, :1600]
+    smooth = np.stack([rows % 256, columns % 256, (rows + columns) // 11 % 256], axis=2).astype(np.uint8)
+    smooth[::] = np.asarray(Image.fromarray(smooth).resize((20, 15)).resize((1600, 1200)))
+    path = save(Image.fromarray(smooth), tmp_path / "a.jpg", quality=95)
+    small, whole = SQUEEZENET.read(path), SQUEEZENET(load_image(path))
+    assert load_image(path, 2 * SQUEEZENET.resize_to).shape == (600, 800, 3)
+    assert np.abs(small - whole).mean() < 1.5  # of 255; photos of one colour are the same to the eye
+
+
+def test_an_almost_black_photo_is_read_though_an_array_in_0_to_1_is_refused(tmp_path):
+    path = save(Image.fromarray(np.eye(8, dtype=np.uint8)), tmp_path / "a.png")
+    assert PLAIN.read(path).shape == (3, PLAIN.size, PLAIN.size)
+    with pytest.raises(InputError, match=r"uint8 in 0\.\.1"):
+        PLAIN(load_image(path))
 
 
 def test_the_network_input_is_float32_channels_first(photo):

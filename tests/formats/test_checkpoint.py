@@ -106,3 +106,22 @@ def test_a_failed_save_keeps_the_checkpoint_before(tmp_path, checkpoint):
         save_checkpoint(path, checkpoint._replace(about={"kind": object()}))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+UNUSABLE = {
+    "NaN": (np.array([1, np.nan]), "holds NaN or infinity"),
+    "infinity": (np.array([np.inf]), "holds NaN or infinity"),
+    "integers": (np.array([1, 2]), "is int64, but a model's arrays are floats"),
+}
+
+
+@pytest.mark.parametrize(("array", "says"), UNUSABLE.values(), ids=UNUSABLE)
+def test_weights_that_cannot_be_right_are_neither_written_nor_read(tmp_path, array, says):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(InputError, match=f"is not written: rnn.b {says}"):
+        save_checkpoint(path, Checkpoint({"rnn.b": array}, {}, {}, {}))
+    assert not path.exists()
+    metadata = {"minicap": json.dumps({"format": 1}), "progress": "{}", "about": "{}"}
+    save_safetensors(path, {"model/rnn.b": array}, metadata)
+    with pytest.raises(FormatError, match=rf"a\.safetensors: rnn.b {says}"):
+        load_checkpoint(path)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicap.errors import InputError
-from minicap.formats import descriptions, from_mapping, nearest, read_toml, to_toml
+from minicap.formats import descriptions, from_mapping, nearest, to_toml
 
 
 @dataclass(frozen=True)
@@ -93,25 +93,6 @@ def test_the_checks_of_the_settings_themselves_are_heard():
 def test_nearest_is_silent_when_nothing_is_near():
     assert nearest("epoch", ["epochs", "seed"]) == ' (did you mean "epochs"?)'
     assert nearest("qqq", ["epochs", "seed"]) == ""
-
-
-def test_read_toml_reads_text_with_and_without_a_byte_order_mark(tmp_path):
-    for start in (b"", b"\xef\xbb\xbf"):
-        (tmp_path / "a.toml").write_bytes(start + 'name = "größe"\r\n'.encode())
-        assert read_toml(tmp_path / "a.toml") == {"name": "größe"}
-
-
-@pytest.mark.parametrize("content", [b"a = ", b"a = 1\na = 2\n", b"\xff\xfe", b"\x89PNG\r\n"])
-def test_what_is_not_toml_is_refused(tmp_path, content):
-    (tmp_path / "a.toml").write_bytes(content)
-    with pytest.raises(InputError, match=r"a.toml is not valid TOML"):
-        read_toml(tmp_path / "a.toml")
-
-
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    for path in (tmp_path / "none.toml", tmp_path):
-        with pytest.raises(InputError, match="cannot read"):
-            read_toml(path)
 
 
 def test_a_docstring_describes_each_setting():

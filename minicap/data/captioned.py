@@ -1,0 +1,115 @@
+"""Captioned photos in splits, whatever layout they were read from."""
+
+import hashlib
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from minicap.errors import FormatError, InputError
+
+SPLITS = ("train", "val", "test")
+
+_NAMED_AT_MOST = 5  # files listed in one message
+_TAIL = 4096  # bytes; two photos of one size that end alike are compared as a whole
+
+
+@dataclass(frozen=True)
+class CaptionedImage:
+    path: Path
+    image_id: int | str
+    split: str  # "train", "val" or "test"
+    captions: tuple[tuple[str, ...], ...]  # the tokens of each
+    raw: tuple[str, ...]  # the same captions as they were written
+    extra: Mapping[str, Any] = field(default_factory=dict)  # other keys of the file, such as category_ids
+
+
+@dataclass(frozen=True)
+class CaptionDataset:
+    name: str
+    images: tuple[CaptionedImage, ...]
+    extra: Mapping[str, Any] = field(default_factory=dict)  # other keys of the file, such as categories
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def counts(self) -> dict[str, int]:
+        """Photos in each split."""
+        counter = Counter(image.split for image in self.images)
+        return {split: counter[split] for split in SPLITS}
+
+    def split(self, name: str) -> tuple[CaptionedImage, ...]:
+        """The photos of "train", "val" or "test", in the order of the file.
+
+        Raises InputError for another name and for a split without photos.
+        """
+        if name not in SPLITS:
+            raise InputError(f"{self.name}: there is no split {name!r}; the splits are {', '.join(SPLITS)}")
+        found = tuple(image for image in self.images if image.split == name)
+        if not found:
+            counts = ", ".join(f"{split} {count}" for split, count in self.counts().items())
+            raise InputError(f"{self.name}: the split {name!r} has no photos ({counts})")
+        return found
+
+
+def words_of(caption: str) -> tuple[str, ...]:
+    """The words of a caption as it was written: lower case, without punctuation but the apostrophe."""
+    return tuple(re.findall(r"(?:[^\W_]|')+", caption.lower().replace("’", "'")))
+
+
+def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:
+    """Where a data set's photo lies.
+
+    Raises FormatError when its name leads out of the folder and `outside` does not allow that.
+    """
+    if not outside and (name.anchor or ".." in name.parts):
+        raise FormatError(
+            f"{where}: {str(name)!r} leads out of the folder {folder}; "
+            "where you trust the data set, allow that with outside=True (--outside)"
+        )
+    return folder / name
+
+
+def refuse_missing(source: Path, folder: Path, photos: Sequence[Path]) -> None:
+    """Raise InputError when photos of a data set in `folder` are not there, naming the first."""
+    missing = [path for path in photos if not os.path.isfile(path)]  # which takes names of any length
+    if missing:
+        below = f"{folder.as_posix()}/"
+        names = ", ".join(path.as_posix().removeprefix(below) for path in missing[:_NAMED_AT_MOST])
+        more = ", ..." if len(missing) > _NAMED_AT_MOST else ""
+        raise InputError(
+            f"{source}: {len(missing)} of {len(photos)} photos are missing in {folder}: {names}{more}"
+        )
+
+
+def seen_in_training(dataset: CaptionDataset) -> list[tuple[Path, Path]]:
+    """Photos held out that are in the split "train" too, under any name: (held out, its twin in training).
+
+    A model may know them by heart, so scores on them say little.
+    """
+    alike: dict[tuple[int, bytes], list[CaptionedImage]] = defaultdict(list)
+    sizes = Counter(image.path.stat().st_size for image in dataset.images)
+    for image in dataset.images:
+        size = image.path.stat().st_size
+        if sizes[size] > 1:
+            alike[size, _ending(image.path, size)].append(image)
+    twins = []
+    for images in alike.values():
+        if len({image.split for image in images}) > 1:
+            digest = {image.path: hashlib.sha256(image.path.read_bytes()).digest() for image in images}
+            training = {digest[image.path]: image.path for image in images if image.split == "train"}
+            twins += [
+                (image.path, training[digest[image.path]])
+                for image in images
+                if image.split != "train" and digest[image.path] in training
+            ]
+    return twins
+
+
+def _ending(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(size - _TAIL, 0))
+        return file.read()

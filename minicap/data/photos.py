@@ -1,0 +1,28 @@
+"""Photos from paths and folders, one after another, in memory that does not grow with their number."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from minicap.data.images import SUFFIXES
+from minicap.errors import InputError
+
+
+def find_photos(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    """The photos that are meant: a file as it is, a folder by the photos in it and below it, in sorted order.
+
+    Raises InputError for a folder without photos.
+    """
+    for path in map(Path, paths):
+        if not os.path.isdir(path):
+            yield path
+            continue
+        found = False
+        for folder, folders, names in os.walk(path):
+            folders.sort()  # os.walk goes down in this order
+            for name in sorted(names):
+                if Path(name).suffix.lower() in SUFFIXES:
+                    found = True
+                    yield Path(folder) / name
+        if not found:
+            raise InputError(f"{path}: there are no photos in this folder")

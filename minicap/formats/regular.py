@@ -1,0 +1,73 @@
+"""Open regular files alone: no pipe or device that blocks, no link that leads a write elsewhere.
+
+Whatever is wrong is an OSError with its reason, as from `open`; callers say which file of what it was.
+"""
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+# Windows knows none of the first two: opening a pipe there does not block, and links need special rights.
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file for reading, also through links.  Raises OSError, for a pipe, a device or a socket too."""
+    # Asked before it is opened, since opening some devices does something.
+    _require_regular(path, os.stat(path))
+    descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY)
+    _keep_if_regular(path, descriptor)
+    return open(descriptor, "rb")
+
+
+def open_own(path: str | os.PathLike[str], append: bool = False) -> BinaryIO:
+    """Open a file of minicap's own for reading and writing, or for appending; made where there is none.
+
+    Raises OSError, also when the name is a link, no regular file, or one of several names of the same file:
+    a write would change something else.
+    """
+    if os.path.islink(path):
+        raise _link(path)
+    flags = (os.O_WRONLY | os.O_APPEND if append else os.O_RDWR) | os.O_CREAT
+    try:
+        descriptor = os.open(path, flags | _NO_WAIT | _NO_LINK | _BINARY, 0o666)
+    except OSError as error:
+        raise _link(path) if error.errno == errno.ELOOP else error from None
+    _keep_if_regular(path, descriptor, only_name=True)
+    return open(descriptor, "ab" if append else "r+b")
+
+
+def create_own(path: str | os.PathLike[str]) -> BinaryIO:
+    """Make a new file for writing in the place of whatever stands there; what a link led to is kept.
+
+    Raises OSError, also when somebody else makes the file at the same moment.
+    """
+    Path(path).unlink(missing_ok=True)
+    return open(path, "x+b")
+
+
+def _keep_if_regular(path: str | os.PathLike[str], descriptor: int, only_name: bool = False) -> None:
+    status = os.fstat(descriptor)
+    try:
+        _require_regular(path, status)
+        if only_name and status.st_nlink > 1:
+            raise OSError(errno.EMLINK, "this file has another name too; delete one of the two", str(path))
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def _require_regular(path: str | os.PathLike[str], status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file but a pipe, a device or a socket", str(path))
+
+
+def _link(path: str | os.PathLike[str]) -> OSError:
+    return OSError(errno.ELOOP, "this is a symbolic link, and minicap does not write through one", str(path))
