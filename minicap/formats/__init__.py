@@ -5,7 +5,14 @@ from minicap.formats.checkpoint import Checkpoint, load_checkpoint, save_checkpo
 from minicap.formats.documents import entry, parse_json, read_json, read_text, read_toml
 from minicap.formats.regular import create_own, open_own, open_regular
 from minicap.formats.safetensors import load_safetensors, save_safetensors
-from minicap.formats.settings import descriptions, from_mapping, nearest, to_toml
+from minicap.formats.settings import (
+    defaults,
+    descriptions,
+    from_mapping,
+    nearest,
+    parse,
+    to_toml,
+)
 from minicap.formats.tensorboard import EventWriter
 
 __all__ = [
@@ -15,6 +22,7 @@ __all__ = [
     "atomic_write_text",
     "atomic_writer",
     "create_own",
+    "defaults",
     "descriptions",
     "entry",
     "from_mapping",
@@ -23,6 +31,7 @@ __all__ = [
     "nearest",
     "open_own",
     "open_regular",
+    "parse",
     "parse_json",
     "read_json",
     "read_text",

@@ -1,15 +1,24 @@
-"""Settings as frozen dataclasses, read from and written to TOML, unknown keys refused."""
+"""Settings as frozen dataclasses, read from TOML, JSON or the command line and written to TOML.
+
+The type hints say what a setting may be: bool, int, float, str, a choice (Literal), a tuple of these,
+"or none" (int | None), options by name (dict), another dataclass.  All else is refused, and so are unknown
+keys.
+"""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from inspect import Parameter, signature
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from minicap.errors import InputError
 
 T = TypeVar("T")
+NONE = "none"  # how TOML and the command line, which have no None, write it
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -25,36 +34,158 @@ def descriptions(kind: type) -> dict[str, str]:
     return {name: " ".join(text.split()) for name, text in sentences if name in known}
 
 
+def defaults(kind: type) -> dict[str, Any]:
+    """The settings of a config dataclass that have a default, with it."""
+    made = {f.name: f.default_factory() for f in fields(kind) if f.default_factory is not MISSING}
+    return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | made
+
+
 def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:
     """Build a config dataclass from a mapping.
 
-    Raises InputError naming an unknown key and the nearest known one, or a value of the wrong type.
+    Raises InputError naming an unknown key and the nearest known one, a missing key, or a value of the wrong
+    type with what is allowed.
     """
-    defaults = {f.name: f.default for f in fields(kind)}  # type: ignore[arg-type]
-    for key, value in values.items():
-        if key not in defaults:
-            raise InputError(f'{where}: unknown key "{key}"{nearest(key, defaults)}')
-        expected = type(defaults[key])
-        if expected is float and type(value) is int:
+    types = get_type_hints(kind)
+    hints = {f.name: types[f.name] for f in fields(kind)}  # type: ignore[arg-type]
+    given = checked(hints, values, where)
+    if missing := sorted(set(hints) - set(given) - set(defaults(kind))):
+        raise InputError(f'{where}: "{missing[0]}" is missing')
+    return kind(**given)
+
+
+def checked(hints: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values, each as its type hint wants it: lists as tuples, whole numbers as floats.
+
+    Raises InputError naming an unknown key or a value of the wrong type.
+    """
+    for key in values:
+        if key not in hints:
+            raise InputError(f'{where}: unknown key "{key}"{nearest(key, hints)}')
+    return {key: _checked(hints[key], value, where, f'"{key}"') for key, value in values.items()}
+
+
+def options_of(function: Callable[..., Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values as keyword arguments of a function or class, by the type hints of its optional arguments.
+
+    Raises InputError as `checked`.
+    """
+    arguments = signature(function, eval_str=True).parameters.values()
+    hints = {a.name: a.annotation for a in arguments if a.default is not Parameter.empty}
+    return checked(hints, values, where)
+
+
+def _checked(hint: Any, value: Any, where: str, name: str) -> Any:
+    kinds = _alternatives(hint)
+    if NoneType in kinds and (value is None or value == NONE):
+        return None
+    for kind in kinds:
+        origin = get_origin(kind)
+        if kind is Any or type(value) is kind or (origin is Literal and value in get_args(kind)):
+            return value
+        if origin is dict and type(value) is dict:
+            return checked(dict.fromkeys(value, get_args(kind)[1]), value, f"{where} {name}")
+        if origin is tuple and isinstance(value, (list, tuple)):
+            inner = _inner_hints(kind, len(value))
+            if len(inner) == len(value):
+                parts = zip(inner, value, strict=True)
+                return tuple(_checked(h, v, where, f"{name}[{i}]") for i, (h, v) in enumerate(parts))
+        if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+            return from_mapping(kind, value, f"{where} {name}")
+    if float in kinds and type(value) is int:
+        return float(value)
+    found = f"{value!r}" if any(get_origin(k) is Literal for k in kinds) else _shown_with_type(value)
+    raise InputError(f"{where}: {name} is {found} but must be {allowed(hint)}")
+
+
+def allowed(hint: Any) -> str:
+    """What a setting of this type may be, in words."""
+    names = []
+    for kind in _alternatives(hint):
+        arguments = get_args(kind)
+        if get_origin(kind) is Literal:
+            names.append("one of " + ", ".join(str(choice) for choice in arguments))
+        elif get_origin(kind) is tuple:
+            several = arguments[-1] is ...
+            inner = [arguments[0]] if several else list(arguments)
+            names.append(f"a list of {'' if several else f'{len(inner)}: '}{', '.join(map(allowed, inner))}")
+        elif get_origin(kind) is dict or is_dataclass(kind):
+            names.append("a table")
+        else:
+            names.append(NONE if kind is NoneType else kind.__name__)
+    return " or ".join(names)
+
+
+def parse(hint: Any, text: str, where: str) -> Any:
+    """A setting from the command line, where lists are "64,128", tables "momentum=0.8, ..." as within TOML's
+    braces, and None is "none".
+
+    Raises InputError when it cannot be of that type.
+    """
+    kinds = _alternatives(hint)
+    if NoneType in kinds and text == NONE:
+        return None
+    for kind in kinds:
+        if kind is str or (get_origin(kind) is Literal and text in get_args(kind)):
+            return text
+        if get_origin(kind) is tuple and not text.startswith("["):
+            parts = [part.strip() for part in text.split(",")] if text else []
+            inner = _inner_hints(kind, len(parts))
+            if len(inner) == len(parts):
+                return tuple(parse(h, part, where) for h, part in zip(inner, parts, strict=True))
+        is_table = get_origin(kind) is dict or is_dataclass(kind)
+        try:
+            if kind in (int, float):
+                return kind(text)
+            value = tomllib.loads(f"value = {{{text}}}" if is_table else f"value = {text}")
+            return checked({"value": kind}, value, where)["value"]
+        except (ValueError, RecursionError):  # not of this type
             continue
-        if type(value) is not expected:
-            raise InputError(
-                f'{where}: "{key}" is {value!r}, a {type(value).__name__}, but must be {expected.__name__}'
-            )
-    return kind(**{k: float(v) if type(defaults[k]) is float else v for k, v in values.items()})
+    raise InputError(f"{where} is {text!r} but must be {allowed(hint)}")
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
     """TOML text of config dataclasses, a table each."""
     blocks = (
-        "\n".join([f"[{name}]", *(f"{k} = {_toml(v)}" for k, v in asdict(table).items())])
+        "\n".join([f"[{name}]", *(f"{f.name} = {toml_value(getattr(table, f.name))}" for f in fields(table))])
         for name, table in tables.items()
     )
     return "\n\n".join(blocks) + "\n"
 
 
-def _toml(value: str | int | float | bool) -> str:
+def toml_value(value: Any) -> str:
+    """One setting as TOML writes it; of a dataclass inside another, what differs from its defaults."""
+    if value is None:
+        return json.dumps(NONE)
     if isinstance(value, float):
         return repr(value)  # inf is "inf" in TOML, "Infinity" in JSON
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if is_dataclass(value) and not isinstance(value, type):
+        usual = defaults(type(value))
+        said = {f.name: getattr(value, f.name) for f in fields(value)}
+        value = {name: v for name, v in said.items() if name not in usual or usual[name] != v}
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
     # Else as in JSON, but that TOML knows no surrogate pairs and no bare DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else toml_value(name)
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    """The types a value may be of: the members of a union, or the one."""
+    return list(get_args(hint)) if get_origin(hint) in (Union, UnionType) else [hint]
+
+
+def _inner_hints(kind: Any, count: int) -> list[Any]:
+    """The hints of the entries of a tuple type: tuple[int, ...] has as many as there are values."""
+    arguments = get_args(kind)
+    return [arguments[0]] * count if arguments[-1] is ... else list(arguments)
+
+
+def _shown_with_type(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{value!r}, {'an' if kind[0] in 'aeiou' else 'a'} {kind},"

@@ -1,13 +1,25 @@
 """Update rules, learning-rate schedules and gradient clipping."""
 
 from minicap.optim.clipping import clip_global_norm, global_norm
+from minicap.optim.groups import Group, GroupedRule, settings_by_name
 from minicap.optim.rules import RULES, SGD, Adam, Momentum, Nesterov, RMSProp, Rule, make_rule
-from minicap.optim.schedules import Schedule, constant, cosine, linear_warmup, make_schedule, step_decay
+from minicap.optim.schedules import (
+    SCHEDULES,
+    Schedule,
+    constant,
+    cosine,
+    linear_warmup,
+    make_schedule,
+    step_decay,
+)
 
 __all__ = [
     "RULES",
+    "SCHEDULES",
     "SGD",
     "Adam",
+    "Group",
+    "GroupedRule",
     "Momentum",
     "Nesterov",
     "RMSProp",
@@ -20,5 +32,6 @@ __all__ = [
     "linear_warmup",
     "make_rule",
     "make_schedule",
+    "settings_by_name",
     "step_decay",
 ]

@@ -7,6 +7,7 @@ from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.dispatch import find_override
 from minicap.backend.host import by_pieces
 from minicap.errors import InputError, ShapeError
+from minicap.formats.settings import options_of
 
 Params = dict[str, Array]
 
@@ -22,16 +23,21 @@ class Rule:
     slots: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
-        if not learning_rate > 0:
-            raise InputError(f"{type(self).__name__}: learning_rate is {learning_rate} but must be positive")
-        if weight_decay < 0:
-            raise InputError(
-                f"{type(self).__name__}: weight_decay is {weight_decay} but must not be negative"
-            )
+        self._require(learning_rate > 0, f"learning_rate is {learning_rate} but must be positive")
+        self._require(weight_decay >= 0, f"weight_decay is {weight_decay} but must not be negative")
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.step_count = 0
         self.memory: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
+
+    def _require(self, condition: bool, message: str) -> None:
+        if not condition:
+            raise InputError(f"{type(self).__name__}: {message}")
+
+    def _require_share(self, **shares: float) -> None:
+        """Each is the share of a mean that stays from step to step: from 0 to below 1."""
+        for name, share in shares.items():
+            self._require(0 <= share < 1, f"{name} is {share} but must be at least 0 and below 1")
 
     def step(self, params: Params, grads: Mapping[str, Array]) -> None:
         """Move every parameter that has a gradient.
@@ -117,6 +123,7 @@ class Momentum(Rule):
 
     def __init__(self, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
         super().__init__(learning_rate, weight_decay)
+        self._require_share(momentum=momentum)
         self.momentum = momentum
 
     def numbers(self) -> dict[str, float]:
@@ -148,6 +155,8 @@ class RMSProp(Rule):
         self, learning_rate: float, decay: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
     ) -> None:
         super().__init__(learning_rate, weight_decay)
+        self._require_share(decay=decay)
+        self._require(eps > 0, f"eps is {eps} but must be positive")
         self.decay, self.eps = decay, eps
 
     def numbers(self) -> dict[str, float]:
@@ -174,6 +183,8 @@ class Adam(Rule):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(learning_rate, weight_decay)
+        self._require_share(beta1=beta1, beta2=beta2)
+        self._require(eps > 0, f"eps is {eps} but must be positive")
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def numbers(self) -> dict[str, float]:
@@ -200,7 +211,7 @@ RULES: dict[str, type[Rule]] = {
 
 
 def make_rule(name: str, learning_rate: float, **options: Any) -> Rule:
-    """An update rule by its name.  Raises InputError for an unknown one."""
+    """An update rule by its name.  Raises InputError for an unknown name or option."""
     if name not in RULES:
         raise InputError(f"unknown optimizer {name!r}; choose one of {', '.join(RULES)}")
-    return RULES[name](learning_rate, **options)
+    return RULES[name](learning_rate, **options_of(RULES[name], options, f"optimizer {name}"))

@@ -5,22 +5,28 @@ from math import cos, pi
 from typing import Any
 
 from minicap.errors import InputError
+from minicap.formats.settings import options_of
 
 Schedule = Callable[[int], float]
 
 
-def constant() -> Schedule:
+def constant(total: int = 0) -> Schedule:
     """Always 1."""
     return lambda step: 1.0
 
 
-def step_decay(every: int, factor: float = 0.1) -> Schedule:
-    """Multiply by factor after every so many steps."""
-    return lambda step: factor ** (step // every)
+def step_decay(total: int, every: int = 0, factor: float = 0.1) -> Schedule:
+    """Multiply by factor after every so many steps; every 0 takes a third of the total."""
+    _require(every >= 0, f"step: every is {every} but must not be negative")
+    _require(0 < factor <= 1, f"step: factor is {factor} but must be above 0 and at most 1")
+    stretch = every or max(1, total // 3)
+    return lambda step: factor ** (step // stretch)
 
 
 def cosine(total: int, floor: float = 0.0) -> Schedule:
     """From 1 to floor along half a cosine (Loshchilov & Hutter 2017, eq. 5, one cycle)."""
+    _require(total > 0, f"cosine: total is {total} but must be positive")
+    _require(0 <= floor <= 1, f"cosine: floor is {floor} but must be from 0 to 1")
     return lambda step: floor + (1 - floor) * (1 + cos(pi * min(step / total, 1.0))) / 2
 
 
@@ -29,12 +35,17 @@ def linear_warmup(steps: int, after: Schedule) -> Schedule:
     return lambda step: (step + 1) / steps if step < steps else after(step - steps)
 
 
+# Every schedule takes the number of steps it has in all, then its own options.
+SCHEDULES: dict[str, Callable[..., Schedule]] = {"constant": constant, "cosine": cosine, "step": step_decay}
+
+
 def make_schedule(name: str, total_steps: int, **options: Any) -> Schedule:
-    """A schedule by its name: constant, cosine, step.  Raises InputError for an unknown one."""
-    if name == "constant":
-        return constant()
-    if name == "cosine":
-        return cosine(total_steps, **options)
-    if name == "step":
-        return step_decay(**{"every": max(1, total_steps // 3), **options})
-    raise InputError(f"unknown schedule {name!r}; choose one of constant, cosine, step")
+    """A schedule by its name.  Raises InputError for an unknown name or option."""
+    if name not in SCHEDULES:
+        raise InputError(f"unknown schedule {name!r}; choose one of {', '.join(SCHEDULES)}")
+    return SCHEDULES[name](total_steps, **options_of(SCHEDULES[name], options, f"schedule {name}"))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InputError(message)

@@ -199,6 +199,27 @@ def test_a_negative_weight_decay_is_refused():
         SGD(0.1, weight_decay=-1)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("adam", {"beta1": 2.0}, "Adam: beta1 is 2.0 but must be at least 0 and below 1"),
+        ("adam", {"beta2": 1.0}, "Adam: beta2 is 1.0 but must be"),
+        ("adam", {"eps": 0.0}, "Adam: eps is 0.0 but must be positive"),
+        ("rmsprop", {"decay": -0.1}, "RMSProp: decay is -0.1"),
+        ("rmsprop", {"eps": float("nan")}, "RMSProp: eps is nan"),
+        ("momentum", {"momentum": 1.0}, "Momentum: momentum is 1.0"),
+        ("nesterov", {"momentum": float("nan")}, "Nesterov: momentum is nan"),
+        ("sgd", {"weight_decay": float("nan")}, "SGD: weight_decay is nan"),
+        ("adam", {"beta": 0.9}, r'optimizer adam: unknown key "beta" \(did you mean "beta\d"\?\)'),
+        ("sgd", {"momentum": 0.9}, 'optimizer sgd: unknown key "momentum"'),
+        ("adam", {"eps": "tiny"}, "\"eps\" is 'tiny', a str, but must be float"),
+    ],
+)
+def test_senseless_options_are_refused(name, options, message):
+    with pytest.raises(InputError, match=message):
+        make_rule(name, 0.1, **options)
+
+
 def test_an_unknown_rule_is_named_beside_the_known_ones():
     with pytest.raises(InputError, match="unknown optimizer 'adamw'; choose one of sgd, momentum, nesterov"):
         make_rule("adamw", 0.1)

@@ -18,7 +18,7 @@ def test_cosine_falls_from_one_to_its_floor_and_stays_there():
 
 
 def test_step_decay_falls_after_every_so_many_steps():
-    schedule = step_decay(10, factor=0.5)
+    schedule = step_decay(100, every=10, factor=0.5)
     assert [schedule(step) for step in (0, 9, 10, 19, 20)] == [1, 1, 0.5, 0.5, 0.25]
 
 
@@ -40,3 +40,24 @@ def test_schedules_by_name():
 def test_an_unknown_schedule_is_named_beside_the_known_ones():
     with pytest.raises(InputError, match="unknown schedule 'linear'; choose one of constant, cosine, step"):
         make_schedule("linear", 90)
+
+
+def test_step_decay_falls_twice_on_its_way_unless_told_otherwise():
+    schedule = step_decay(30)
+    assert [schedule(step) for step in (9, 10, 20)] == pytest.approx([1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cosine", {"flor": 0.1}, r'schedule cosine: unknown key "flor" \(did you mean "floor"\?\)'),
+        ("cosine", {"floor": "low"}, "\"floor\" is 'low', a str, but must be float"),
+        ("cosine", {"floor": 2.0}, "floor is 2.0 but must be from 0 to 1"),
+        ("step", {"every": -1}, "every is -1 but must not be negative"),
+        ("step", {"factor": 0.0}, "factor is 0.0 but must be above 0"),
+        ("constant", {"floor": 0.1}, 'schedule constant: unknown key "floor"'),
+    ],
+)
+def test_senseless_options_are_refused(name, options, message):
+    with pytest.raises(InputError, match=message):
+        make_schedule(name, 90, **options)

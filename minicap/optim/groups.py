@@ -1,0 +1,102 @@
+"""Parameter groups: other settings for some parameters, chosen by their names."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from minicap.arrays import Array
+from minicap.errors import InputError
+from minicap.formats.settings import nearest
+from minicap.optim.rules import Params, Rule
+
+
+@dataclass(frozen=True)
+class Group:
+    """Settings of the parameters whose flat name fits a pattern: "encoder.*", "*.b".
+
+    pattern: of names, where * stands for any text.  rate_factor: times the learning rate.
+    weight_decay: instead of the rule's own.  frozen: whether these parameters stay as they are.
+    Of several groups that fit a name and set the same thing, the last takes precedence.
+    """
+
+    pattern: str
+    rate_factor: float | None = None
+    weight_decay: float | None = None
+    frozen: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("rate_factor", "weight_decay"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise InputError(f'group "{self.pattern}": {name} is {value} but must not be negative')
+        if self.rate_factor == 0:
+            raise InputError(f'group "{self.pattern}": rate_factor is 0; say frozen=True instead')
+
+
+class Setting(NamedTuple):
+    """How one parameter is moved.  weight_decay: None for the rule's own."""
+
+    rate_factor: float = 1.0
+    weight_decay: float | None = None
+    frozen: bool = False
+
+
+def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str, Setting]:
+    """How each parameter is moved.  Raises InputError for a pattern that fits no name."""
+    settings = dict.fromkeys(names, Setting())
+    for group in groups:
+        found = [name for name in settings if fnmatchcase(name, group.pattern)]
+        if not found:
+            close = nearest(group.pattern, settings)
+            raise InputError(f'group "{group.pattern}" fits no parameter{close}; see model.params')
+        said = {name: getattr(group, name) for name in Setting._fields if getattr(group, name) is not None}
+        settings |= {name: settings[name]._replace(**said) for name in found}
+    return settings
+
+
+class GroupedRule:
+    """An update rule with parameter groups, used as a rule is.
+
+    Parameters that share their settings are moved together, by a copy of the rule; frozen ones stay and cost
+    nothing.
+    """
+
+    def __init__(self, rule: Rule, groups: Sequence[Group], names: Iterable[str]) -> None:
+        self.learning_rate = rule.learning_rate
+        self.rules: dict[Setting, Rule] = {}
+        self.by_name = {
+            name: setting for name, setting in settings_by_name(groups, names).items() if not setting.frozen
+        }
+        for setting in self.by_name.values():
+            if setting not in self.rules:
+                own = self.rules[setting] = copy(rule)
+                own.load({}, rule.step_count)
+                own.weight_decay = rule.weight_decay if setting.weight_decay is None else setting.weight_decay
+
+    @property
+    def step_count(self) -> int:
+        """Steps done."""
+        return max((rule.step_count for rule in self.rules.values()), default=0)
+
+    def step(self, params: Params, grads: Mapping[str, Array]) -> None:
+        """Move every parameter that has a gradient and is not frozen, as Rule.step."""
+        if unknown := sorted(set(grads) - set(params)):
+            raise InputError(f"GroupedRule.step: no parameter is called {unknown[0]!r}")
+        for setting, rule in self.rules.items():
+            rule.learning_rate = self.learning_rate * setting.rate_factor
+            rule.step(params, {name: dw for name, dw in grads.items() if self.by_name.get(name) == setting})
+
+    def arrays(self) -> dict[str, Array]:
+        """The memory as flat arrays for a checkpoint, as Rule.arrays."""
+        return {name: array for rule in self.rules.values() for name, array in rule.arrays().items()}
+
+    def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
+        """Take up the memory of a checkpoint, as Rule.load.  Raises InputError for a frozen parameter's."""
+        names = {key: key.partition("/")[2] for key in arrays}
+        if strange := sorted(set(names.values()) - set(self.by_name)):
+            raise InputError(f"{strange[0]} has memory but is frozen or unknown; have the groups changed?")
+        for setting, rule in self.rules.items():
+            own = {key: a for key, a in arrays.items() if self.by_name[names[key]] == setting}
+            rule.load(own, step_count)
