@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
 from minicap.errors import ShapeError
 from minicap.vocabulary import Vocabulary
 
@@ -36,8 +37,8 @@ class CaptionExamples:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def batch(self, indices: np.ndarray) -> dict[str, Array]:
-        """The batch of the examples with these indices, as long as its longest caption."""
+    def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
+        """The batch of the examples with these indices, as long as its longest caption; nothing is random."""
         pairs = [self.pairs[i] for i in indices]
         shape = len(pairs), max(len(pair.words) for pair in pairs)
         words, next_words, mask = (np.zeros(shape, np.int64) for _ in range(3))

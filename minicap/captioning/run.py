@@ -14,9 +14,7 @@ from minicap.formats import from_mapping, read_toml, to_toml
 from minicap.metrics.captions import Scores, score
 from minicap.models.encoders import Encoder
 from minicap.progress import Progress
-from minicap.training.config import TrainingConfig
-from minicap.training.run import RunFolder
-from minicap.training.trainer import Trainer
+from minicap.training import RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 from minicap.vocabulary import SPECIAL
 
 
@@ -130,6 +128,11 @@ def make_trainer(
     def examples(split: Split) -> CaptionExamples:
         return CaptionExamples(split.features, split.tokens, vocabulary, config.data.max_words)
 
+    def scores_of_validation(trainer: Trainer) -> dict[str, float]:
+        assert validation
+        return flat_scores(evaluate(captioner, validation, beam=1)[0])
+
+    by_score = validation and not config.training.monitor.endswith("_loss")
     trainer = Trainer(
         captioner.model,
         examples(train),
@@ -138,8 +141,29 @@ def make_trainer(
         examples(validation) if validation else None,
         captioner.about(),
         callbacks,
+        measure=scores_of_validation if by_score else None,  # decoding every epoch takes its time
+        fingerprint=fingerprint(config, vocabulary, train, validation),
     )
     return captioner, trainer
+
+
+def fingerprint(
+    config: CaptionRunConfig, vocabulary: Vocabulary, train: Split, validation: Split | None
+) -> dict[str, str]:
+    """What makes a run this run: vocabulary, photos, captions, their order, and the settings."""
+    found = {"the vocabulary": digest(vocabulary.to_json())}
+    for name, split in {"training": train, "validation": validation}.items():
+        if split:
+            found[f"the photos for {name}"] = digest([path.name for path in split.paths])
+            found[f"the captions for {name}"] = digest(split.tokens)
+    data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
+    return found | data | settings_fingerprint("model", config.model)
+
+
+def flat_scores(scores: Scores) -> dict[str, float]:
+    """The scores of a set under names of their own: bleu_1 to bleu_4, rouge_l, cider."""
+    bleu = {f"bleu_{n}": value for n, value in enumerate(scores["bleu"], start=1)}
+    return bleu | {"rouge_l": scores["rouge_l"], "cider": scores["cider"]}
 
 
 def evaluate(captioner: Captioner, split: Split, **decoding: Any) -> tuple[Scores, list[str]]:

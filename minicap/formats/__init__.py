@@ -6,18 +6,21 @@ from minicap.formats.documents import entry, parse_json, read_json, read_text, r
 from minicap.formats.regular import create_own, open_own, open_regular
 from minicap.formats.safetensors import load_safetensors, save_safetensors
 from minicap.formats.settings import (
+    allowed,
     defaults,
     descriptions,
     from_mapping,
     nearest,
     parse,
     to_toml,
+    toml_value,
 )
 from minicap.formats.tensorboard import EventWriter
 
 __all__ = [
     "Checkpoint",
     "EventWriter",
+    "allowed",
     "atomic_write_bytes",
     "atomic_write_text",
     "atomic_writer",
@@ -39,4 +42,5 @@ __all__ = [
     "save_checkpoint",
     "save_safetensors",
     "to_toml",
+    "toml_value",
 ]

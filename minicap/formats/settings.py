@@ -36,8 +36,11 @@ def descriptions(kind: type) -> dict[str, str]:
 
 def defaults(kind: type) -> dict[str, Any]:
     """The settings of a config dataclass that have a default, with it."""
-    made = {f.name: f.default_factory() for f in fields(kind) if f.default_factory is not MISSING}
-    return {f.name: f.default for f in fields(kind) if f.default is not MISSING} | made
+    return {
+        f.name: f.default if f.default_factory is MISSING else f.default_factory()
+        for f in fields(kind)
+        if f.default is not MISSING or f.default_factory is not MISSING
+    }
 
 
 def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configuration") -> T:

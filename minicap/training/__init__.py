@@ -1,16 +1,24 @@
 """Training runs: the loop, its run folder, and shards of a batch."""
 
 from minicap.training.config import TrainingConfig
+from minicap.training.fingerprint import digest, settings_fingerprint
+from minicap.training.interfaces import Examples, StepResult, Trainable
 from minicap.training.run import RunFolder
 from minicap.training.shards import HasLoss, sharded_loss
-from minicap.training.trainer import Examples, Trainable, Trainer
+from minicap.training.trainer import MAY_CHANGE, Step, Trainer, loss_step
 
 __all__ = [
+    "MAY_CHANGE",
     "Examples",
     "HasLoss",
     "RunFolder",
+    "Step",
+    "StepResult",
     "Trainable",
     "Trainer",
     "TrainingConfig",
+    "digest",
+    "loss_step",
+    "settings_fingerprint",
     "sharded_loss",
 ]

@@ -1,33 +1,47 @@
 """How to train: the settings of the Trainer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from minicap.errors import InputError
-from minicap.optim import make_rule, make_schedule
+from minicap.optim import Group, Rule, Schedule, linear_warmup, make_rule, make_schedule
+from minicap.training.monitor import Direction
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How to train.
 
-    epochs: passes over the training set.  batch_size: samples a step.
+    epochs: passes over the training set.  batch_size: samples per step.
     optimizer: sgd, momentum, nesterov, rmsprop or adam.
+    optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
     learning_rate: size of the optimizer's steps.  weight_decay: L2 penalty on every parameter.
+    groups: other settings for some parameters, by the pattern of their names.
     schedule: of the learning rate, constant, cosine or step.
+    schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: linear rise of the learning rate before that.
     clip_norm: bound on the global norm of the gradients, 0 for none.
+    monitor: the value of an epoch that decides which checkpoint is the best.
+    monitor_direction: whether low (min) or high (max) is good; auto knows that losses and errors are to fall.
+    patience: epochs without a new best after which training stops, 0 for never.
     checkpoint_every: steps between checkpoints, besides the one after every epoch; 0 for none.
-    shards: parallel parts of a batch, 0 for one a core where that pays.  seed: of everything random.
+    shards: parallel parts of a batch, 0 for one per core where that pays.  seed: of everything random.
     """
 
     epochs: int = 20
     batch_size: int = 64
     optimizer: str = "adam"
+    optimizer_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    groups: tuple[Group, ...] = ()
     schedule: str = "constant"
+    schedule_options: dict[str, Any] = field(default_factory=dict)
     warmup_steps: int = 0
     clip_norm: float = 5.0
+    monitor: str = "validation_loss"
+    monitor_direction: Direction = "auto"
+    patience: int = 0
     checkpoint_every: int = 0
     shards: int = 0
     seed: int = 0
@@ -35,11 +49,27 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
-        for name in ("warmup_steps", "clip_norm", "checkpoint_every", "shards", "weight_decay", "seed"):
+        not_negative = ("warmup_steps", "clip_norm", "patience", "checkpoint_every", "shards", "weight_decay")
+        for name in (*not_negative, "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
-        make_rule(self.optimizer, self.learning_rate)  # an unknown name is said before any work is done
-        make_schedule(self.schedule, 1)
+        _require(
+            "weight_decay" not in self.optimizer_options,
+            "weight_decay is a setting of its own, not one of optimizer_options",
+        )
+        self.make_rule()  # unknown names and options are said before any work is done
+        self.make_schedule(1)
+
+    def make_rule(self) -> Rule:
+        """The update rule, before groups."""
+        options = {"weight_decay": self.weight_decay, **self.optimizer_options}
+        return make_rule(self.optimizer, self.learning_rate, **options)
+
+    def make_schedule(self, steps: int) -> Schedule:
+        """The schedule of a run of so many steps, warmup included."""
+        rest = max(1, steps - self.warmup_steps)
+        schedule = make_schedule(self.schedule, rest, **self.schedule_options)
+        return linear_warmup(self.warmup_steps, schedule) if self.warmup_steps else schedule
 
 
 def _require(condition: bool, message: str) -> None:

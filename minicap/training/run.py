@@ -2,17 +2,20 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from minicap.errors import InputError
 from minicap.formats import EventWriter, atomic_write_text
+from minicap.training.lock import folder_lock
 
 
 class RunFolder:
     """The folder of one training run.
 
-    config.toml, metrics.jsonl (a record a line), TensorBoard events, checkpoints/*.safetensors,
+    config.toml, metrics.jsonl (one record per line), TensorBoard events, checkpoints/*.safetensors,
     figures/*.png.
     Raises InputError when the folder cannot be made or written.
     """
@@ -22,6 +25,7 @@ class RunFolder:
         self.metrics_path = self.path / "metrics.jsonl"
         self.last, self.best = self.checkpoint_path("last"), self.checkpoint_path("best")
         self._events: EventWriter | None = None
+        self._locked = False
         try:
             for folder in (self.last.parent, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +49,22 @@ class RunFolder:
         """True when a run has left a checkpoint or metrics here."""
         return self.last.exists() or self.metrics_path.stat().st_size > 0
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out of the folder, and other objects of this class; may be nested.
+
+        Raises InputError when it is in use already.
+        """
+        if self._locked:
+            yield
+            return
+        with folder_lock(self.path):
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
+
     def write_config(self, text: str) -> None:
         """Keep the settings of the run."""
         atomic_write_text(self.path / "config.toml", text)
@@ -54,13 +74,21 @@ class RunFolder:
         self._events = EventWriter(self.path, None if resume_step is None else resume_step + 1)
 
     def record(self, values: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl, and its numbers to the events.  values must have "step"."""
+        """Add a line to metrics.jsonl, and its numbers to the events.
+
+        values must have "step"; NumPy's scalars are written as numbers.
+        Raises InputError for a value that JSON does not know, or when the disk is full.
+        """
+        try:
+            line = json.dumps(values, default=_as_number)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"cannot record {values}: {error}") from None
         try:
             with open(self.metrics_path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(values) + "\n")
+                file.write(line + "\n")
         except OSError as error:
             raise self._cannot_write(error) from None
-        for tag, value in values.items():
+        for tag, value in json.loads(line).items():
             if self._events and tag not in ("step", "epoch") and isinstance(value, (int, float)):
                 self._events.scalar(tag, value, values["step"])
 
@@ -82,9 +110,13 @@ class RunFolder:
                 raise InputError(f"{self.metrics_path}, line {number}: not a record")
         return records
 
-    def forget_after(self, step: int) -> None:
-        """Drop the records of steps after this one, which a resumed run writes again."""
-        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["step"] <= step]
+    def forget_after(self, step: int, epoch: int) -> None:
+        """Drop the records of steps and of epochs after these, which a resumed run writes again."""
+        kept = [
+            json.dumps(record) + "\n"
+            for record in self.metrics()
+            if record["step"] <= step and (is_step(record) or record.get("epoch", 0) <= epoch)
+        ]
         atomic_write_text(self.metrics_path, "".join(kept))
 
     def _cannot_write(self, error: OSError) -> InputError:
@@ -96,9 +128,21 @@ class RunFolder:
             self._events = None
 
 
+def is_step(record: dict[str, Any]) -> bool:
+    """Whether a record is that of one step, not of an epoch."""
+    return "train_loss" not in record
+
+
+def _as_number(value: Any) -> Any:
+    """What a NumPy or CuPy scalar is in Python."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r} is a {type(value).__name__}, no value of JSON")
+
+
 def _parse_record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    return record if isinstance(record, dict) and "step" in record else None
+    return record if isinstance(record, dict) and type(record.get("step")) is int else None

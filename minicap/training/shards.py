@@ -1,5 +1,6 @@
 """A shard is the one unit of parallel work: a part of a batch, with its own forward and backward."""
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
@@ -31,11 +32,19 @@ class HasLoss(Protocol):
     ) -> tuple[Array, dict[str, Array]]: ...
 
 
-def cut(batch: Batch, shards: int) -> list[tuple[int, Batch]]:
-    """The batch in parts along its first axis, each with the row it starts at; never an empty part."""
-    rows = len(next(iter(batch.values())))
+def cut(batch: Batch, shards: int, whole: Collection[str] = ()) -> list[tuple[int, Batch]]:
+    """The batch in parts along its first axis, each with the row it starts at; never an empty part.
+
+    whole: names of arrays that every part gets uncut.
+    """
+    rows = next(len(array) for name, array in batch.items() if name not in whole)
     bounds = [rows * i // shards for i in range(shards + 1)]
-    return [(a, {name: array[a:b] for name, array in batch.items()}) for a, b in pairwise(bounds) if b > a]
+    uncut = {name: batch[name] for name in batch if name in whole}
+    return [
+        (a, {name: array[a:b] for name, array in batch.items() if name not in whole} | uncut)
+        for a, b in pairwise(bounds)
+        if b > a
+    ]
 
 
 def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: int) -> int:
@@ -67,6 +76,7 @@ def sharded_loss(
     shards: int = 1,
     train: bool = True,
     count: int | None = None,
+    whole: Collection[str] = (),
 ) -> tuple[Array, dict[str, Array]]:
     """Loss and gradients of a batch, its shards on threads of their own; one BLAS thread a shard.
 
@@ -74,10 +84,11 @@ def sharded_loss(
     the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.  A single
     shard runs on this thread and has all BLAS threads.
     count: where the caller knows it already; on a GPU, asking a batch for it waits for the device.
+    whole: names of arrays of the batch that are not cut.
     """
     keep_freed_memory()
     count = model.count(batch) if count is None else count
-    parts = cut(batch, shards)
+    parts = cut(batch, shards, whole)
 
     def run(row: int, part: Batch) -> tuple[Array, dict[str, Array]]:
         return model.loss(part, train=train, rng=rng._replace(row=rng.row + row), count=count)

@@ -1,174 +1,193 @@
 """The training loop."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from math import isfinite
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, cast
 
 import numpy as np
 
-from minicap.arrays import Array, backend_of, to_device, to_host
+from minicap.arrays import to_device, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.arrays.random import RandomStream
-from minicap.backend.host import core_count
 from minicap.errors import FormatError, InputError, ShapeError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
-from minicap.optim import clip_global_norm, linear_warmup, make_rule, make_schedule
+from minicap.optim import GroupedRule, Rule, Schedule, clip_global_norm, settings_by_name
 from minicap.progress import Progress
 from minicap.training.config import TrainingConfig
-from minicap.training.run import RunFolder
-from minicap.training.shards import Batch, HasLoss, sharded_loss, worthwhile_shards
+from minicap.training.fingerprint import changes, settings_fingerprint
+from minicap.training.health import Health
+from minicap.training.interfaces import Examples, StepResult, Trainable, require_trainable
+from minicap.training.metrics import HasMetrics, as_numbers, set_metrics
+from minicap.training.monitor import Monitor
+from minicap.training.order import epoch_batches
+from minicap.training.position import Position
+from minicap.training.run import RunFolder, is_step
+from minicap.training.shards import Batch, sharded_loss, worthwhile_shards
+
+Record = dict[str, Any]
+
+# Settings that a resumed run may change: how long it goes on, and how the same work is done.
+MAY_CHANGE = frozenset(
+    ("epochs", "patience", "learning_rate", "monitor", "monitor_direction", "checkpoint_every", "shards")
+)
+_DATA, _VALIDATION = -1, -2  # streams of random numbers beside those of the steps, which count from 0
 
 
-class Trainable(HasLoss, Protocol):
-    """A model the Trainer can train: named parameters, a loss, and what the loss is a mean over."""
-
-    @property
-    def params(self) -> dict[str, Array]: ...
-    @property
-    def state(self) -> dict[str, Array]: ...
-    def load(self, arrays: dict[str, Array]) -> None: ...
+Step = Callable[["Trainer", Batch, RandomStream], StepResult]
 
 
-class Examples(Protocol):
-    """A training set: its size, and the batch of the examples with these indices.
-
-    One whose examples are sequences may have `lengths` too, an array; then batches are made of examples of
-    similar length, which saves the work on padding.
-    """
-
-    def __len__(self) -> int: ...
-    def batch(self, indices: np.ndarray) -> Batch: ...
+def loss_step(trainer: "Trainer", batch: Batch, rng: RandomStream) -> StepResult:
+    """The step of supervised learning: the loss of the batch as it is."""
+    return trainer.loss(batch, rng)
 
 
-def nearly_sorted(order: np.ndarray, lengths: np.ndarray, batch_size: int, pool: int = 16) -> np.ndarray:
-    """The order with every stretch of `pool` batches sorted by length."""
-    stretch = pool * batch_size
-    pools = (order[start : start + stretch] for start in range(0, len(order), stretch))
-    return np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in pools])
-
-
-@dataclass
-class Position:
-    """Where a run stands; all that a checkpoint must know besides arrays."""
-
-    epoch: int = 0
-    step: int = 0
-    batch: int = 0  # batches of this epoch already done
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    best: float = float("inf")
-    seconds: float = 0.0
-    cores: int = field(default_factory=core_count)  # where the run began; bounds automatic shards
-
-
-@dataclass
 class Trainer:
     """Trains a model and keeps its run folder.
 
     All randomness is a function of the seed, the epoch and the step, so a resumed run goes on bit for bit.
+
     about: JSON values stored in every checkpoint, for whoever uses the model later.
-    callbacks: called after every epoch with this trainer and the epoch's record.
+    callbacks: called with this trainer and the epoch's record, once that is recorded and saved.
+    measure: called after every epoch, for values to record that the model's loss does not tell.
+    step: computes loss and gradients of a batch; all else that makes a step stays.
+    rule, schedule: instead of those the config names.
+    fingerprint: what must be the same when the run is resumed (data, vocabulary, settings of the model).
     """
 
-    model: Trainable
-    examples: Examples
-    config: TrainingConfig
-    run: RunFolder
-    validation: Examples | None = None
-    about: dict[str, Any] = field(default_factory=dict)
-    callbacks: Sequence[Callable[["Trainer", dict[str, Any]], None]] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.examples) == 0:
+    def __init__(
+        self,
+        model: Trainable,
+        examples: Examples,
+        config: TrainingConfig,
+        run: RunFolder,
+        validation: Examples | None = None,
+        about: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callable[["Trainer", Record], None]] = (),
+        *,
+        measure: Callable[["Trainer"], Mapping[str, float]] | None = None,
+        step: Step = loss_step,
+        rule: Rule | None = None,
+        schedule: Schedule | None = None,
+        fingerprint: Mapping[str, str] | None = None,
+    ) -> None:
+        require_trainable(model)
+        if len(examples) == 0:
             raise InputError("there is nothing to train on: the training set is empty")
-        if self.validation is not None and len(self.validation) == 0:
+        if validation is not None and len(validation) == 0:
             raise InputError("the validation set is empty; leave it out (None) to train without one")
-        config = self.config
-        self.position, self.resumed = Position(), False
-        self.rule = make_rule(config.optimizer, config.learning_rate, weight_decay=config.weight_decay)
-        self.steps_per_epoch = -(-len(self.examples) // config.batch_size)
-        rest = max(1, config.epochs * self.steps_per_epoch - config.warmup_steps)
-        self.schedule = make_schedule(config.schedule, rest)
-        if config.warmup_steps:
-            self.schedule = linear_warmup(config.warmup_steps, self.schedule)
+        self.model, self.examples, self.validation = model, examples, validation
+        self.config, self.run, self.about = config, run, dict(about or {})
+        self.callbacks, self.measure, self.step = callbacks, measure, step
+        self.steps_per_epoch = -(-len(examples) // config.batch_size)
+        self.schedule = schedule or config.make_schedule(config.epochs * self.steps_per_epoch)
+        self.rule: Rule | GroupedRule = rule or config.make_rule()
+        self.learning_rate = self.rule.learning_rate
+        settings = settings_by_name(config.groups, model.params)
+        self.frozen = {name for name, setting in settings.items() if setting.frozen}
+        if config.groups:
+            self.rule = GroupedRule(self.rule, config.groups, model.params)
+        falls_back = config.monitor == "validation_loss" and validation is None
+        self.monitor = Monitor("train_loss" if falls_back else config.monitor, config.monitor_direction)
+        self.fingerprint = {**settings_fingerprint("training", config, MAY_CHANGE), **(fingerprint or {})}
+        self.health = Health(run.last)
+        self.position, self.resumed = Position(monitor=self.monitor.name), False
 
-    def fit(self) -> list[dict[str, Any]]:
-        """Train to the last epoch; returns the records of all epochs.
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has come to its end."""
+        here, patience = self.position, self.config.patience
+        return here.epoch >= self.config.epochs or 0 < patience <= here.waited
 
-        Raises InputError when the folder holds another run already, TrainingError when the loss, a gradient
-        or a parameter is no longer finite, DeviceMemoryError when a GPU is full; the last good checkpoint is
-        then still there.
+    def fit(self) -> list[Record]:
+        """Train to the last epoch, or until patience ends; returns the records of all epochs.
+
+        Raises InputError when the folder holds another run already or is in use, TrainingError when the loss,
+        a gradient or a parameter is no longer finite or the loss diverges, DeviceMemoryError when a GPU is
+        full; the last good checkpoint is then still there.
         """
-        if not self.resumed and self.run.holds_a_run:
-            raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
-        try:
-            if self.resumed:
-                self.run.forget_after(self.position.step)
-                self.run.open_events(resume_step=self.position.step)
-            else:
-                self.run.open_events()
-                self.save()
-            # Where numbers overflow, the checks for finite values say so.
-            with np.errstate(over="ignore", invalid="ignore"):
-                while self.position.epoch < self.config.epochs:
-                    self.train_epoch()
-                    self.end_epoch()
-        finally:
-            self.resumed = False  # an interrupted step may be half done; resume() goes back to a whole one
-            self.run.close()
-        return [record for record in self.run.metrics() if "train_loss" in record]
+        with self.run.locked():
+            if not self.resumed and self.run.holds_a_run:
+                raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
+            try:
+                if self.resumed:
+                    self.run.forget_after(self.position.step, self.position.epoch)
+                    self.run.open_events(resume_step=self.position.step)
+                else:
+                    self.run.open_events()
+                    self.save()
+                # Where numbers overflow, the checks for finite values say so.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    while not self.finished:
+                        self.train_epoch()
+                        self.end_epoch()
+            finally:
+                self.resumed = (
+                    False  # an interrupted step may be half done; resume() goes back to a whole one
+                )
+                self.run.close()
+            return [record for record in self.run.metrics() if not is_step(record)]
 
     def train_epoch(self) -> None:
         """Every batch of the epoch that is not done yet."""
         here = self.position
+        stream = RandomStream(self.config.seed).child(_DATA)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
         with Progress(self.steps_per_epoch, label, "batch") as progress:
             progress.reach(here.batch)
             for indices in self.batches_left():
                 started = perf_counter()
                 with explain_out_of_memory(len(indices)):
-                    loss, count = self.train_step(self.examples.batch(indices))
+                    found = self.train_step(self.examples.batch(indices, stream.child(here.step)))
                 here.step, here.batch = here.step + 1, here.batch + 1
-                here.loss_sum, here.loss_count = here.loss_sum + loss * count, here.loss_count + count
+                here.loss_sum += found.loss * found.count
+                here.loss_count += found.count
                 here.seconds += perf_counter() - started
                 progress.reach(here.batch, loss=f"{here.loss_sum / here.loss_count:.3f}")
-                self.run.record({"step": here.step, "epoch": here.epoch + 1, "loss": loss})
+                self.run.record(
+                    {"step": here.step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars}
+                )
                 every = self.config.checkpoint_every
                 if every and here.step % every == 0 and here.batch < self.steps_per_epoch:
                     self.save()
 
     def batches_left(self) -> list[np.ndarray]:
-        """Example indices of the batches of this epoch that are not done, in the epoch's own order."""
-        rng = np.random.default_rng([self.config.seed, self.position.epoch])
-        order = rng.permutation(len(self.examples))
-        lengths = getattr(self.examples, "lengths", None)
-        if lengths is not None:
-            order = nearly_sorted(order, lengths, self.config.batch_size)
-        size = self.config.batch_size
-        batches = [order[start : start + size] for start in range(0, len(order), size)]
-        if lengths is not None:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
+        """Example indices of the batches of this epoch that are not done."""
+        size, config, lengths = len(self.examples), self.config, getattr(self.examples, "lengths", None)
+        batches = epoch_batches(size, config.batch_size, config.seed, self.position.epoch, lengths)
         return batches[self.position.batch :]
 
-    def train_step(self, batch: Batch) -> tuple[float, int]:
-        """One update.  Returns the loss and the count it is a mean over."""
-        rng = RandomStream(self.config.seed).child(self.position.step)
-        value, grads, count = self._loss(batch, rng)
-        step = self.position.step + 1
-        self._require_finite(value, f"the loss is {value} at step {step}")
+    def train_step(self, batch: Batch) -> StepResult:
+        """One update."""
+        here = self.position
+        result = self.step(self, batch, RandomStream(self.config.seed).child(here.step))
+        self._require_sane(result.loss, "loss", f"at step {here.step + 1}")
+        grads = {name: grad for name, grad in result.grads.items() if name not in self.frozen}
         if self.config.clip_norm:
             grads, norm = clip_global_norm(grads, self.config.clip_norm)
-            self._require_finite(norm, f"the norm of the gradients is {norm} at step {step}")
-        self.rule.learning_rate = self.config.learning_rate * self.schedule(self.position.step)
+            self.health.require_finite(norm, "norm of the gradients", f"at step {here.step + 1}")
+        self.rule.learning_rate = self.learning_rate * self.schedule(here.step)
         self.rule.step(self.model.params, grads)
-        return value, count
+        return result
+
+    def loss(self, batch: Batch, rng: RandomStream, train: bool = True) -> StepResult:
+        """Loss and gradients of a batch, on threads where that pays; without gradients in evaluation."""
+        count = self.model.count(batch)
+        batch = {name: to_device(array) for name, array in batch.items()}
+        shards = self.config.shards or self._worthwhile_shards(batch, count)
+        whole = getattr(self.examples, "whole", ())
+        loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, whole)
+        return StepResult(float(to_host(loss)), grads, count)
+
+    def _worthwhile_shards(self, batch: Batch, count: int) -> int:
+        if hasattr(self.model, "shards"):
+            return int(self.model.shards(batch, count, self.position.cores))
+        return worthwhile_shards(self.model.params, batch, count, self.position.cores)
 
     def end_epoch(self) -> None:
-        """Validate, record, and save; the checkpoint of the best validation loss is kept apart."""
+        """Validate, measure, record and save; the checkpoint of the best epoch is kept apart."""
         here = self.position
-        record: dict[str, Any] = {
+        record: Record = {
             "step": here.step,
             "epoch": here.epoch + 1,
             "train_loss": here.loss_sum / here.loss_count,
@@ -177,76 +196,92 @@ class Trainer:
         }
         if self.validation is not None:
             record["validation_loss"] = loss = self.evaluate(self.validation)
-            self._require_finite(loss, f"the validation loss is {loss} after step {here.step}")
-        for callback in self.callbacks:
-            callback(self, record)
+            self._require_sane(loss, "validation loss", f"after step {here.step}")
+        try:
+            record |= self._measured(record)
+            value = self.monitor.value(record)
+        except BaseException:  # whatever goes wrong in measuring, the epoch's training is not lost with it
+            with suppress(TrainingError):
+                self.save()
+            raise
         self.run.record(record)
-        judged = record.get("validation_loss", record["train_loss"])
-        is_best = judged < here.best
-        here.best = min(here.best, judged)
+        is_best = self.monitor.better(value, here.best)
+        here.best, here.waited = (value, 0) if is_best else (here.best, here.waited + 1)
         here.epoch, here.batch, here.loss_sum, here.loss_count = here.epoch + 1, 0, 0.0, 0
         if is_best:
             self.save("best")
         self.save()
+        for callback in self.callbacks:
+            callback(self, record)
 
     def evaluate(self, examples: Examples) -> float:
         """Mean loss over a set, in evaluation mode."""
         total, count = 0.0, 0
-        for start in range(0, len(examples), self.config.batch_size):
-            indices = np.arange(start, min(start + self.config.batch_size, len(examples)))
-            stream = RandomStream(self.config.seed)
-            with explain_out_of_memory(len(indices)):
-                loss, _, size = self._loss(examples.batch(indices), stream, train=False)
-            total, count = total + loss * size, count + size
+        for batch in self.evaluation_batches(examples):
+            result = self.loss(batch, RandomStream(self.config.seed), train=False)
+            total, count = total + result.loss * result.count, count + result.count
         return total / count
 
-    def _loss(
-        self, batch: Batch, rng: RandomStream, train: bool = True
-    ) -> tuple[float, dict[str, Array], int]:
-        """Loss and gradients of a batch, on threads where that pays, and what the loss is a mean over."""
-        count = self.model.count(batch)
-        batch = {name: to_device(array) for name, array in batch.items()}
-        shards = self.config.shards or worthwhile_shards(self.model.params, batch, count, self.position.cores)
-        loss, grads = sharded_loss(self.model, batch, rng, shards, train, count)
-        return float(to_host(loss)), grads, count
+    def evaluation_batches(self, examples: Examples) -> Iterator[Batch]:
+        """A set in its own order, a batch at a time; what is random is the same each time."""
+        stream = RandomStream(self.config.seed).child(_VALIDATION)
+        for start in range(0, len(examples), self.config.batch_size):
+            indices = np.arange(start, min(start + self.config.batch_size, len(examples)))
+            with explain_out_of_memory(len(indices)):
+                yield examples.batch(indices, stream.child(start))
 
-    def _require_finite(self, value: float, what: str) -> None:
-        if not isfinite(value):
-            raise TrainingError(
-                f"{what}; stopped. The last good checkpoint is {self.run.last}. Try a smaller learning rate"
-            )
+    def _measured(self, record: Record) -> Record:
+        """The metrics of an epoch: those of the model over the validation set, and those of `measure`."""
+        found: dict[str, Any] = {}
+        if self.validation is not None and getattr(self.model, "metrics", None):
+            found |= set_metrics(cast(HasMetrics, self.model), self.evaluation_batches(self.validation))
+        if self.measure:
+            found |= self.measure(self)
+        return as_numbers(found, taken=record)
+
+    def _require_sane(self, loss: float, what: str, where: str) -> None:
+        """Raise TrainingError for a loss that is not finite, or far above that of the untrained model."""
+        self.health.require_finite(loss, what, where)
+        if self.step is loss_step:  # the size of another step's loss need not say anything
+            here = self.position
+            here.first_loss = loss if here.first_loss is None else here.first_loss
+            self.health.require_no_divergence(loss, here.first_loss, what, where)
 
     def save(self, name: str = "last") -> None:
-        """Write a checkpoint of this moment.  Raises TrainingError when its numbers are not all finite."""
-        progress = {**vars(self.position), "rule_steps": self.rule.step_count}
-        if not isfinite(self.position.best):
-            progress["best"] = None
-        checkpoint = Checkpoint(
-            self.model.params | self.model.state, self.rule.arrays(), progress, self.about
-        )
-        for array_name, array in (checkpoint.model | checkpoint.optimizer).items():
-            largest = float(to_host(backend_of(array=array).xp.abs(array).max()))
-            self._require_finite(largest, f"{array_name} holds {largest} after step {self.position.step}")
-        save_checkpoint(self.run.checkpoint_path(name), checkpoint)
+        """Write a checkpoint of this moment.
+
+        Raises TrainingError when its numbers are not all finite, or a parameter is so large that its square
+        is not.
+        """
+        here, params = self.position, self.model.params
+        here.rule_steps = self.rule.step_count
+        model, optimizer = params | self.model.state, self.rule.arrays()
+        self.health.require_sound(model | optimizer, params, f"after step {here.step}")
+        progress = {**vars(here), "fingerprint": self.fingerprint}
+        save_checkpoint(self.run.checkpoint_path(name), Checkpoint(model, optimizer, progress, self.about))
 
     def resume(self) -> None:
         """Take up the run where its last checkpoint left it.
 
-        Raises InputError when there is none, FormatError when it does not fit this model or its optimizer;
-        then nothing has changed.
+        Raises InputError when there is none, or when its data or settings have changed (naming what),
+        FormatError when it does not fit this model or its optimizer; then nothing has changed.
         """
         if not self.run.last.exists():
             raise InputError(f"{self.run.path} has no checkpoint to resume from")
         checkpoint = load_checkpoint(self.run.last)
         progress = dict(checkpoint.progress)
+        fingerprint = progress.pop("fingerprint", None)
+        position = Position.from_json(progress, str(self.run.last))
+        changed = changes(fingerprint, self.fingerprint)
+        if changed:
+            raise InputError(
+                f"{self.run.path} cannot go on as it began: {'; '.join(changed)}. "
+                "Undo that, or train into another folder"
+            )
+        if position.monitor != self.monitor.name:  # the best so far was judged by another measure
+            position.monitor, position.best, position.waited = self.monitor.name, None, 0
         try:
-            rule_steps = progress.pop("rule_steps")
-            progress["best"] = float("inf") if progress["best"] is None else progress["best"]
-            position = Position(**progress)
-        except (KeyError, TypeError):
-            raise FormatError(f"{self.run.last} does not say where its run stands") from None
-        try:
-            self.rule.load(checkpoint.optimizer, rule_steps)
+            self.rule.load(checkpoint.optimizer, position.rule_steps)
             self.model.load(checkpoint.model)
         except (InputError, ShapeError) as error:
             raise FormatError(f"{self.run.last} does not fit this run: {error}") from None

@@ -132,7 +132,7 @@ class Examples:
     def __len__(self):
         return 9
 
-    def batch(self, indices):
+    def batch(self, indices, rng=None):
         return {name: to_host(array) for name, array in make_batch(N=len(indices)).items()}
 
 

@@ -1,6 +1,5 @@
-import json
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from minicap.captioning.run import (
 )
 from minicap.data import load_karpathy, open_dataset
 from minicap.errors import InputError
-from minicap.formats import descriptions
+from minicap.formats import defaults, descriptions, toml_value
 from minicap.training import RunFolder, TrainingConfig
 
 CONFIG = CaptionRunConfig(
@@ -57,7 +56,7 @@ def test_what_is_left_out_has_its_default():
             {"training": {"lerning_rate": 0.1}},
             r'here \[training\]: unknown key "lerning_rate" \(did you mean "learning_rate"\?\)',
         ),
-        ({"model": {"cell": 3}}, r'here \[model\]: "cell" is 3, a int, but must be str'),
+        ({"model": {"cell": 3}}, r'here \[model\]: "cell" is 3, an int, but must be str'),
         ({"model": {"cell": "ltsm"}}, "cell is 'ltsm' but must be one of"),
         ({"data": {"min_count": 0}}, "min_count and max_words must be at least 1"),
         ({"training": {"epochs": 0}}, "epochs is 0"),
@@ -115,9 +114,9 @@ def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monke
 
 def test_the_guide_has_every_setting_with_its_default_and_meaning():
     rows = [
-        f"| `{table}` | `{f.name}` | `{json.dumps(f.default)}` | {descriptions(kind)[f.name]} |"
+        f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
         for table, kind in CaptionRunConfig.tables().items()
-        for f in fields(kind)
+        for name, default in defaults(kind).items()
     ]
     guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
     listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` ", line)]

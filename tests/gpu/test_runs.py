@@ -80,11 +80,11 @@ class TooLarge(Points):
 
     batches = 0
 
-    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+    def batch(self, indices: np.ndarray, rng: RandomStream) -> dict[str, np.ndarray]:
         self.batches += 1
         if self.batches == 3:
             ask_for_too_much(get_backend("cupy"))
-        return super().batch(indices)
+        return super().batch(indices, rng)
 
 
 def test_out_of_memory_tells_what_was_asked_what_is_free_and_what_would_fit(cupy: Backend, tmp_path):

@@ -1,6 +1,7 @@
 import os
 import sys
 
+import numpy as np
 import pytest
 
 from minicap.errors import InputError
@@ -31,7 +32,7 @@ def test_a_last_line_cut_short_by_a_crash_is_passed_over(run, cut):
     with open(run.metrics_path, "ab") as file:
         file.write(cut.encode("latin-1"))
     assert run.metrics() == [{"step": 1, "loss": 0.5}]
-    run.forget_after(1)
+    run.forget_after(1, 1)
     run.record({"step": 2, "loss": 0.25})
     assert run.metrics() == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]
 
@@ -46,8 +47,28 @@ def test_a_line_in_the_middle_that_is_no_record_is_named(run, line):
 def test_forget_after_keeps_the_steps_up_to_there(run):
     for step in range(1, 6):
         run.record({"step": step})
-    run.forget_after(3)
+    run.forget_after(3, 1)
     assert [record["step"] for record in run.metrics()] == [1, 2, 3]
+
+
+def test_forget_after_drops_the_record_of_an_epoch_that_is_not_done(run):
+    epochs = [{"step": 3 * epoch, "epoch": epoch, "train_loss": 0.5} for epoch in (1, 2)]
+    for record in epochs:
+        run.record(record)
+    run.forget_after(6, 1)
+    assert run.metrics() == epochs[:1]
+
+
+def test_scalars_of_numpy_are_numbers(run):
+    run.record({"step": 1, "f1": np.float32(0.5), "right": np.int64(3), "all": np.array(True)})
+    assert run.metrics() == [{"step": 1, "f1": 0.5, "right": 3, "all": True}]
+
+
+def test_a_value_that_json_does_not_know_is_refused_and_leaves_no_half_a_line(run):
+    for value in (object(), np.zeros(2) + 1j, {1, 2}):
+        with pytest.raises(InputError, match="cannot record"):
+            run.record({"step": 1, "f1": value})
+    assert run.metrics() == []
 
 
 def test_a_file_in_the_way_is_an_error(tmp_path):

@@ -9,7 +9,7 @@ from minicap.captioning import CaptionExamples, Vocabulary
 from minicap.errors import FormatError, InputError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.nn import Affine, BatchNorm, Classifier, Sequential
-from minicap.optim import cosine
+from minicap.optim import SGD, cosine
 from minicap.training import RunFolder, Trainer, TrainingConfig
 
 CONFIG = TrainingConfig(epochs=4, batch_size=50, learning_rate=3e-3, shards=2)
@@ -216,10 +216,10 @@ def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path):
     assert trainer.position.step == 0
 
 
-def test_a_checkpoint_of_another_optimizer_is_refused(tmp_path):
+def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
     make_trainer(tmp_path, CONFIG).fit()
     with pytest.raises(FormatError, match="does not fit this run: SGD has no memory 'm'"):
-        make_trainer(tmp_path, replace(CONFIG, optimizer="sgd")).resume()
+        make_trainer(tmp_path, CONFIG, rule=SGD(0.1)).resume()
 
 
 @pytest.mark.parametrize("progress", [{}, {"step": 3}, {"rule_steps": 1, "best": None, "colour": "red"}])
@@ -342,9 +342,20 @@ def test_the_validation_loss_is_that_of_the_whole_set_without_dropout(tmp_path):
     )
 
 
-def test_callbacks_may_add_to_the_record_of_an_epoch(tmp_path):
-    trainer = make_trainer(tmp_path, CONFIG, callbacks=[lambda trainer, record: record.update(cider=0.5)])
+def test_what_is_measured_is_recorded(tmp_path):
+    trainer = make_trainer(tmp_path, CONFIG, measure=lambda trainer: {"cider": np.float32(0.5)})
     assert all(record["cider"] == 0.5 for record in trainer.fit())
+
+
+def test_callbacks_see_the_epoch_recorded_and_saved(tmp_path):
+    seen = []
+
+    def callback(trainer, record):
+        assert trainer.run.metrics()[-1] == record
+        seen.append((record["epoch"], load_checkpoint(trainer.run.last).progress["epoch"]))
+
+    make_trainer(tmp_path, CONFIG, callbacks=[callback]).fit()
+    assert seen == [(1, 1), (2, 2), (3, 3), (4, 4)]
 
 
 def test_checkpoints_carry_what_the_model_is_about(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minicap.arrays.random import RandomStream
 from minicap.formats import atomic, load_checkpoint
 from minicap.nn import Affine, Classifier, Dropout, ReLU, Sequential
 from minicap.training import RunFolder, Trainer, TrainingConfig
@@ -29,7 +30,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batch(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+    def batch(self, indices: np.ndarray, rng: RandomStream) -> dict[str, np.ndarray]:
         return {"x": self.x[indices], "y": self.y[indices]}
 
 

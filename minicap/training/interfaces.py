@@ -1,0 +1,57 @@
+"""What the Trainer asks of a model and of a set of examples."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
+from minicap.errors import InputError
+from minicap.training.shards import Batch, HasLoss
+
+
+class Trainable(HasLoss, Protocol):
+    """A model the Trainer can train: named parameters, a loss, and what the loss is a mean over.
+
+    One that has `metrics` too (see minicap.nn.Supervised) is measured by them on the validation set.
+    """
+
+    @property
+    def params(self) -> dict[str, Array]: ...
+    @property
+    def state(self) -> dict[str, Array]: ...
+    def load(self, arrays: dict[str, Array]) -> None: ...
+
+
+class Examples(Protocol):
+    """A set of examples: its size, and the batch of the examples with these indices.
+
+    rng: a function of seed and step, for augmentation; whatever is random must come from it.
+    A set may have `lengths` too, an array; then batches are made of examples of similar length, which saves
+    the work on padding.  And `whole`, the names of arrays of a batch that are not cut into shards.
+    """
+
+    def __len__(self) -> int: ...
+    def batch(self, indices: np.ndarray, rng: RandomStream) -> Batch: ...
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step found: the loss, gradients by name, what the loss is a mean over, and more to record."""
+
+    loss: float
+    grads: dict[str, Array]
+    count: int
+    scalars: Mapping[str, float] = field(default_factory=dict)
+
+
+def require_trainable(model: Any) -> None:
+    """Raise InputError, saying what to do, for a model without a loss."""
+    if not all(callable(getattr(model, name, None)) for name in ("loss", "count")):
+        kind = type(model).__name__
+        raise InputError(
+            f"Trainer: a {kind} has no loss to train it by; "
+            f"wrap it as Supervised({kind}(...)) from minicap.nn, or give it loss() and count()"
+        )

@@ -1,0 +1,54 @@
+"""A lock on a folder, held by one process at a time and gone with the process, however it ends."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from minicap.errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 2**30  # the locked byte, far behind the text: nobody else may read a locked byte
+
+    def _lock(file: int) -> None:
+        os.lseek(file, _FAR, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        os.lseek(file, 0, os.SEEK_SET)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder: an operating-system lock on its file `.lock`, which says who holds it.
+
+    The system drops the lock when the process ends, so a crash leaves none behind.
+    Raises InputError when somebody else holds it, or when the file cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        file = os.open(folder / ".lock", flags, 0o644)
+    except OSError as error:
+        raise InputError(f"cannot write {folder / '.lock'}: {error.strerror or error}") from None
+    try:
+        try:
+            _lock(file)
+        except OSError:
+            holder = os.read(file, 100).decode("ascii", "replace").strip() or "another process"
+            raise InputError(
+                f"{folder} is in use by {holder}: wait for it, or choose another folder"
+            ) from None
+        os.ftruncate(file, 0)  # what a crash has left
+        os.write(file, f"process {os.getpid()}\n".encode())
+        try:
+            yield
+        finally:
+            os.ftruncate(file, 0)
+    finally:
+        os.close(file)  # which drops the lock

@@ -1,0 +1,44 @@
+"""Which epoch was the best: one recorded value, and whether low or high is good."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from minicap.errors import InputError
+from minicap.formats import nearest
+
+Direction = Literal["auto", "min", "max"]
+_TO_FALL = ("loss", "error", "perplexity")
+
+
+class Monitor(NamedTuple):
+    """The value to watch.  direction auto: names with "loss", "error" or "perplexity" fall, scores rise."""
+
+    name: str
+    direction: Direction = "auto"
+
+    @property
+    def falls(self) -> bool:
+        """Whether low values are good."""
+        if self.direction == "auto":
+            return any(word in self.name.lower() for word in _TO_FALL)
+        return self.direction == "min"
+
+    def value(self, record: Mapping[str, Any]) -> float:
+        """The watched value of an epoch's record.
+
+        Raises InputError naming what is recorded when it is not, or is not a finite number.
+        """
+        if self.name not in record:
+            recorded = [name for name in record if name not in ("step", "epoch", "seconds")]
+            raise InputError(
+                f'nobody records "{self.name}", which is to decide which epoch is the best'
+                f"{nearest(self.name, recorded)}; an epoch records {', '.join(recorded)}"
+            )
+        value = record[self.name]
+        if value is None:
+            raise InputError(f'"{self.name}", which decides which epoch is the best, is not a finite number')
+        return float(value)
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Whether the value beats the best so far, if there is one."""
+        return best is None or (value < best if self.falls else value > best)

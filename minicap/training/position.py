@@ -1,0 +1,38 @@
+"""Where a run stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from minicap.backend.host import core_count
+from minicap.errors import FormatError, InputError
+from minicap.formats import from_mapping
+
+
+@dataclass
+class Position:
+    """Where a run stands; all that a checkpoint must know besides arrays."""
+
+    epoch: int = 0  # epochs done
+    step: int = 0
+    batch: int = 0  # batches of this epoch already done
+    rule_steps: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    first_loss: float | None = None
+    monitor: str = ""  # what `best` is a value of
+    best: float | None = None
+    waited: int = 0  # epochs since the best one
+    seconds: float = 0.0
+    cores: int = field(default_factory=core_count)  # where the run began; bounds automatic shards
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], where: str) -> "Position":
+        """From the JSON values of `vars(position)`.  Raises FormatError when they are anything else."""
+        try:
+            position = from_mapping(cls, values, where)
+        except InputError as error:
+            raise FormatError(f"{where} does not say where its run stands ({error})") from None
+        if missing := {f.name for f in fields(cls)} - set(values):
+            raise FormatError(f"{where} does not say where its run stands ({min(missing)} is missing)")
+        return position
