@@ -156,7 +156,7 @@ class RMSProp(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay)
         self._require_share(decay=decay)
-        self._require(eps > 0, f"eps is {eps} but must be positive")
+        self._require(eps >= 0, f"eps is {eps} but must not be negative")
         self.decay, self.eps = decay, eps
 
     def numbers(self) -> dict[str, float]:
@@ -184,7 +184,7 @@ class Adam(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay)
         self._require_share(beta1=beta1, beta2=beta2)
-        self._require(eps > 0, f"eps is {eps} but must be positive")
+        self._require(eps >= 0, f"eps is {eps} but must not be negative")
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def numbers(self) -> dict[str, float]:

@@ -204,7 +204,7 @@ def test_a_negative_weight_decay_is_refused():
     [
         ("adam", {"beta1": 2.0}, "Adam: beta1 is 2.0 but must be at least 0 and below 1"),
         ("adam", {"beta2": 1.0}, "Adam: beta2 is 1.0 but must be"),
-        ("adam", {"eps": 0.0}, "Adam: eps is 0.0 but must be positive"),
+        ("adam", {"eps": -1e-8}, "Adam: eps is -1e-08 but must not be negative"),
         ("rmsprop", {"decay": -0.1}, "RMSProp: decay is -0.1"),
         ("rmsprop", {"eps": float("nan")}, "RMSProp: eps is nan"),
         ("momentum", {"momentum": 1.0}, "Momentum: momentum is 1.0"),
