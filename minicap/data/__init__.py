@@ -1,10 +1,14 @@
-"""Data sets of captioned photos, the embedded sample, preprocessing, and features kept on disk."""
+"""Data sets of captioned and of labelled photos, the embedded sample, preprocessing, features on disk."""
 
 from minicap.data.captioned import SPLITS, CaptionDataset, CaptionedImage
+from minicap.data.cifar import load_cifar10
 from minicap.data.features import extract_features
 from minicap.data.folder import load_folder
+from minicap.data.image_folder import load_image_folder, load_tiny_imagenet
 from minicap.data.images import SQUEEZENET, Preprocess, load_image
 from minicap.data.karpathy import load_karpathy
+from minicap.data.labelled import ArrayDataset
+from minicap.data.mnist import load_fashion_mnist, load_mnist
 from minicap.data.opening import SAMPLE, open_dataset
 from minicap.data.photos import find_photos
 from minicap.data.sample import load_sample, sample_attribution
@@ -15,6 +19,7 @@ __all__ = [
     "SAMPLE",
     "SPLITS",
     "SQUEEZENET",
+    "ArrayDataset",
     "CaptionDataset",
     "CaptionedImage",
     "Preprocess",
@@ -22,10 +27,15 @@ __all__ = [
     "default_cache_folder",
     "extract_features",
     "find_photos",
+    "load_cifar10",
+    "load_fashion_mnist",
     "load_folder",
     "load_image",
+    "load_image_folder",
     "load_karpathy",
+    "load_mnist",
     "load_sample",
+    "load_tiny_imagenet",
     "open_dataset",
     "sample_attribution",
 ]

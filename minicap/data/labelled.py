@@ -1,0 +1,95 @@
+"""Samples with labels, in memory, as batches for training."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
+from minicap.errors import InputError, ShapeError
+
+Augmentation = Callable[[Array, RandomStream], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayDataset:
+    """Samples x and what is to be said of them, y.
+
+    x: (N, ...), uint8 images (N, C, H, W) or floats.  y: (N,) class indices, or (N, K) targets.
+    classes: their names, where they have any.
+    mean, std: of each channel; a batch of images holds (x / 255 - mean) / std in float32, one of floats
+    (x - mean) / std in their own dtype.
+    augment: changes the images of a training batch at random (minicap.data.transforms), after that.
+    Raises ShapeError when x and y differ in length or mean and std do not fit the channels, InputError for
+    a std that is not positive.
+    """
+
+    x: Array
+    y: Array
+    classes: tuple[str, ...] = ()
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    augment: Augmentation | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ShapeError(f"ArrayDataset: {len(self.x)} samples in x but {len(self.y)} in y")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and (self.x.ndim < 2 or len(values) != self.x.shape[1]):
+                raise ShapeError(
+                    f"ArrayDataset: {name} has {len(values)} numbers, one is needed for each channel of x "
+                    f"{self.x.shape}"
+                )
+        if self.std is not None and not min(self.std) > 0:
+            raise InputError(f"ArrayDataset: std is {tuple(self.std)} but must be positive")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
+        """The samples with these indices, {"x", "y"}; augmented where there is an rng, as in training."""
+        x = self.prepared(self.x[indices])
+        if self.augment is not None and rng is not None:
+            x = self.augment(x, rng)
+        return {"x": x, "y": self.y[indices]}
+
+    def prepared(self, x: Array) -> Array:
+        """Samples as the network reads them: floats, with mean and std taken out."""
+        if x.dtype == np.uint8:
+            x = x.astype(np.float32) / 255
+        per_channel = (-1, *[1] * (x.ndim - 2))
+        if self.mean is not None:
+            x = x - np.asarray(self.mean, dtype=x.dtype).reshape(per_channel)
+        if self.std is not None:
+            x = x / np.asarray(self.std, dtype=x.dtype).reshape(per_channel)
+        return x
+
+    def standardized(self) -> "ArrayDataset":
+        """The same samples, with the mean and std of their own channels taken out of every batch."""
+        axes = (0, *range(2, self.x.ndim))
+        scale = 255 if self.x.dtype == np.uint8 else 1
+        mean = self.x.mean(axis=axes, dtype=np.float64) / scale
+        std = self.x.std(axis=axes, dtype=np.float64) / scale
+        if not std.min() > 0:
+            raise InputError(
+                f"ArrayDataset: channel {int(std.argmin())} of x is the same everywhere; it has no deviation"
+            )
+        return replace(self, mean=tuple(mean), std=tuple(std))
+
+    def subset(self, indices: Array) -> "ArrayDataset":
+        """The samples with these indices."""
+        return replace(self, x=self.x[indices], y=self.y[indices])
+
+    def split(self, share: float, seed: int = 0) -> tuple["ArrayDataset", "ArrayDataset"]:
+        """Two parts drawn at random, the first with this share of the samples.
+
+        Raises InputError unless both parts have samples.
+        """
+        first = round(share * len(self))
+        if not 0 < first < len(self):
+            raise InputError(
+                f"ArrayDataset.split: a share of {share:g} of {len(self)} samples leaves one part empty"
+            )
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.subset(np.sort(order[:first])), self.subset(np.sort(order[first:]))

@@ -1,0 +1,135 @@
+"""Augmentation: images changed at random, so that a network never sees one twice.
+
+Every transform takes a batch (N, C, H, W) of floats and a RandomStream and returns a new batch.  What
+happens to a sample depends on the stream and on its row alone, so a resumed run sees the same images.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream, random_uint16
+from minicap.errors import InputError, ShapeError
+
+Transform = Callable[[Array, RandomStream], Array]
+
+
+def compose(*transforms: Transform) -> Transform:
+    """One transform after another, each with random numbers of its own."""
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        for number, transform in enumerate(transforms):
+            images = transform(images, rng.child(number))
+        return images
+
+    return apply
+
+
+def flip(probability: float = 0.5) -> Transform:
+    """Mirror an image left to right with this probability."""
+    if not 0 <= probability <= 1:
+        raise InputError(f"flip: probability is {probability} but must lie in [0, 1]")
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        mirrored = _uniform(rng, len(images), 1)[:, 0] < probability
+        out = _images("flip", images).copy()
+        out[mirrored] = images[mirrored, :, :, ::-1]
+        return out
+
+    return apply
+
+
+def shift(most: int, mode: str = "reflect") -> Transform:
+    """Move an image by up to `most` pixels each way.
+
+    mode: what moves in at the border, "reflect" (the image mirrored) or "constant" (zeros).
+    """
+    if mode not in ("reflect", "constant"):
+        raise InputError(f'shift: mode is {mode!r} but must be "reflect" or "constant"')
+    if most < 0:
+        raise InputError(f"shift: most is {most} but must not be negative")
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        height, width = _images("shift", images).shape[2:]
+        padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)), mode=mode)  # type: ignore[call-overload]
+        return _windows(padded, height, width, rng)
+
+    return apply
+
+
+def crop(size: int) -> Transform:
+    """A square of `size` pixels from anywhere in the image.  Raises ShapeError for smaller images."""
+    if size < 1:
+        raise InputError(f"crop: size is {size} but must be at least 1")
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        if min(_images("crop", images).shape[2:]) < size:
+            raise ShapeError(f"crop: size is {size} but the images are {images.shape}")
+        return _windows(images, size, size, rng)
+
+    return apply
+
+
+def cutout(size: int) -> Transform:
+    """Set a square of `size` pixels to zero, its centre anywhere in the image (DeVries & Taylor 2017)."""
+    if size < 1:
+        raise InputError(f"cutout: size is {size} but must be at least 1")
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        hidden = []
+        for axis, (length, draw) in enumerate(
+            zip(_images("cutout", images).shape[2:], _uniform(rng, len(images), 2).T, strict=True)
+        ):
+            start = np.floor(draw * length).astype(int)[:, None] - size // 2
+            place = np.arange(length)
+            inside = (place >= start) & (place < start + size)
+            hidden.append(inside[:, :, None] if axis == 0 else inside[:, None, :])
+        return images * ~(hidden[0] & hidden[1])[:, None]
+
+    return apply
+
+
+def colour_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0) -> Transform:
+    """Change brightness, contrast and saturation by factors drawn from [1 - v, 1 + v], in this order.
+
+    Brightness scales the pixels, contrast their distance from the mean of the image, saturation that from
+    the mean of the channels.  For images whose black is 0.
+    """
+    for name, value in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
+        if not 0 <= value <= 1:
+            raise InputError(f"colour_jitter: {name} is {value} but must lie in [0, 1]")
+
+    def apply(images: Array, rng: RandomStream) -> Array:
+        draws = _uniform(rng, len(_images("colour_jitter", images)), 3).astype(images.dtype) * 2 - 1
+        bright, contrasted, saturated = (
+            (1 + value * draws[:, i])[:, None, None, None]
+            for i, value in enumerate((brightness, contrast, saturation))
+        )
+        images = images * bright
+        grey = images.mean(axis=(1, 2, 3), keepdims=True)
+        images = grey + contrasted * (images - grey)
+        grey = images.mean(axis=1, keepdims=True)
+        return grey + saturated * (images - grey)
+
+    return apply
+
+
+def _images(transform: str, images: Array) -> Array:
+    if images.ndim != 4:
+        raise ShapeError(f"{transform}: images is {images.shape} but must be (N, C, H, W)")
+    return images
+
+
+def _uniform(rng: RandomStream, samples: int, numbers: int) -> Array:
+    """Numbers in [0, 1) for every sample, (N, numbers)."""
+    return random_uint16(rng, (samples, numbers)) / 65536
+
+
+def _windows(images: Array, height: int, width: int, rng: RandomStream) -> Array:
+    """A window of this size from every image, its place drawn at random."""
+    windows = sliding_window_view(images, (height, width), axis=(2, 3))  # (N, C, places, places, H, W)
+    places = np.array(windows.shape[2:4])
+    top, left = np.floor(_uniform(rng, len(images), 2) * places).astype(int).T
+    return windows[np.arange(len(images)), :, top, left]

@@ -1,0 +1,43 @@
+"""Pickles read with an allow-list: plain values and what a format names, nothing that could run code."""
+
+import pickle
+from collections.abc import Mapping
+from typing import IO, Any
+
+from minicap.errors import FormatError
+
+
+def load_restricted(file: IO[bytes], allowed: Mapping[tuple[str, str], Any], where: str) -> Any:
+    """The value in a pickle that builds plain values and calls nothing but what is allowed.
+
+    allowed: by module and name, what stands in for it; it is called with whatever the pickle says, so it
+    has to check its arguments.
+    Raises FormatError for a pickle that names anything else, or is damaged.
+    """
+
+    class Reader(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            if (module, name) == ("_codecs", "encode"):
+                return _old_bytes
+            if (module, name) not in allowed:
+                raise FormatError(f"{where}: refused, since it names {module}.{name}, which could run code")
+            return allowed[module, name]
+
+        def persistent_load(self, _: Any) -> Any:
+            raise FormatError(f"{where}: refused, since it points outside itself")
+
+    try:
+        return Reader(file, encoding="bytes").load()
+    except FormatError:
+        raise
+    except MemoryError:
+        raise FormatError(f"{where}: asks for more memory than there is") from None
+    except Exception as error:  # a damaged pickle fails in any way
+        raise FormatError(f"{where}: not a sound pickle ({type(error).__name__}: {error})") from None
+
+
+def _old_bytes(text: str, encoding: str) -> bytes:
+    """Bytes as Python 3 writes them in the protocols of Python 2."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes in the encoding {encoding!r}")
+    return text.encode("latin1")
