@@ -11,7 +11,7 @@ from benchmarks.cases.networks import Network
 from benchmarks.cases.steps import LEARNING_RATE, MOMENTUM
 from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
-from minicap.nn import Classifier, Module
+from minicap.nn import Module, Supervised
 from minicap.optim.rules import Nesterov
 from minicap.training.shards import sharded_loss
 
@@ -33,16 +33,13 @@ def watched(net: Module, wrap: Wrap) -> Iterator[None]:
     """Within the block every layer calls wrap(name, layer, phase, method) in place of its methods."""
     layers = list(layers_of(net))
     for name, layer in layers:
-        methods: list[tuple[str, Phase]] = [("forward", "forward"), ("backward", "backward")]
-        if type(layer).parameter_gradients is not Module.parameter_gradients:  # that one calls backward
-            methods.append(("parameter_gradients", "backward"))
-        for attribute, phase in methods:
-            vars(layer)[attribute] = wrap(name, layer, phase, getattr(layer, attribute))
+        vars(layer)["forward"] = wrap(name, layer, "forward", layer.forward)
+        vars(layer)["backward"] = wrap(name, layer, "backward", layer.backward)
     try:
         yield
     finally:
         for _, layer in layers:
-            for attribute in ("forward", "backward", "parameter_gradients"):
+            for attribute in ("forward", "backward"):
                 vars(layer).pop(attribute, None)
 
 
@@ -66,7 +63,7 @@ class TrainingStep:
         x, y = self.work.arrays()
         self.batch = {"x": x, "y": y}
         self.net = self.work.minicap_model()
-        self.model = Classifier(self.net)
+        self.model = Supervised(self.net)
         self.rule = Nesterov(LEARNING_RATE, MOMENTUM)
 
     def gradients(self) -> dict[str, Any]:

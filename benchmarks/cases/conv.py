@@ -10,7 +10,7 @@ from benchmarks.case import Case, Task
 from benchmarks.cases.steps import normal, on_shards, parts_of
 from benchmarks.torch_mode import TorchMode
 from minicap.layers.conv import conv_backward, conv_forward
-from minicap.training.shards import worthwhile_shards
+from minicap.nn import Conv2d
 
 Phase = Literal["both", "forward", "backward"]
 
@@ -74,7 +74,7 @@ class Convolution:
             out, cache = conv_forward(x, w, b, **options)
             return dict(zip(("out", "dx", "dw", "db"), (out, *conv_backward(dout, cache)), strict=True))
 
-        shards = worthwhile_shards({"w": w}, {"out": dout}, self.N, threads)
+        shards = Conv2d(self.C, self.F, self.size).shards({"out": dout}, self.N, threads)
         return Task(on_shards(work, [set_up(**p) for p in parts_of(shards, x=x, dout=dout)]), answer)
 
     def torch(self, mode: TorchMode) -> Task:

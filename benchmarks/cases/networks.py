@@ -23,7 +23,7 @@ from benchmarks.cases.steps import (
 from benchmarks.peers import TORCH
 from benchmarks.torch_mode import TorchMode, copy_parameters, in_minicap_layout
 from minicap.arrays import to_device
-from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
 
 # CONV(filters, window), POOL(factor), FC(units), DROPOUT(rate).
 PAPER = {
@@ -157,7 +157,7 @@ class Network:
             return Task(lambda: net(x), lambda: {"scores": net(x)})
         has_statistics = bool(net.state)
         return minicap_step(
-            Classifier(net), {"x": x, "y": y}, threads, answer_shards=1 if has_statistics else None
+            Supervised(net), {"x": x, "y": y}, threads, answer_shards=1 if has_statistics else None
         )
 
     def torch(self, mode: TorchMode) -> Task:

@@ -11,7 +11,6 @@ from benchmarks.torch_mode import TorchMode
 from minicap.arrays import to_device
 from minicap.layers import temporal_affine_softmax_loss
 from minicap.nn import RECURRENT
-from minicap.training.shards import worthwhile_shards
 
 # Blocks of torch's gates in minicap's order; the same list leads back.
 _GATES = {"rnn": [0], "lstm": [0, 1, 3, 2], "gru": [0, 1, 2]}
@@ -52,7 +51,7 @@ class RecurrentLayer:
             dx, grads = layer.backward(dh, cache)
             return {"h": h, "dx": dx} | grads
 
-        shards = worthwhile_shards(layer.params, {"x": x}, self.N * self.T, threads)
+        shards = layer.shards({"x": x}, self.N * self.T, threads)
         return Task(on_shards(work, parts_of(shards, x=x, dh=dh)), answer)
 
     def torch(self, mode: TorchMode) -> Task:

@@ -12,7 +12,7 @@ from minicap.arrays import to_device
 from minicap.arrays.random import RandomStream
 from minicap.nn import Dropout
 from minicap.optim.rules import Nesterov
-from minicap.training.shards import Batch, cut, sharded_loss, worthwhile_shards
+from minicap.training.shards import Batch, cut, sharded_loss
 
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 # In the answer every parameter moves by its gradient times 1.9, large enough to survive float32.
@@ -56,7 +56,7 @@ def minicap_step(model: Any, batch: Batch, threads: int, answer_shards: int | No
     """
     rule, count = Nesterov(LEARNING_RATE, MOMENTUM), model.count(batch)
     batch = {name: to_device(array) for name, array in batch.items()}
-    worthwhile = worthwhile_shards(model.params, batch, count, threads)
+    worthwhile = model.shards(batch, count, threads)
 
     def step(rule: Nesterov, shards: int) -> Any:
         loss, grads = sharded_loss(model, batch, RandomStream(0).child(rule.step_count), shards, count=count)
@@ -66,7 +66,7 @@ def minicap_step(model: Any, batch: Batch, threads: int, answer_shards: int | No
     def answer() -> dict[str, Any]:
         before = {name: w.copy() for name, w in model.params.items()}
         dropouts = [m for m in model.modules() if isinstance(m, Dropout)]
-        with changed(dropouts, "rate", 0.0):
+        with changed(dropouts, "options", {"rate": 0.0}):
             loss = step(Nesterov(ANSWER_RATE, MOMENTUM), answer_shards or worthwhile)
         return {"loss": loss} | {f"step of {name}": w - before[name] for name, w in model.params.items()}
 

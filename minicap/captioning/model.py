@@ -98,7 +98,7 @@ class CaptionModel(Module):
         self._check_features(features)
         return (features - self.buffers["feature_mean"]) / self.buffers["feature_std"]
 
-    def forward(self, x: Batch, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, V) of the next word after every word of the batch.
 
         Raises InputError for what is no batch, ShapeError for arrays that do not fit.
@@ -109,24 +109,24 @@ class CaptionModel(Module):
         scores, scores_cache = temporal_affine_forward(h, self["out_w"], self["out_b"])
         return scores, (cache, scores_cache)
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
+    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         """Gradients of the image features and of every parameter."""
         states_cache, scores_cache = cache
         dh, dout_w, dout_b = temporal_affine_backward(dout, scores_cache)
-        dfeatures, grads = self._states_backward(dh, states_cache)
+        dfeatures, grads = self._states_backward(dh, states_cache, input_gradient)
         return dfeatures, grads | {"out_w": dout_w, "out_b": dout_b}
 
     def _states(self, x: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Any]:
         """What the recurrent layer says after every word, (N, T, H)."""
-        image, image_cache = self.image.forward(self._standardized(x["features"]))
-        words, words_cache = self.words.forward(x["words"])
+        image, image_cache = self.image.forward(self._standardized(x["features"]), train)
+        words, words_cache = self.words.forward(x["words"], train)
         inputs, concat_cache = concat_forward(image[:, None], words, axis=1)
         inputs, in_cache = self.dropout.forward(inputs, train, rng.child(0) if rng else None)
-        h, cell_cache = self.cell.forward(inputs)
+        h, cell_cache = self.cell.forward(inputs, train)
         h, out_cache = self.dropout.forward(h[:, 1:], train, rng.child(1) if rng else None)
         return h, (image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache)
 
-    def _states_backward(self, dh: Array, cache: Any) -> tuple[Array, Gradients]:
+    def _states_backward(self, dh: Array, cache: Any, input_gradient: bool) -> tuple[Any, Gradients]:
         """Gradients of the image features and of the parameters before the scores."""
         image_cache, words_cache, concat_cache, in_cache, cell_cache, out_cache = cache
         dh, _ = self.dropout.backward(dh, out_cache)
@@ -136,9 +136,9 @@ class CaptionModel(Module):
         dinputs, _ = self.dropout.backward(dinputs, in_cache)
         dimage, dwords = concat_backward(dinputs, concat_cache)
         _, words = self.words.backward(dwords, words_cache)
-        dfeatures, image = self.image.backward(dimage[:, 0], image_cache)
+        dfeatures, image = self.image.backward(dimage[:, 0], image_cache, input_gradient)
         grads = prefixed("image", image) | prefixed("words", words) | prefixed("cell", cell)
-        return dfeatures / self.buffers["feature_std"], grads
+        return dfeatures / self.buffers["feature_std"] if input_gradient else None, grads
 
     def count(self, batch: Batch) -> int:
         """What the loss is a mean over: words, <end> included."""
@@ -147,7 +147,7 @@ class CaptionModel(Module):
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
     ) -> tuple[Array, Gradients]:
-        """Cross-entropy a word and its gradients; count as in minicap.nn.Classifier.loss."""
+        """Cross-entropy a word and its gradients; count as in minicap.nn.Supervised.loss."""
         h, cache = self._states(batch, train, rng)
         # A mean as a sum of weighted words: the shards of a batch add up.
         weights = batch["mask"] / (count or self.count(batch))
@@ -162,7 +162,7 @@ class CaptionModel(Module):
         )
         if not train:
             return loss, {}
-        _, grads = self._states_backward(dh, cache)
+        _, grads = self._states_backward(dh, cache, input_gradient=False)
         return loss, grads | {"out_w": dout_w, "out_b": dout_b}
 
     def start(self, features: Array) -> State:

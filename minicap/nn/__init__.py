@@ -1,20 +1,38 @@
 """Layers as objects that own their parameters."""
 
-from minicap.nn.activations import ReLU, Sigmoid, Tanh
-from minicap.nn.affine import Affine
-from minicap.nn.classifier import Classifier
-from minicap.nn.conv import Conv2d
-from minicap.nn.dropout import Dropout
+from minicap.nn.activations import (
+    ELU,
+    GELU,
+    GLU,
+    LeakyReLU,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+from minicap.nn.affine import Affine, Flatten, ScaleShift, TemporalAffine
+from minicap.nn.composition import Branches, Residual, Sequential
+from minicap.nn.conv import Conv1d, Conv2d, ConvTranspose2d
+from minicap.nn.dropout import Dropout, RecurrentDropout, SpatialDropout
 from minicap.nn.embedding import Embedding
 from minicap.nn.module import Gradients, Module, prefixed
-from minicap.nn.normalization import BatchNorm, BatchNorm2d, LayerNorm
-from minicap.nn.pooling import AvgPool2d, GlobalAvgPool, MaxPool2d
+from minicap.nn.normalization import LRN, BatchNorm, BatchNorm2d, GroupNorm, LayerNorm
+from minicap.nn.pair import Pair
+from minicap.nn.pooling import AvgPool2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d
 from minicap.nn.recurrent import GRU, LSTM, RECURRENT, RNN, Recurrent
-from minicap.nn.sequential import Sequential
+from minicap.nn.sharing import Work
 from minicap.nn.summary import summarize
+from minicap.nn.supervised import Supervised
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "GLU",
     "GRU",
+    "LRN",
     "LSTM",
     "RECURRENT",
     "RNN",
@@ -22,20 +40,38 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm",
     "BatchNorm2d",
-    "Classifier",
+    "Branches",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Embedding",
+    "Flatten",
     "GlobalAvgPool",
+    "GlobalMaxPool",
     "Gradients",
+    "GroupNorm",
     "LayerNorm",
+    "LeakyReLU",
+    "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "Pair",
     "ReLU",
+    "ReLU6",
     "Recurrent",
+    "RecurrentDropout",
+    "Residual",
+    "ScaleShift",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "Softmax",
+    "SpatialDropout",
+    "Supervised",
     "Tanh",
+    "TemporalAffine",
+    "Work",
     "prefixed",
     "summarize",
 ]

@@ -1,31 +1,36 @@
-"""The fully connected layer as a module."""
+"""Fully connected layers, and other simple ones, as modules."""
 
-from typing import Any
-
-from minicap.arrays import Array
-from minicap.arrays.random import RandomStream
-from minicap.layers.affine import AffineCache, affine_backward, affine_forward
-from minicap.nn.init import Initializer, he_normal, zeros
-from minicap.nn.module import Gradients, Module
+from minicap import layers
+from minicap.nn.init import Initializer, he_normal, ones, zeros
+from minicap.nn.pair import Pair
 
 
-class Affine(Module):
+class Affine(Pair):
     """out = x w + b for x (N, ...), flattened to (N, in_features)."""
 
     def __init__(self, in_features: int, out_features: int, draw: Initializer = he_normal) -> None:
-        super().__init__()
-        self.declare("w", (in_features, out_features), draw)
-        self.declare("b", (out_features,), zeros)
+        parameters = {"w": ((in_features, out_features), draw), "b": ((out_features,), zeros)}
+        super().__init__(layers.affine_forward, layers.affine_backward, parameters)
 
-    def forward(
-        self, x: Array, train: bool = False, rng: RandomStream | None = None
-    ) -> tuple[Array, AffineCache]:
-        return affine_forward(x, self["w"], self["b"])
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        dx, dw, db = affine_backward(dout, cache)
-        return dx, {"w": dw, "b": db}
+class TemporalAffine(Pair):
+    """out[n, t] = x[n, t] w + b for x (N, T, in_features)."""
 
-    def parameter_gradients(self, dout: Array, cache: Any) -> Gradients:
-        _, dw, db = affine_backward(dout, cache, input_gradient=False)
-        return {"w": dw, "b": db}
+    def __init__(self, in_features: int, out_features: int, draw: Initializer = he_normal) -> None:
+        parameters = {"w": ((in_features, out_features), draw), "b": ((out_features,), zeros)}
+        super().__init__(layers.temporal_affine_forward, layers.temporal_affine_backward, parameters)
+
+
+class ScaleShift(Pair):
+    """A scale and a shift for each channel of x (N, C, ...)."""
+
+    def __init__(self, channels: int) -> None:
+        parameters = {"scale": ((channels,), ones), "shift": ((channels,), zeros)}
+        super().__init__(layers.scale_shift_forward, layers.scale_shift_backward, parameters)
+
+
+class Flatten(Pair):
+    """x (N, ...) as rows (N, D)."""
+
+    def __init__(self) -> None:
+        super().__init__(layers.flatten_forward, layers.flatten_backward)

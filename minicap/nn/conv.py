@@ -1,15 +1,15 @@
-"""Convolution as a module."""
+"""Convolutions as modules."""
 
-from typing import Any, Literal
+from math import prod
+from typing import Literal
 
-from minicap.arrays import Array
-from minicap.arrays.random import RandomStream
-from minicap.layers.conv import conv_backward, conv_forward
-from minicap.nn.init import Initializer, he_normal, zeros
-from minicap.nn.module import Gradients, Module
+from minicap import layers
+from minicap.nn.init import Initializer, Shape, he_normal, zeros
+from minicap.nn.pair import Pair
+from minicap.nn.sharing import Work
 
 
-class Conv2d(Module):
+class Conv2d(Pair):
     """Convolution of x (N, in_channels, H, W) with square filters; options as in conv_forward."""
 
     kind = "conv"
@@ -24,19 +24,75 @@ class Conv2d(Module):
         dilation: int = 1,
         groups: int = 1,
         draw: Initializer = he_normal,
+        bias: bool = True,
     ) -> None:
-        super().__init__()
-        self.options: dict[str, Any] = dict(stride=stride, pad=pad, dilation=dilation, groups=groups)
-        self.declare("w", (out_channels, in_channels // groups, size, size), draw)
-        self.declare("b", (out_channels,), zeros)
+        shape = (out_channels, in_channels // groups, size, size)
+        super().__init__(
+            layers.conv_forward,
+            layers.conv_backward,
+            _filters(shape, out_channels, draw, bias),
+            **({} if bias else {"b": None}),
+            stride=stride,
+            pad=pad,
+            dilation=dilation,
+            groups=groups,
+        )
 
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        return conv_forward(x, self["w"], self["b"], **self.options)
+    def work(self, pixels: int) -> Work:
+        """Every weight meets every pixel."""
+        return Work(prod(self.declared["w"].shape) * pixels, pays=True)
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        dx, dw, db = conv_backward(dout, cache)
-        return dx, {"w": dw, "b": db}
 
-    def parameter_gradients(self, dout: Array, cache: Any) -> Gradients:
-        _, dw, db = conv_backward(dout, cache, input_gradient=False)
-        return {"w": dw, "b": db}
+class ConvTranspose2d(Pair):
+    """The transpose of a convolution, from x (N, in_channels, H, W); options as in conv_transpose_forward."""
+
+    kind = "deconv"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        size: int = 3,
+        stride: int = 1,
+        pad: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        output_pad: int = 0,
+        draw: Initializer = he_normal,
+        bias: bool = True,
+    ) -> None:
+        shape = (in_channels, out_channels // groups, size, size)
+        super().__init__(
+            layers.conv_transpose_forward,
+            layers.conv_transpose_backward,
+            _filters(shape, out_channels, draw, bias),
+            **({} if bias else {"b": None}),
+            stride=stride,
+            pad=pad,
+            dilation=dilation,
+            groups=groups,
+            output_pad=output_pad,
+        )
+
+    work = Conv2d.work
+
+
+class Conv1d(Pair):
+    """Causal convolution of x (N, T, in_features) over time; dilation as in conv1d_forward."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        size: int = 3,
+        dilation: int = 1,
+        draw: Initializer = he_normal,
+    ) -> None:
+        parameters = {"w": ((size, in_features, out_features), draw), "b": ((out_features,), zeros)}
+        super().__init__(layers.conv1d_forward, layers.conv1d_backward, parameters, dilation=dilation)
+
+
+def _filters(
+    shape: Shape, out_channels: int, draw: Initializer, bias: bool
+) -> dict[str, tuple[Shape, Initializer]]:
+    return {"w": (shape, draw)} | ({"b": ((out_channels,), zeros)} if bias else {})

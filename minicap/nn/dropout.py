@@ -1,22 +1,25 @@
-"""Dropout as a module."""
+"""Dropout as modules."""
 
-from typing import Any
-
-from minicap.arrays import Array
-from minicap.arrays.random import RandomStream
-from minicap.layers.dropout import dropout_backward, dropout_forward
-from minicap.nn.module import Gradients, Module
+from minicap import layers
+from minicap.nn.pair import Pair
 
 
-class Dropout(Module):
+class Dropout(Pair):
     """Drops entries with probability rate in training; the identity in evaluation."""
 
     def __init__(self, rate: float = 0.5) -> None:
-        super().__init__()
-        self.rate = rate
+        super().__init__(layers.dropout_forward, layers.dropout_backward, rate=rate)
 
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        return dropout_forward(x, self.rate, train, rng)
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        return dropout_backward(dout, cache), {}
+class SpatialDropout(Pair):
+    """Drops whole channels of x (N, C, H, W) with probability rate in training."""
+
+    def __init__(self, rate: float = 0.5) -> None:
+        super().__init__(layers.spatial_dropout_forward, layers.spatial_dropout_backward, rate=rate)
+
+
+class RecurrentDropout(Pair):
+    """Drops features of x (N, T, D) with probability rate in training, the same at every step."""
+
+    def __init__(self, rate: float = 0.5) -> None:
+        super().__init__(layers.recurrent_dropout_forward, layers.recurrent_dropout_backward, rate=rate)

@@ -32,7 +32,7 @@ class Network(Protocol):
     @property
     def state(self) -> Mapping[str, Array]: ...
     def modules(self) -> Iterator[Self]: ...
-    def forward(self, x: Any, train: bool = False, rng: RandomStream | None = None) -> tuple[Any, Any]: ...
+    def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]: ...
     def __call__(self, x: Any) -> Any: ...
 
 
@@ -156,7 +156,7 @@ def _step(model: Any, x: Any) -> int:
         _, grads = model.loss(x, train=True, rng=rng)
     else:
         out, cache = model.forward(x, train=True, rng=rng)
-        grads = model.parameter_gradients(np.zeros_like(out), cache)
+        _, grads = model.backward(np.zeros_like(out), cache, input_gradient=False)
     return tracemalloc.get_traced_memory()[1] - before - sum(g.nbytes for g in grads.values())
 
 

@@ -1,7 +1,8 @@
 """Module: an object that owns named parameters and calls layer pairs."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Any, NamedTuple, NoReturn, Self
 from zlib import crc32
 
 import numpy as np
@@ -10,6 +11,7 @@ from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.random import RandomStream
 from minicap.errors import InputError, ShapeError
 from minicap.nn.init import Initializer, Shape
+from minicap.nn.sharing import Work, worthwhile_shards
 from minicap.nn.summary import Summary, summarize
 
 Gradients = dict[str, Array]
@@ -29,35 +31,43 @@ class Module:
     remembered between the two: forward hands out a cache, backward takes it, as the layers do.  So one
     module can serve several shards of a batch at once.
 
-    Modules set as attributes are its children; their parameters appear as "child.name".
+    Modules set as attributes are its children, also those in lists, tuples and dicts; their parameters
+    appear as "child.name" and "blocks.0.name".  A module has one place: one that is needed twice is one
+    child that forward calls twice, and backward adds up its gradients.
+
+    The rng that a child's forward is given is not yet the one it draws from: every module takes the stream
+    below it that its name stands for.  So a parent hands all children the same rng, and no two draw the same.
     """
+
+    _name = ""  # in its parent
+    _written = ""  # the arguments it was made with
 
     def __init__(self) -> None:
         self.declared: dict[str, Declared] = {}
         self.own: dict[str, Array] = {}
         self.buffers: dict[str, Array] = {}
 
-    def forward(self, x: Any, train: bool = False, rng: RandomStream | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
         """Outputs and the cache that backward needs.  rng: randomness of dropout, when train is True."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
-    def backward(self, dout: Any, cache: Any) -> tuple[Any, Gradients]:
-        """Gradient of the input, and of every parameter by its name."""
-        raise NotImplementedError(f"{type(self).__name__}.backward")
+    def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        """Gradient of the input, and of every parameter by its name.
 
-    def parameter_gradients(self, dout: Any, cache: Any) -> Gradients:
-        """Gradients of the parameters alone, for a network's first layers: nobody needs its input's."""
-        return self.backward(dout, cache)[1]
+        input_gradient: False for a network's first layers, whose input's gradient nobody needs; it is then
+        None, and what it would cost is saved.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.backward")
 
     def __call__(self, x: Any) -> Any:
         """Outputs in evaluation mode."""
-        return self.forward(x)[0]
+        return self.forward(x, train=False)[0]
 
     def declare(self, name: str, shape: Shape, draw: Initializer) -> None:
         """Announce a parameter; `initialize` gives it numbers."""
         self.declared[name] = Declared(shape, draw)
 
-    def initialize(self, seed: int = 0, dtype: Any = np.float32) -> "Module":
+    def initialize(self, seed: int = 0, dtype: Any = np.float32) -> Self:
         """Draw every parameter on the current backend; the same seed gives the same model.
 
         Each parameter has a stream of its own, named after it, so that adding a layer changes no other.
@@ -83,19 +93,23 @@ class Module:
 
     @property
     def children(self) -> dict[str, "Module"]:
-        """Modules set as attributes, in the order they were set."""
-        return {name: value for name, value in vars(self).items() if isinstance(value, Module)}
+        """The modules set as attributes, in the order they were set; "blocks.0" is the first of a list."""
+        found: dict[str, Module] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, Module):
+                found[name] = value
+            elif value and isinstance(value, (list, tuple, dict)):
+                found.update(_modules_in(name, value))
+        return found
 
     def modules(self) -> Iterator["Module"]:
         """This module and all below it."""
-        yield self
-        for child in self.children.values():
-            yield from child.modules()
+        return (module for _, module in self._tree())
 
     @property
-    def params(self) -> dict[str, Array]:
+    def params(self) -> "Parameters":
         """Every parameter under its flat name ("conv1.w").  The arrays are the live ones."""
-        return {path: module[name] for path, module, name in self._slots()}
+        return Parameters({path: module[name] for path, module, name in self._slots()})
 
     @property
     def state(self) -> dict[str, Array]:
@@ -131,18 +145,126 @@ class Module:
         """
         return summarize(self, input_shape, dtype)
 
-    def _slots(self, prefix: str = "", buffers: bool = False) -> Iterator[tuple[str, "Module", str]]:
-        for name in self.buffers if buffers else self.declared:
-            yield prefix + name, self, name
-        for name, child in self.children.items():
-            yield from child._slots(f"{prefix}{name}.", buffers)
+    def work(self, pixels: int) -> Work:
+        """What this module alone, without its children, has to do for one sample (or word) of the batch.
+
+        pixels: of the images in the batch, 1 where there are none.  Every parameter meets the sample once,
+        unless a subclass says otherwise.
+        """
+        return Work(sum(_size(declared.shape) for declared in self.declared.values()))
+
+    def shards(self, batch: dict[str, Array], count: int, most: int) -> int:
+        """How many parts of a batch are worth a thread each, at most `most`.
+
+        count: what the loss is a mean over: samples, or words.  See minicap.nn.sharing.
+        """
+        return worthwhile_shards(lambda pixels: [m.work(pixels) for m in self.modules()], batch, count, most)
+
+    def stream(self, rng: RandomStream | None) -> RandomStream | None:
+        """The stream of this module below the one that its parent was given; the root keeps its own."""
+        return rng.child(crc32(self._name.encode())) if rng and self._name else rng
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        module = super().__new__(cls)
+        said = [*(("", arg) for arg in args), *((f"{name}=", value) for name, value in options.items())]
+        module._written = ", ".join(name + _brief(v) for name, v in said if not _modules_in("", v))
+        return module
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls):
+            cls.forward = _on_own_stream(cls.forward)  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        for path, module in _modules_in(name, value).items():
+            module._name = path
+
+    def __repr__(self) -> str:
+        children = [f"{name}: {child!r}".replace("\n", "\n  ") for name, child in self.children.items()]
+        return "\n  ".join([f"{type(self).__name__}({self._written})", *children])
+
+    def _tree(self) -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it, each with the beginning of its parameters' flat names.
+
+        Raises InputError for one that stands in two places.
+        """
+        paths: dict[int, str] = {}
+        waiting: list[tuple[str, Module]] = [("", self)]
+        while waiting:
+            path, module = waiting.pop()
+            if (first := paths.setdefault(id(module), path)) != path:
+                raise InputError(
+                    f"{type(self).__name__}: {first} and {path} are one and the same "
+                    f"{type(module).__name__}; make two, or keep one and call it twice"
+                )
+            yield f"{path}." if path else "", module
+            children = module.children
+            for name, child in reversed(children.items()):
+                child._name = name  # one that was added to a list hears of its name here
+                waiting.append((f"{path}.{name}" if path else name, child))
+
+    def _slots(self, buffers: bool = False) -> Iterator[tuple[str, "Module", str]]:
+        for prefix, module in self._tree():
+            for name in module.buffers if buffers else module.declared:
+                yield prefix + name, module, name
 
 
-def _some(names: list[str], most: int = 4) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest + (" is" if len(names) == 1 else " are")
+class Parameters(dict[str, Array]):
+    """Arrays by name, to be changed in place; the dictionary itself cannot be changed."""
+
+    def __setitem__(self, name: str, array: Array) -> None:
+        if self.get(name) is not array:  # params["w"] -= step ends here, and has done its work
+            self._refuse()
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise InputError(
+            "params: this dictionary shows the model's arrays, and changing it would change no model; "
+            "write params[name][...] = array, or model.load(arrays)"
+        )
+
+    __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
 
 
 def prefixed(name: str, grads: Gradients) -> Gradients:
     """Gradients of a child under the flat names of its parent."""
     return {f"{name}.{key}": grad for key, grad in grads.items()}
+
+
+def _on_own_stream(forward: Callable[..., tuple[Any, Any]]) -> Callable[..., tuple[Any, Any]]:
+    @wraps(forward)
+    def forward_on_own_stream(
+        self: Module, x: Any, train: bool, rng: RandomStream | None = None, *args: Any, **options: Any
+    ) -> tuple[Any, Any]:
+        return forward(self, x, train, self.stream(rng), *args, **options)
+
+    return forward_on_own_stream
+
+
+def _modules_in(name: str, value: Any) -> dict[str, Module]:
+    """The modules that an attribute is or holds, each by its name."""
+    if isinstance(value, Module):
+        return {name: value}
+    if not isinstance(value, (list, tuple, dict)):
+        return {}
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return {path: module for key, v in items for path, module in _modules_in(f"{name}.{key}", v).items()}
+
+
+def _brief(argument: Any) -> str:
+    """An argument as it was written, an array by its shape."""
+    if hasattr(argument, "shape"):
+        return f"array {argument.shape}"
+    return getattr(argument, "__name__", None) or repr(argument)
+
+
+def _size(shape: Shape) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _some(names: list[str], most: int = 4) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest + (" is" if len(names) == 1 else " are")

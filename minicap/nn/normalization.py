@@ -1,71 +1,72 @@
-"""Batch normalisation as modules, with the running statistics as buffers."""
+"""Normalisation as modules; batch normalisation has the running statistics as buffers."""
 
 from typing import Any
 
 import numpy as np
 
+from minicap import layers
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
-from minicap.layers.normalization import (
-    batchnorm_backward,
-    batchnorm_forward,
-    layernorm_backward,
-    layernorm_forward,
-    spatial_batchnorm_backward,
-    spatial_batchnorm_forward,
-)
-from minicap.nn.init import ones, zeros
-from minicap.nn.module import Gradients, Module
+from minicap.nn.init import Initializer, Shape, ones, zeros
+from minicap.nn.pair import Pair
 
 
-class BatchNorm(Module):
+class BatchNorm(Pair):
     """Batch normalisation of x (N, D).
 
     In training every shard normalises with its own samples, and the running statistics follow the first
     shard, so that they do not depend on which shard ends first.
     """
 
-    forward_pair, backward_pair = staticmethod(batchnorm_forward), staticmethod(batchnorm_backward)
+    layer = layers.batchnorm_forward, layers.batchnorm_backward
 
     def __init__(self, features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.options: dict[str, Any] = dict(momentum=momentum, eps=eps)
-        self.declare("gamma", (features,), ones)
-        self.declare("beta", (features,), zeros)
+        super().__init__(*self.layer, _scale_and_shift(features), momentum=momentum, eps=eps)
         self.buffers = {"running_mean": np.zeros(features), "running_var": np.ones(features)}
 
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
+        forward, _ = self.layer
         mean, var = self.buffers["running_mean"], self.buffers["running_var"]
-        out, cache = self.forward_pair(x, self["gamma"], self["beta"], mean, var, train=train, **self.options)
+        out, cache = forward(x, self["gamma"], self["beta"], mean, var, train=train, **self.options)
         if train and (rng is None or rng.row == 0):
             self.buffers = {"running_mean": cache.running_mean, "running_var": cache.running_var}
         return out, cache
-
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        dx, dgamma, dbeta = self.backward_pair(dout, cache)
-        return dx, {"gamma": dgamma, "beta": dbeta}
 
 
 class BatchNorm2d(BatchNorm):
     """Batch normalisation of the channels of x (N, C, H, W)."""
 
     kind = "bn"
-    forward_pair = staticmethod(spatial_batchnorm_forward)
-    backward_pair = staticmethod(spatial_batchnorm_backward)
+    layer = layers.spatial_batchnorm_forward, layers.spatial_batchnorm_backward
 
 
-class LayerNorm(Module):
+class LayerNorm(Pair):
     """Normalisation of every row of x (..., D)."""
 
     def __init__(self, features: int, eps: float = 1e-5) -> None:
-        super().__init__()
-        self.eps = eps
-        self.declare("gamma", (features,), ones)
-        self.declare("beta", (features,), zeros)
+        parameters = _scale_and_shift(features)
+        super().__init__(layers.layernorm_forward, layers.layernorm_backward, parameters, eps=eps)
 
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        return layernorm_forward(x, self["gamma"], self["beta"], self.eps)
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        dx, dgamma, dbeta = layernorm_backward(dout, cache)
-        return dx, {"gamma": dgamma, "beta": dbeta}
+class GroupNorm(Pair):
+    """Normalisation of groups of neighbouring channels of x (N, C, H, W), sample by sample."""
+
+    def __init__(self, channels: int, groups: int, eps: float = 1e-5) -> None:
+        super().__init__(
+            layers.groupnorm_forward,
+            layers.groupnorm_backward,
+            _scale_and_shift(channels),
+            groups=groups,
+            eps=eps,
+        )
+
+
+class LRN(Pair):
+    """Local response normalisation across neighbouring channels; options as in lrn_forward."""
+
+    def __init__(self, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> None:
+        super().__init__(layers.lrn_forward, layers.lrn_backward, size=size, alpha=alpha, beta=beta, k=k)
+
+
+def _scale_and_shift(features: int) -> dict[str, tuple[Shape, Initializer]]:
+    return {"gamma": ((features,), ones), "beta": ((features,), zeros)}

@@ -1,27 +1,34 @@
 """Recurrent layers as modules: a whole sequence for training, one step for decoding."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from minicap import layers
 from minicap.arrays import Array, backend_of
 from minicap.arrays.random import RandomStream
-from minicap.layers.gru import gru_backward, gru_forward, gru_step_forward
-from minicap.layers.lstm import lstm_backward, lstm_forward, lstm_step_forward
-from minicap.layers.rnn import rnn_backward, rnn_forward, rnn_step_forward
 from minicap.nn.init import glorot_uniform, orthogonal, stacked, zeros
 from minicap.nn.module import Gradients, Module
+from minicap.nn.sharing import Work
 
 State = tuple[Array, ...]
 
 
 class Recurrent(Module):
-    """What RNN, LSTM and GRU share: x (N, T, D) to h (N, T, H), from a zero state."""
+    """What RNN, LSTM and GRU share: x (N, T, D) to h (N, T, H).
 
+    forward takes the state to start from, h0 (and c0) of (N, H), zero when not given, and a mask (N, T), 0
+    where the state is carried on unchanged.  backward gives the gradients of x and of the parameters, and
+    `backward_to_start` those of the state as well.
+    """
+
+    layer: ClassVar[tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]]  # and its step
     names: tuple[str, ...] = ("Wx", "Wh", "b")
+    states: tuple[str, ...] = ("h0",)
     gates = 1
 
-    def __init__(self, in_features: int, hidden: int) -> None:
+    def __init__(self, in_features: int, hidden: int, **options: Any) -> None:
         super().__init__()
-        self.hidden = hidden
+        self.hidden, self.options = hidden, options
         self.declare("Wx", (in_features, self.gates * hidden), stacked(glorot_uniform, self.gates))
         self.declare("Wh", (hidden, self.gates * hidden), stacked(orthogonal, self.gates))
         for name in self.names[2:]:
@@ -30,78 +37,84 @@ class Recurrent(Module):
     def start(self, batch_size: int) -> State:
         """The zero state of a batch, (N, H) each."""
         w = self["Wh"]
-        return (backend_of(w=w).xp.zeros((batch_size, self.hidden), dtype=w.dtype),)
+        return (backend_of(w=w).xp.zeros((batch_size, self.hidden), dtype=w.dtype),) * len(self.states)
+
+    def forward(
+        self,
+        x: Array,
+        train: bool,
+        rng: RandomStream | None = None,
+        *,
+        h0: Array | None = None,
+        mask: Array | None = None,
+    ) -> tuple[Array, Any]:
+        """h (N, T, H) after every step, and the cache."""
+        return self._run(x, h0, mask)
+
+    def _run(self, x: Array, h0: Array | None, mask: Array | None, **more: Any) -> tuple[Array, Any]:
+        h0 = self.start(len(x))[0] if h0 is None else h0
+        weights = (self[name] for name in self.names)
+        return self.layer[0](x, h0, *weights, mask=mask, **self.options, **more)
+
+    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        dx, grads, _ = self.backward_to_start(dout, cache)
+        return dx if input_gradient else None, grads
+
+    def backward_to_start(self, dout: Array, cache: Any) -> tuple[Array, Gradients, State]:
+        """Gradients of x, of the parameters, and of the state at the start: (dh0,) or (dh0, dc0)."""
+        dx, dh0, *rest = self.layer[1](dout, cache)
+        own, more = rest[: len(self.names)], rest[len(self.names) :]
+        return dx, dict(zip(self.names, own, strict=True)), (dh0, *more)
 
     def step(self, x: Array, state: State) -> State:
         """The state after one more input x (N, D); its first entry is the output."""
-        raise NotImplementedError(f"{type(self).__name__}.step")
+        weights = (self[name] for name in self.names)
+        return self.layer[2](x, *state, *weights, **self.options)[: len(state)]
 
-    def _named(self, grads: tuple[Array, ...]) -> tuple[Array, Gradients]:
-        dx, _dh0, *rest = grads
-        return dx, dict(zip(self.names, rest, strict=True))
+    def work(self, pixels: int) -> Work:
+        """One step after the other, each on the whole state."""
+        return super().work(pixels)._replace(pays=True, state=self.hidden)
 
 
 class RNN(Recurrent):
     """The vanilla recurrent layer, h = act(x Wx + h Wh + b) with act tanh or relu."""
 
+    layer = layers.rnn_forward, layers.rnn_backward, layers.rnn_step_forward
+
     def __init__(self, in_features: int, hidden: int, activation: str = "tanh") -> None:
-        super().__init__(in_features, hidden)
-        self.activation = activation
-
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        (h0,) = self.start(len(x))
-        return rnn_forward(x, h0, self["Wx"], self["Wh"], self["b"], activation=self.activation)
-
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        return self._named(rnn_backward(dout, cache))
-
-    def step(self, x: Array, state: State) -> State:
-        (h,) = state
-        return rnn_step_forward(x, h, self["Wx"], self["Wh"], self["b"], activation=self.activation)[:1]
+        super().__init__(in_features, hidden, activation=activation)
 
 
 class LSTM(Recurrent):
     """Long short-term memory (Hochreiter & Schmidhuber 1997), gate blocks i, f, o, g."""
 
+    layer = layers.lstm_forward, layers.lstm_backward, layers.lstm_step_forward
+    states = ("h0", "c0")
     gates = 4
 
-    def start(self, batch_size: int) -> State:
-        """Zero h and c, (N, H) each."""
-        return super().start(batch_size) * 2
-
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        h0, _ = self.start(len(x))
-        return lstm_forward(x, h0, self["Wx"], self["Wh"], self["b"])
-
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        *grads, _dc0 = lstm_backward(dout, cache)
-        return self._named(tuple(grads))
-
-    def step(self, x: Array, state: State) -> State:
-        h, c = state
-        return lstm_step_forward(x, h, c, self["Wx"], self["Wh"], self["b"])[:2]
+    def forward(
+        self,
+        x: Array,
+        train: bool,
+        rng: RandomStream | None = None,
+        *,
+        h0: Array | None = None,
+        c0: Array | None = None,
+        mask: Array | None = None,
+    ) -> tuple[Array, Any]:
+        """h (N, T, H) after every step, and the cache."""
+        return self._run(x, h0, mask, c0=c0)
 
 
 class GRU(Recurrent):
     """Gated recurrent unit (Cho et al. 2014), gate blocks r, z, n."""
 
+    layer = layers.gru_forward, layers.gru_backward, layers.gru_step_forward
     gates = 3
     names = ("Wx", "Wh", "b", "bh")
 
     def __init__(self, in_features: int, hidden: int, reset_after: bool = True) -> None:
-        super().__init__(in_features, hidden)
-        self.reset_after = reset_after
-
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
-        (h0,), weights = self.start(len(x)), (self["Wx"], self["Wh"], self["b"], self["bh"])
-        return gru_forward(x, h0, *weights, reset_after=self.reset_after)
-
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
-        return self._named(gru_backward(dout, cache))
-
-    def step(self, x: Array, state: State) -> State:
-        (h,), weights = state, (self["Wx"], self["Wh"], self["b"], self["bh"])
-        return gru_step_forward(x, h, *weights, reset_after=self.reset_after)[:1]
+        super().__init__(in_features, hidden, reset_after=reset_after)
 
 
 RECURRENT: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

@@ -1,4 +1,4 @@
-"""Modules in a row that the backend of their input has a faster pair for, run as that pair."""
+"""What a Sequential does next: call a module, or a faster pair that stands for several in a row."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -18,86 +18,107 @@ from minicap.nn.activations import ReLU
 from minicap.nn.affine import Affine
 from minicap.nn.conv import Conv2d
 from minicap.nn.dropout import Dropout
-from minicap.nn.module import Gradients, Module
+from minicap.nn.module import Gradients, Module, prefixed
 from minicap.nn.pooling import MaxPool2d
 
-Streams = Sequence[RandomStream | None]
+Options = Callable[[Sequence[Any], bool, RandomStream | None], dict[str, Any]]
 
 
 class Sandwich(NamedTuple):
     """A pair in place of modules in a row, the first of which owns the parameters.
 
-    options: the pair's arguments beside x and the parameters, from modules, train, and their random streams.
+    options: the pair's arguments beside x and the parameters, from modules, train and rng.
     """
 
     modules: tuple[type[Module], ...]
-    parameters: tuple[str, ...]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[..., Any]
-    options: Callable[[Sequence[Any], bool, Streams], dict[str, Any]]
+    options: Options
 
 
 SANDWICHES = (
     Sandwich(
         (Conv2d, ReLU),
-        ("w", "b"),
         conv_relu_forward,
         conv_relu_backward,
-        lambda modules, train, streams: modules[0].options,
+        lambda modules, train, rng: modules[0].options,
     ),
     Sandwich(
         (Affine, ReLU, Dropout),
-        ("w", "b"),
         affine_relu_dropout_forward,
         affine_relu_dropout_backward,
-        lambda modules, train, streams: dict(rate=modules[2].rate, train=train, rng=streams[2]),
+        lambda modules, train, rng: dict(modules[2].options, train=train, rng=modules[2].stream(rng)),
     ),
     Sandwich(
         (Affine, ReLU),
-        ("w", "b"),
         affine_relu_dropout_forward,
         affine_relu_dropout_backward,
-        lambda modules, train, streams: {},
+        lambda modules, train, rng: {},
     ),
     Sandwich(
         (ReLU, MaxPool2d),
-        (),
         relu_max_pool_forward,
         relu_max_pool_backward,
-        lambda modules, train, streams: modules[1].options,
+        lambda modules, train, rng: modules[1].options,
     ),
 )
 
 
-INSIDE: Any = object()  # stands for the cache of a module that another one's sandwich holds
+class ModuleStep(NamedTuple):
+    """A module runs as it is."""
+
+    name: str
+    module: Module
+    train: bool
+    rng: RandomStream | None
+
+    def __call__(self, x: Any) -> Any:
+        return self.module(x)
+
+    def forward(self, x: Any) -> tuple[Any, Any]:
+        return self.module.forward(x, self.train, self.rng)
+
+    def backward(self, dout: Any, cache: Any, input_gradient: bool) -> tuple[Any, Gradients]:
+        dx, grads = self.module.backward(dout, cache, input_gradient)
+        return dx, prefixed(self.name, grads)
 
 
-class SandwichCache(NamedTuple):
+class SandwichStep(NamedTuple):
+    """A pair runs in place of several modules, whose parameters and options are its arguments."""
+
+    name: str  # of the first module
     sandwich: Sandwich
-    cache: Any  # of its forward
+    parameters: dict[str, Array]
+    options: dict[str, Any]
 
-    def backward(self, dout: Array, input_gradient: bool = True) -> tuple[Any, Gradients]:
-        """Gradient of the input, None without input_gradient, and of the parameters."""
-        backward, names = self.sandwich.backward, self.sandwich.parameters
-        if not names:
-            return backward(dout, self.cache), {}
-        dx, *grads = backward(dout, self.cache, input_gradient=input_gradient)
-        return dx, dict(zip(names, grads, strict=True))
+    def __call__(self, x: Any) -> Any:
+        return self.forward(x)[0]
+
+    def forward(self, x: Any) -> tuple[Any, Any]:
+        return self.sandwich.forward(x, **self.parameters, **self.options)
+
+    def backward(self, dout: Any, cache: Any, input_gradient: bool) -> tuple[Any, Gradients]:
+        if not self.parameters:
+            return self.sandwich.backward(dout, cache), {}
+        dx, *grads = self.sandwich.backward(dout, cache, input_gradient=input_gradient)
+        return dx, prefixed(self.name, dict(zip(self.parameters, grads, strict=False)))
 
 
-def find_sandwich(
-    modules: Sequence[Module], x: Any, train: bool, streams: Streams
-) -> tuple[Sandwich, dict[str, Any]] | None:
-    """The pair that the first of these modules can be run as, with its arguments; None where there is none.
+Step = ModuleStep | SandwichStep
+Named = list[tuple[str, Module]]
 
-    A module that somebody derived, or whose forward somebody replaced, is left alone.
+
+def next_step(named: Named, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Step, Named]:
+    """What to do with x, which the first of these modules is to read, and the modules that are left then.
+
+    A module that somebody derived, or whose forward somebody replaced, runs as it is.
     """
+    name, first = named[0]
     for sandwich in SANDWICHES:
-        some = modules[: len(sandwich.modules)]
+        some = [module for _, module in named[: len(sandwich.modules)]]
         if tuple(map(type, some)) != sandwich.modules or any("forward" in vars(module) for module in some):
             continue
-        parameters = {name: some[0][name] for name in sandwich.parameters}
-        arguments = parameters | sandwich.options(some, train, streams)
-        if find_override(sandwich.forward.__name__, x, x, **arguments):
-            return sandwich, arguments
-    return None
+        parameters, options = {w: first[w] for w in first.declared}, sandwich.options(some, train, rng)
+        if find_override(sandwich.forward.__name__, x, x, **parameters, **options):
+            return SandwichStep(name, sandwich, parameters, options), named[len(some) :]
+    return ModuleStep(name, first, train, rng), named[1:]

@@ -5,25 +5,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache
 from itertools import pairwise
-from math import prod
 from typing import Protocol
 
 import numpy as np
 
-from minicap.arrays import Array, backend_of, get_backend
+from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
 from minicap.backend.host import blas, by_pieces, core_count, keep_freed_memory
 
 Batch = dict[str, Array]
 
-# Multiply-adds that make a shard worth a thread: measured, with half of it two threads are slower than one.
-_WORK_OF_A_SHARD = 16_000_000
-# Numbers in the state of a recurrent layer, N H; with less, threads wait for the interpreter at every step.
-_STATES_OF_A_SHARD = 8_192
-
 
 class HasLoss(Protocol):
-    """What a model must offer to be trained (see minicap.nn.Classifier)."""
+    """What a model must offer to be trained (see minicap.nn.Supervised)."""
 
     def count(self, batch: Batch) -> int: ...
 
@@ -45,28 +39,6 @@ def cut(batch: Batch, shards: int, whole: Collection[str] = ()) -> list[tuple[in
         for a, b in pairwise(bounds)
         if b > a
     ]
-
-
-def worthwhile_shards(params: dict[str, Array], batch: Batch, count: int, most: int) -> int:
-    """As many shards as have enough to do, at most `most`, so that small models do not pay for threads.
-
-    The work is counted roughly: every weight meets each of the `count` samples (or words) once, the weights
-    of a filter meet each pixel.  A recurrent layer (weights Wh) works on one step after the other, so each
-    single step must be large enough to share.  A network of matrices alone is one shard: its products use all
-    cores anyhow, and every further shard would make gradients of all matrices, to be added up.  Where the
-    batch is not on the CPU, one shard keeps the device busy.
-    """
-    if backend_of(**batch) is not get_backend("numpy"):
-        return 1
-    pixels = max((prod(array.shape[2:]) for array in batch.values() if array.ndim == 4), default=1)
-    weights = sum(w.size * (pixels if w.ndim == 4 else 1) for w in params.values())
-    rows = len(next(iter(batch.values())))
-    states = [rows * len(w) for name, w in params.items() if name.rpartition(".")[2] == "Wh"]
-    if not states and all(w.ndim <= 2 for w in params.values()):
-        return 1
-    return max(
-        1, min([most, weights * count // _WORK_OF_A_SHARD, *(n // _STATES_OF_A_SHARD for n in states)])
-    )
 
 
 def sharded_loss(

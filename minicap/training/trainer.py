@@ -23,7 +23,7 @@ from minicap.training.monitor import Monitor
 from minicap.training.order import epoch_batches
 from minicap.training.position import Position
 from minicap.training.run import RunFolder, is_step
-from minicap.training.shards import Batch, sharded_loss, worthwhile_shards
+from minicap.training.shards import Batch, sharded_loss
 
 Record = dict[str, Any]
 
@@ -174,15 +174,11 @@ class Trainer:
         """Loss and gradients of a batch, on threads where that pays; without gradients in evaluation."""
         count = self.model.count(batch)
         batch = {name: to_device(array) for name, array in batch.items()}
-        shards = self.config.shards or self._worthwhile_shards(batch, count)
         whole = getattr(self.examples, "whole", ())
+        cut_up = {name: array for name, array in batch.items() if name not in whole}
+        shards = self.config.shards or self.model.shards(cut_up, count, self.position.cores)
         loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, whole)
         return StepResult(float(to_host(loss)), grads, count)
-
-    def _worthwhile_shards(self, batch: Batch, count: int) -> int:
-        if hasattr(self.model, "shards"):
-            return int(self.model.shards(batch, count, self.position.cores))
-        return worthwhile_shards(self.model.params, batch, count, self.position.cores)
 
     def end_epoch(self) -> None:
         """Validate, measure, record and save; the checkpoint of the best epoch is kept apart."""

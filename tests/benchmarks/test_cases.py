@@ -14,7 +14,7 @@ from benchmarks.cases.residual import minicap_resnet50, torch_resnet50
 from benchmarks.parity import disagreement, sketch
 from benchmarks.peers import PEERS, load, set_up
 from benchmarks.torch_mode import copy_parameters, in_minicap_layout
-from minicap.nn import Classifier
+from minicap.nn import Supervised
 
 SPEC = "CONV(4, 5), RELU, POOL(2), DROPOUT(0.25), CONV(6, 3), RELU, POOL(2), FC(8), RELU, FC(200), SOFTMAX"
 SMALL = {
@@ -61,7 +61,7 @@ def test_resnet50_has_the_gradients_of_torch_in_float64(rng):
     theirs = torch_resnet50(10).double()
     copy_parameters(theirs, ours.params)
     x, y = rng.normal(size=(4, 3, 64, 64)), rng.integers(10, size=4)
-    loss, grads = Classifier(ours).loss({"x": x, "y": y})
+    loss, grads = Supervised(ours).loss({"x": x, "y": y})
     their_loss = torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(y))
     their_loss.backward()
     assert float(loss) == pytest.approx(their_loss.item(), rel=1e-12)

@@ -41,7 +41,7 @@ def make_batch(dtype=np.float64, captions=CAPTIONS):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_shapes_and_dtypes_go_through(cell, dtype):
     model, batch = make_model(cell, dtype=dtype), make_batch(dtype)
-    scores, _ = model.forward(batch)
+    scores, _ = model.forward(batch, train=False)
     assert scores.shape == (*batch["words"].shape, len(WORDS))
     loss, grads = model.loss(batch, rng=STREAM)
     assert np.shape(loss) == ()
@@ -94,7 +94,7 @@ def test_one_batch_is_learned_by_heart(cell):
 @cells
 def test_step_by_step_gives_the_log_probabilities_of_the_whole_sequence(cell):
     model, batch = make_model(cell), make_batch()
-    scores, _ = model.forward(batch)
+    scores, _ = model.forward(batch, train=False)
     expected = np.stack([log_softmax_forward(scores[:, t])[0] for t in range(scores.shape[1])], axis=1)
     state = model.start(batch["features"])
     for t in range(scores.shape[1]):

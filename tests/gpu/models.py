@@ -21,7 +21,6 @@ from minicap.layers import (
 )
 from minicap.nn import (
     Affine,
-    Classifier,
     Conv2d,
     Dropout,
     Embedding,
@@ -30,6 +29,7 @@ from minicap.nn import (
     Module,
     ReLU,
     Sequential,
+    Supervised,
     prefixed,
 )
 from minicap.nn.init import glorot_uniform, zeros
@@ -48,7 +48,7 @@ def cnn2() -> Module:
             *(MaxPool2d(), Dropout(0.25)),
         ]
 
-    return Classifier(Sequential(*block(3, 4), *block(4, 8), Affine(32, 16), ReLU(), Affine(16, 10)))
+    return Supervised(Sequential(*block(3, 4), *block(4, 8), Affine(32, 16), ReLU(), Affine(16, 10)))
 
 
 def lstm_captioner() -> Module:
@@ -84,9 +84,9 @@ class AttentionCaptioner(Module):
     ) -> tuple[Array, Gradients]:
         features, mask = batch["features"], batch["mask"]
         xp, steps = backend_of(features=features).xp, mask.shape[1]
-        h, start_cache = self.start.forward(features.mean(axis=1))
+        h, start_cache = self.start.forward(features.mean(axis=1), train)
         c = xp.zeros_like(h)
-        embedded, words_cache = self.words.forward(batch["words"])
+        embedded, words_cache = self.words.forward(batch["words"], train)
         attention = [self[name] for name in ("Wf", "Wa", "ba", "v", "w_beta", "b_beta")]
         hs, weights, caches = [], [], []
         for t in range(steps):
@@ -119,7 +119,7 @@ class AttentionCaptioner(Module):
             for name, grad in zip(names, [*of_cell, *of_attention], strict=True):
                 grads[name] = grads[name] + grad
         _, words = self.words.backward(xp.stack(dembedded, axis=1), words_cache)
-        start = self.start.parameter_gradients(dh, start_cache)
+        _, start = self.start.backward(dh, start_cache, input_gradient=False)
         grads |= {"out_w": dout_w, "out_b": dout_b}
         return loss + spent, grads | prefixed("start", start) | prefixed("words", words)
 

@@ -22,7 +22,7 @@ def torch_squeezenet(torch, p, x):
 
     def fire(x, name):
         squeezed = conv(x, f"{name}.squeeze.conv")
-        small, large = (conv(squeezed, f"{name}.expand{k}x{k}.conv", padding=k // 2) for k in (1, 3))
+        small, large = (conv(squeezed, f"{name}.expand.expand{k}x{k}.conv", padding=k // 2) for k in (1, 3))
         return torch.cat([small, large], dim=1)
 
     x = conv(x, "features.conv1", stride=2)
@@ -64,7 +64,7 @@ def test_gradients_of_a_fire_module(rng):
     dout = rng.normal(size=(2, 6, 3, 3))
 
     def loss():
-        out, cache = fire.forward(x)
+        out, cache = fire.forward(x, train=True)
         dx, grads = fire.backward(dout, cache)
         return (out * dout).sum(), grads | {"x": dx}
 
@@ -80,7 +80,7 @@ def test_gradients_of_the_whole_network_equal_pytorchs(rng):
     params = {name: torch.tensor(array, requires_grad=True) for name, array in model.params.items()}
     image = torch.tensor(x, requires_grad=True)
     torch_squeezenet(torch, params, image).backward(torch.tensor(dout))
-    _, cache = model.forward(x)
+    _, cache = model.forward(x, train=False)
     dx, grads = model.backward(dout, cache)
     assert set(grads) == set(params)
     for name, tensor in (params | {"x": image}).items():

@@ -8,13 +8,13 @@ from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.nn import (
     Affine,
     BatchNorm2d,
-    Classifier,
     Conv2d,
     Dropout,
     MaxPool2d,
     Module,
     ReLU,
     Sequential,
+    Supervised,
     memory,
 )
 from minicap.nn.memory import Growth, TrainingMemory, training_memory
@@ -61,7 +61,7 @@ def measured_peak(model, x, shards):
     """
     batch = x
     if not isinstance(x, dict):
-        model, batch = Classifier(model), {"x": x, "y": np.arange(len(x)) % 10}
+        model, batch = Supervised(model), {"x": x, "y": np.arange(len(x)) % 10}
     rule = Momentum(0.01)
 
     def step():
@@ -146,7 +146,7 @@ def test_memory_that_somebody_else_traces_goes_on_being_traced(rng):
 
 def test_a_model_without_backward_tells_nothing(rng):
     class Forward(Module):
-        def forward(self, x, train=False, rng=None):
+        def forward(self, x, train, rng=None):
             return x, None
 
     assert training_memory(Forward(), np.ones((2, 3))) is None

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError, ShapeError
-from minicap.nn import LSTM, RNN, Affine, BatchNorm, Classifier, Module, ReLU, Sequential
+from minicap.nn import LSTM, RNN, Affine, BatchNorm, Module, ReLU, Sequential, Supervised
 from minicap.nn.init import orthogonal
 
 
@@ -160,9 +160,9 @@ def test_nothing_is_remembered_between_forward_and_backward():
     xs, douts = rng.normal(size=(2, 5, 3)), rng.normal(size=(2, 5, 2))
     alone = []
     for x, dout in zip(xs, douts, strict=True):
-        _, cache = model.forward(x)
+        _, cache = model.forward(x, train=False)
         alone.append(model.backward(dout, cache))
-    caches = [model.forward(x)[1] for x in xs]
+    caches = [model.forward(x, train=False)[1] for x in xs]
     for (dx, grads), dout, cache in zip(alone, douts, caches, strict=True):
         dx_later, grads_later = model.backward(dout, cache)
         np.testing.assert_array_equal(dx, dx_later)
@@ -170,7 +170,7 @@ def test_nothing_is_remembered_between_forward_and_backward():
 
 
 def test_every_parameter_gets_a_gradient_under_its_own_name(rng):
-    model = Classifier(Sequential(Affine(3, 4), BatchNorm(4), ReLU(), Affine(4, 2))).initialize()
+    model = Supervised(Sequential(Affine(3, 4), BatchNorm(4), ReLU(), Affine(4, 2))).initialize()
     batch = {"x": rng.normal(size=(5, 3)).astype(np.float32), "y": np.array([0, 1, 1, 0, 1])}
     _, grads = model.loss(batch)
     assert {name: g.shape for name, g in grads.items()} == {n: p.shape for n, p in model.params.items()}

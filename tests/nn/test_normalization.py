@@ -1,7 +1,7 @@
 import numpy as np
 
 from minicap.arrays.random import RandomStream
-from minicap.nn import Affine, BatchNorm, BatchNorm2d, Classifier, Sequential
+from minicap.nn import Affine, BatchNorm, BatchNorm2d, Sequential, Supervised
 from minicap.training import sharded_loss
 
 
@@ -23,7 +23,7 @@ def test_evaluation_uses_the_running_statistics_and_leaves_them(rng):
 
 
 def test_running_statistics_follow_the_first_shard(rng):
-    model = Classifier(Sequential(norm=BatchNorm(4), out=Affine(4, 2))).initialize(0, np.float64)
+    model = Supervised(Sequential(norm=BatchNorm(4), out=Affine(4, 2))).initialize(0, np.float64)
     batch = {"x": rng.normal(size=(12, 4)), "y": rng.integers(0, 2, size=12)}
     sharded_loss(model, batch, RandomStream(0), shards=3)
     norm = model.net.norm
@@ -31,7 +31,7 @@ def test_running_statistics_follow_the_first_shard(rng):
 
 
 def test_every_shard_normalises_with_its_own_samples(rng):
-    model = Classifier(Sequential(BatchNorm(4), Affine(4, 2))).initialize(0, np.float64)
+    model = Supervised(Sequential(BatchNorm(4), Affine(4, 2))).initialize(0, np.float64)
     batch = {"x": rng.normal(size=(12, 4)), "y": rng.integers(0, 2, size=12)}
     halves = [{name: a[part] for name, a in batch.items()} for part in (slice(0, 6), slice(6, 12))]
     loss, _ = sharded_loss(model, batch, RandomStream(0), shards=2)

@@ -19,7 +19,7 @@ def test_steps_equal_the_whole_sequence(name, rng):
         if bias in cell.names:
             cell[bias][...] = rng.normal(size=cell[bias].shape)
     x = rng.normal(size=(2, 6, 4))
-    h, _ = cell.forward(x)
+    h, _ = cell.forward(x, train=True)
     state = cell.start(2)
     for t in range(6):
         state = cell.step(x[:, t], state)

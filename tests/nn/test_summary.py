@@ -4,7 +4,7 @@ import pytest
 from minicap.captioning import CaptionModel, CaptionModelConfig
 from minicap.errors import InputError, ShapeError
 from minicap.models import SqueezeNet
-from minicap.nn import LSTM, Affine, Classifier, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn import LSTM, Affine, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential, Supervised
 
 
 def small_net():
@@ -84,7 +84,7 @@ def test_composites_are_opened_down_to_the_bricks():
 
 
 def test_a_classifier_is_opened_too():
-    assert [r.name for r in Classifier(small_net()).summary((1, 3, 8, 8))] == [
+    assert [r.name for r in Supervised(small_net()).summary((1, 3, 8, 8))] == [
         "net.conv1",
         "net.relu1",
         "net.pool1",
@@ -103,8 +103,8 @@ def test_a_brick_used_twice_has_its_parameters_once():
             super().__init__()
             self.inner = Affine(4, 4)
 
-        def forward(self, x, train=False, rng=None):
-            return self.inner.forward(self.inner.forward(x)[0])
+        def forward(self, x, train, rng=None):
+            return self.inner.forward(self.inner.forward(x, train)[0], train)
 
     rows = Twice().initialize().summary((1, 4))
     assert [(row.name, row.parameters) for row in rows] == [("inner", 20), ("inner", 0)]

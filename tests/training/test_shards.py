@@ -9,15 +9,15 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from minicap.arrays import textbook
 from minicap.arrays.random import RandomStream
 from minicap.captioning import CaptionModel, CaptionModelConfig
-from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential, Supervised
 from minicap.training import sharded_loss
-from minicap.training.shards import cut, worthwhile_shards
+from minicap.training.shards import cut
 
 
 def image_classifier(rng, rows=7):
     net = Sequential(Conv2d(2, 3, 3, pad=1), ReLU(), MaxPool2d(2), Dropout(0.4), Affine(48, 5), Dropout(0.2))
     batch = {"x": rng.normal(size=(rows, 2, 8, 8)), "y": rng.integers(0, 5, size=rows)}
-    return Classifier(net).initialize(0, np.float64), batch
+    return Supervised(net).initialize(0, np.float64), batch
 
 
 def captioner(rng, rows=7):
@@ -124,43 +124,3 @@ def test_shards_see_the_with_blocks_around_them(rng):
         whole = [model.loss(part, rng=RandomStream(0, row), count=4) for row, part in cut(batch, 2)]
     assert inside[0] == whole[0][0] + whole[1][0]
     assert (inside[1]["net.conv1.w"] == whole[0][1]["net.conv1.w"] + whole[1][1]["net.conv1.w"]).all()
-
-
-def test_small_work_stays_in_one_piece_and_large_work_is_shared(rng):
-    small = {"Wh": np.zeros((512, 10))}
-    large = {"Wh": np.zeros((1000, 1000))}
-    batch = {"x": np.zeros((64, 10))}
-    assert worthwhile_shards(small, batch, 64, most=8) == 1
-    assert worthwhile_shards(large, batch, 64, most=8) == 4
-    assert worthwhile_shards(large, batch, 64, most=2) == 2
-
-
-def test_filters_count_once_a_pixel_and_words_one_by_one():
-    filters = {"w": np.zeros((8, 3, 3, 3))}
-    photos, large_photos = {"x": np.zeros((64, 3, 8, 8))}, {"x": np.zeros((64, 3, 128, 128))}
-    assert worthwhile_shards(filters, photos, 64, most=8) == 1
-    assert worthwhile_shards(filters, large_photos, 64, most=8) == 8
-    matrix, words = {"Wh": np.zeros((2048, 128))}, {"words": np.zeros((32, 12), int)}
-    assert worthwhile_shards(matrix, words, 32, most=8) == 1
-    assert worthwhile_shards(matrix, words, 32 * 12, most=8) == 6
-
-
-def test_matrices_alone_are_one_shard_however_large():
-    batch = {"x": np.zeros((64, 4000))}
-    assert worthwhile_shards({"w": np.zeros((4000, 4000))}, batch, 64, most=8) == 1
-    with_filters = {"w": np.zeros((4000, 4000)), "filters": np.zeros((8, 3, 3, 3))}
-    assert worthwhile_shards(with_filters, batch, 64, most=8) == 8
-
-
-def test_a_recurrent_layer_is_shared_only_when_its_single_steps_are_large():
-    words = {"words": np.zeros((64, 16), int)}
-    narrow = {"cell.Wh": np.zeros((128, 512)), "out_w": np.zeros((128, 10_000))}
-    wide = {"cell.Wh": np.zeros((512, 2048)), "out_w": np.zeros((512, 10_000))}
-    assert worthwhile_shards(narrow, words, 64 * 16, most=8) == 1
-    assert worthwhile_shards(wide, words, 64 * 16, most=8) == 4
-    assert worthwhile_shards(wide, words, 64 * 16, most=2) == 2
-
-
-def test_a_device_of_its_own_gets_the_batch_in_one_piece(strict_cupy):
-    batch = {"x": strict_cupy.from_host(np.zeros((64, 10)))}
-    assert worthwhile_shards({"w": strict_cupy.from_host(np.zeros((1000, 1000)))}, batch, 64, most=8) == 1

@@ -8,7 +8,7 @@ from training.toy import Points, arrays_of, assert_same_run, make_model, make_tr
 from minicap.captioning import CaptionExamples, Vocabulary
 from minicap.errors import FormatError, InputError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
-from minicap.nn import Affine, BatchNorm, Classifier, Sequential
+from minicap.nn import Affine, BatchNorm, Sequential, Supervised
 from minicap.optim import SGD, cosine
 from minicap.training import RunFolder, Trainer, TrainingConfig
 
@@ -67,7 +67,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path):
 
 def test_running_statistics_are_resumed_too(tmp_path):
     def trainer(name):
-        model = Classifier(Sequential(Affine(10, 8), BatchNorm(8), Affine(8, 3))).initialize(1)
+        model = Supervised(Sequential(Affine(10, 8), BatchNorm(8), Affine(8, 3))).initialize(1)
         return Trainer(model, Points(200), replace(CONFIG, checkpoint_every=1), RunFolder(tmp_path / name))
 
     whole, cut = trainer("whole"), trainer("cut")
@@ -205,7 +205,7 @@ def test_there_must_be_something_to_resume(tmp_path):
 
 def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path):
     make_trainer(tmp_path, CONFIG).fit()
-    other = Classifier(Sequential(Affine(10, 3))).initialize(0)
+    other = Supervised(Sequential(Affine(10, 3))).initialize(0)
     before = {name: array.copy() for name, array in other.params.items()}
     trainer = Trainer(other, Points(100), CONFIG, RunFolder(tmp_path))
     with pytest.raises(

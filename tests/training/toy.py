@@ -12,7 +12,7 @@ import numpy as np
 
 from minicap.arrays.random import RandomStream
 from minicap.formats import atomic, load_checkpoint
-from minicap.nn import Affine, Classifier, Dropout, ReLU, Sequential
+from minicap.nn import Affine, Dropout, ReLU, Sequential, Supervised
 from minicap.training import RunFolder, Trainer, TrainingConfig
 
 KILLABLE = TrainingConfig(
@@ -34,8 +34,8 @@ class Points:
         return {"x": self.x[indices], "y": self.y[indices]}
 
 
-def make_model(seed: int = 1, dtype: Any = np.float32) -> Classifier:
-    return Classifier(Sequential(Affine(10, 32), ReLU(), Dropout(0.2), Affine(32, 3))).initialize(seed, dtype)
+def make_model(seed: int = 1, dtype: Any = np.float32) -> Supervised:
+    return Supervised(Sequential(Affine(10, 32), ReLU(), Dropout(0.2), Affine(32, 3))).initialize(seed, dtype)
 
 
 def make_trainer(run: str | Path, config: TrainingConfig, size: int = 500, **options: Any) -> Trainer:

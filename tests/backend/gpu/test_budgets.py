@@ -14,7 +14,7 @@ from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, small_conv
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
-from minicap.nn import Affine, Classifier, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
 from minicap.optim.rules import Adam
 
 
@@ -70,7 +70,7 @@ def cnn2() -> Module:
             *(MaxPool2d(), Dropout(0.25)),
         ]
 
-    return Classifier(Sequential(*half(3, 4), *half(4, 8), Affine(8 * 2 * 2, 16), Affine(16, 10)))
+    return Supervised(Sequential(*half(3, 4), *half(4, 8), Affine(8 * 2 * 2, 16), Affine(16, 10)))
 
 
 def cnn2_batch(rng: np.random.Generator) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from minicap.layers import (
     relu_forward,
 )
 from minicap.nn import Affine, Conv2d, Dropout, ReLU, Sequential
-from minicap.nn.sandwiches import SandwichCache
+from minicap.nn.sandwiches import SandwichStep
 from minicap.nn.summary import summarize
 
 
@@ -113,16 +113,16 @@ def test_bias_relu_and_dropout_in_one_kernel_give_the_bits_of_numpy(gpu: Backend
 
 def test_a_module_that_somebody_changed_is_run_as_it_is(gpu: Backend, rng: np.random.Generator):
     class Doubled(ReLU):
-        def forward(self, x: Any, train: bool = False, rng: Any = None) -> tuple[Any, Any]:
+        def forward(self, x: Any, train: bool, rng: Any = None) -> tuple[Any, Any]:
             out, cache = super().forward(x, train, rng)
             return 2 * out, cache
 
     x = to_device(rng.normal(size=(3, 4)).astype(np.float32))
     plain = Sequential(affine=Affine(4, 5), relu=ReLU()).initialize()
     doubled = Sequential(affine=Affine(4, 5), relu=Doubled()).initialize()
-    out, cache = plain.forward(x)
-    assert type(cache[0]) is SandwichCache
-    np.testing.assert_allclose(to_host(doubled.forward(x)[0]), 2 * to_host(out), rtol=1e-6)
+    out, cache = plain.forward(x, train=False)
+    assert type(cache[0][0]) is SandwichStep
+    np.testing.assert_allclose(to_host(doubled.forward(x, train=False)[0]), 2 * to_host(out), rtol=1e-6)
     calls = summarize(plain, (3, 4))
     assert [row.name for row in calls] == ["affine", "relu"]
 
@@ -136,7 +136,8 @@ def test_a_sandwich_at_the_bottom_of_a_network_needs_no_gradient_of_its_input(
     dout = to_device(rng.normal(size=out.shape))
     dx, expected = net.backward(dout, cache)
     assert dx.shape == x.shape
-    grads = net.parameter_gradients(dout, cache)
+    spared, grads = net.backward(dout, cache, input_gradient=False)
+    assert spared is None
     assert list(expected) == ["affine1.w", "affine1.b", "conv1.w", "conv1.b"]
     for name, grad in expected.items():
         np.testing.assert_array_equal(to_host(grads[name]), to_host(grad))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from minicap.layers import softmax_loss
-from minicap.nn import Affine, Classifier
+from minicap.nn import Affine, Supervised
 
 
 @pytest.fixture
 def model():
-    return Classifier(Affine(4, 3)).initialize(0, np.float64)
+    return Supervised(Affine(4, 3)).initialize(0, np.float64)
 
 
 @pytest.fixture

@@ -1,0 +1,66 @@
+"""A network with a loss: what the Trainer trains."""
+
+from collections.abc import Callable
+from typing import Any
+
+from minicap.arrays import Array
+from minicap.arrays.random import RandomStream
+from minicap.layers.losses import softmax_loss
+from minicap.nn.module import Gradients, Module, prefixed
+
+Batch = dict[str, Array]
+Loss = Callable[..., tuple[Array, Array]]
+Metric = Callable[[Any, Any], float]
+
+
+class Supervised(Module):
+    """A network whose scores are held against targets by a loss.
+
+    A batch is {"x": what the network reads, "y": the targets as the loss takes them}: for softmax_loss and
+    svm_loss (N,) class indices, for sigmoid_bce_loss (N, K) answers in [0, 1], for mse_loss values like the
+    scores.
+    loss: loss(scores, y, reduction="sum") gives the loss and the gradient of the scores.
+    metrics: by their names, each of all scores and targets of a set, as in minicap.metrics.
+    """
+
+    def __init__(
+        self, net: Module, loss: Loss = softmax_loss, metrics: dict[str, Metric] | None = None
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.loss_function, self.metrics = loss, metrics or {}
+
+    def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
+        """The scores and the network's cache."""
+        return self.net.forward(x, train, rng)
+
+    def __call__(self, x: Any) -> Any:
+        return self.net(x)
+
+    def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        dx, grads = self.net.backward(dout, cache, input_gradient)
+        return dx, prefixed("net", grads)
+
+    def scores(self, batch: Batch) -> Array:
+        """What the network says about a batch, in evaluation."""
+        return self.net(batch["x"])
+
+    def count(self, batch: Batch) -> int:
+        """What the loss is a mean over: targets, so samples where each has one."""
+        return int(batch["y"].size)
+
+    def loss(
+        self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
+    ) -> tuple[Array, Gradients]:
+        """Loss and gradients of every parameter; in evaluation there are none.
+
+        count: divide by this instead of the batch's own count, so that the losses and gradients of the
+        shards of a batch add up to those of the whole.
+        """
+        scale = 1 / (count or self.count(batch))
+        if not train:
+            loss, _ = self.loss_function(self.scores(batch), batch["y"], reduction="sum")
+            return loss * scale, {}
+        scores, cache = self.forward(batch["x"], train, rng)
+        loss, dscores = self.loss_function(scores, batch["y"], reduction="sum")
+        return loss * scale, self.backward(dscores * scale, cache, input_gradient=False)[1]
