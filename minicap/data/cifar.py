@@ -50,7 +50,7 @@ def _join(folder: Path, names: list[str], ending: str, read: Callable[[Path], An
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with _opened(path) as file:
-        batch = load_restricted(file, _ALLOWED, str(path))
+        batch = load_restricted(file, _ALLOWED, str(path), encoding="bytes")
     try:
         pixels, labels = batch[b"data"], batch[b"labels"]
     except (KeyError, TypeError):

@@ -1,17 +1,25 @@
 """Pickles read with an allow-list: plain values and what a format names, nothing that could run code."""
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 from minicap.errors import FormatError
 
 
-def load_restricted(file: IO[bytes], allowed: Mapping[tuple[str, str], Any], where: str) -> Any:
+def load_restricted(
+    file: IO[bytes],
+    allowed: Mapping[tuple[str, str], Any],
+    where: str,
+    outside: Callable[[Any], Any] | None = None,
+    encoding: str = "utf-8",
+) -> Any:
     """The value in a pickle that builds plain values and calls nothing but what is allowed.
 
     allowed: by module and name, what stands in for it; it is called with whatever the pickle says, so it
     has to check its arguments.
+    outside: what stands for a value that the pickle does not hold but points to.
+    encoding: of Python 2's strings; "bytes" keeps them as they are.
     Raises FormatError for a pickle that names anything else, or is damaged.
     """
 
@@ -23,11 +31,13 @@ def load_restricted(file: IO[bytes], allowed: Mapping[tuple[str, str], Any], whe
                 raise FormatError(f"{where}: refused, since it names {module}.{name}, which could run code")
             return allowed[module, name]
 
-        def persistent_load(self, _: Any) -> Any:
-            raise FormatError(f"{where}: refused, since it points outside itself")
+        def persistent_load(self, pointer: Any) -> Any:
+            if outside is None:
+                raise FormatError(f"{where}: refused, since it points outside itself")
+            return outside(pointer)
 
     try:
-        return Reader(file, encoding="bytes").load()
+        return Reader(file, encoding=encoding).load()
     except FormatError:
         raise
     except MemoryError:

@@ -1,0 +1,191 @@
+"""PyTorch's .pth and .pt files, read without PyTorch and without running what a pickle can run.
+
+A file is a pickle of the object that was saved, its tensors as (storage, offset, size, stride), and beside it
+the bytes of every storage: entries of a zip archive since PyTorch 1.6, before that one after another behind
+the pickle.
+"""
+
+import io
+import os
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from minicap.errors import FormatError, InputError
+from minicap.formats.regular import open_regular
+from minicap.formats.restricted_pickle import load_restricted
+
+_DTYPES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "<u2",  # the upper half of a float32
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the older form
+_WRAPPED = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+)  # keys under which training scripts keep the parameters
+
+
+def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The tensors of a state dict by name; bfloat16 becomes float32, other dtypes stay.
+
+    A checkpoint that keeps its state dict under "state_dict", "model_state_dict" or "model" is looked into.
+    Raises InputError when the file cannot be read; FormatError when it is damaged, no file of PyTorch, holds
+    something else than a state dict, or names anything that could run code.
+    """
+    where = str(path)
+    try:
+        with open_regular(path) as file:
+            content = _read_zip(file, where) if zipfile.is_zipfile(file) else _read_legacy(file, where)
+            return _tensors(content, where)
+    except OSError as error:
+        raise InputError(f"cannot read {where}: {error.strerror or error}") from None
+
+
+@dataclass
+class _Storage:
+    kind: str
+    count: int
+    content: np.ndarray = field(default_factory=lambda: np.empty(0))  # filled in when its bytes are read
+
+
+class _Tensor(NamedTuple):
+    """A tensor before its storage has arrived."""
+
+    storage: Any
+    offset: Any
+    size: Any
+    stride: Any
+
+
+def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> _Tensor:
+    return _Tensor(storage, offset, size, stride)
+
+
+def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
+    return tensor
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    **{("torch", name): name for name in _DTYPES},
+}
+
+
+def _storage_of(pointer: Any, where: str) -> tuple[str, str, int]:
+    """Kind, key and length from ("storage", kind, key, device, length, ...)."""
+    match pointer:
+        case ("storage", str(kind), str(key), _, int(count), *_) if kind in _DTYPES and count >= 0:
+            return kind, key, count
+    raise FormatError(f"{where}: a storage is described in a way that PyTorch does not: {pointer!r:.80}")
+
+
+def _read_zip(file: IO[bytes], where: str) -> Any:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            # PyTorch packs nothing, so an entry is never larger than the file.
+            entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+            if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+                raise FormatError(f"{where}: its entries are packed, which PyTorch never does")
+            if "data.pkl" not in entries:
+                raise FormatError(f"{where}: a zip archive, but not one of PyTorch's")
+            if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
+                raise FormatError(f"{where}: written on a big-endian machine, which is not supported")
+            storages: dict[str, _Storage] = {}
+
+            def outside(pointer: Any) -> _Storage:
+                kind, key, count = _storage_of(pointer, where)
+                if key not in storages:
+                    if f"data/{key}" not in entries:
+                        raise FormatError(f"{where}: the numbers of storage {key} are missing")
+                    content = archive.read(entries[f"data/{key}"])
+                    storages[key] = _Storage(kind, count, _numbers(content, kind, count, where))
+                return storages[key]
+
+            pickled = io.BytesIO(archive.read(entries["data.pkl"]))
+            return load_restricted(pickled, _ALLOWED, where, outside)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise FormatError(f"{where}: a damaged archive ({error})") from None
+
+
+def _read_legacy(file: IO[bytes], where: str) -> Any:
+    file.seek(0)
+    storages: dict[str, _Storage] = {}
+
+    def outside(pointer: Any) -> _Storage:
+        kind, key, count = _storage_of(pointer, where)
+        return storages.setdefault(key, _Storage(kind, count))
+
+    def load(allowed: dict[tuple[str, str], Any], at: Callable[[Any], Any] | None = None) -> Any:
+        return load_restricted(file, allowed, where, at)
+
+    if load({}) != _MAGIC or load({}) != _PROTOCOL:
+        raise FormatError(f"{where}: not a file of PyTorch")
+    load({})  # the machine that it was written on
+    content = load(_ALLOWED, outside)
+    keys = load({})
+    if not isinstance(keys, list) or set(keys) != set(storages):
+        raise FormatError(f"{where}: the numbers of a storage are missing")
+    for key in keys:
+        storage = storages[key]
+        size = np.dtype(_DTYPES[storage.kind]).itemsize * storage.count
+        if int.from_bytes(file.read(8), "little") != storage.count:
+            raise FormatError(f"{where}: storage {key} has another length than it says")
+        storage.content = _numbers(file.read(size), storage.kind, storage.count, where)
+    return content
+
+
+def _numbers(content: bytes, kind: str, count: int, where: str) -> np.ndarray:
+    dtype = np.dtype(_DTYPES[kind])
+    if len(content) != count * dtype.itemsize:
+        raise FormatError(f"{where}: truncated: {count} numbers of {dtype.itemsize} bytes in {len(content)}")
+    numbers = np.frombuffer(content, dtype)
+    if kind == "BFloat16Storage":
+        return (numbers.astype(np.uint32) << 16).view(np.float32)
+    return numbers
+
+
+def _tensors(content: Any, where: str) -> dict[str, np.ndarray]:
+    for key in _WRAPPED:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise FormatError(f"{where}: holds no state dict but a {type(content).__name__}")
+    tensors = {}
+    for name, tensor in content.items():
+        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+            raise FormatError(f"{where}: {name!r:.60} is no tensor; save model.state_dict() alone")
+        tensors[name] = _array(tensor, f"{where}: {name}")
+    return tensors
+
+
+def _array(tensor: _Tensor, where: str) -> np.ndarray:
+    """The tensor as an array of its own; every index is shown to lie in the storage before it is read."""
+    storage, offset, size, stride = tensor
+    whole = [offset, *size, *stride] if isinstance(size, tuple) and isinstance(stride, tuple) else [None]
+    if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in whole):
+        raise FormatError(f"{where} is described in a way that PyTorch does not")
+    entries = len(storage.content)
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=False)) if prod(size) else -1
+    if len(size) != len(stride) or prod(size) > entries or last >= entries:
+        raise FormatError(f"{where} reaches beyond its storage of {entries} numbers")
+    numbers = storage.content[offset:] if prod(size) else storage.content[:0]
+    return as_strided(numbers, size, [s * numbers.itemsize for s in stride]).copy()
