@@ -1,4 +1,4 @@
-"""The command line: `minicap COMMAND`, one module a command."""
+"""The command line: `minicap COMMAND`, one module per command."""
 
 from minicap.cli.command_line import COMMANDS, main
 

@@ -5,10 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from minicap import __version__
-from minicap.arrays import available_backends, get_backend, use_backend
 from minicap.errors import MinicapError
+from minicap.progress import printable
+
+# NumPy, Pillow and the commands are imported inside main, where an interrupt is told in a line.
 
 COMMANDS = {
     "demo": "train a captioner on the photos in the package, in about two minutes",
@@ -22,11 +25,16 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="minicap", description="Deep learning with every gradient written by hand."
-    )
+    from minicap.arrays import available_backends
+
+    parser = _Parser(prog="minicap", description="Deep learning with every gradient written by hand.")
     parser.add_argument("--version", action="version", version=f"minicap {__version__}")
     parser.add_argument("--backend", choices=available_backends(), help="where arrays live (default: numpy)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -37,26 +45,54 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command.  Exit code 0: done, 1: a check failed, 2: the user's input cannot be used."""
+    """Run a command.
+
+    Exit code 0: done, 1: a check failed or some photos could not be used, 2: the user's input cannot be used.
+    """
     # Captions and progress bars must not fail on a console with a narrow encoding.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        args = make_parser().parse_args(argv)
-        backend = args.backend or os.environ.get("MINICAP_BACKEND") or "numpy"
-        with use_backend(get_backend(backend).name):
-            code: int = import_module(f"minicap.cli.{args.command}").run(args)
-            return code
+        code = _run(argv)
+        if sys.stdout:  # None where the shell has closed it
+            sys.stdout.flush()  # here a full disk is told in a line, at the end of the process it is not
+        return code
     except MinicapError as error:
-        print(f"minicap: {error}", file=sys.stderr)
-        return 2
+        return _refused(str(error))
     except MemoryError as error:
-        print(f"minicap: out of memory: {str(error) or 'the system has no more'}", file=sys.stderr)
-        return 2
+        return _refused(f"out of memory: {str(error) or 'the system has no more'}")
     except BrokenPipeError:  # the reader of our output (head, less) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refused(f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
         print("\nminicap: interrupted", file=sys.stderr)
         return 130
+    finally:
+        _drop_unwritten()
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args = make_parser().parse_args(argv)
+    from minicap.arrays import get_backend, use_backend
+
+    backend = args.backend or os.environ.get("MINICAP_BACKEND") or "numpy"
+    with use_backend(get_backend(backend).name):
+        code: int = import_module(f"minicap.cli.{args.command}").run(args)
+    return code
+
+
+def _refused(message: str) -> int:
+    print(f"minicap: {printable(message)}", file=sys.stderr)
+    return 2
+
+
+def _drop_unwritten() -> None:
+    """Output that still cannot be written must not be tried again at the end of the process."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -155,7 +155,7 @@ class Preprocess:
         Raises ShapeError, DtypeError (floats, for instance), or InputError for an image in 0..1.
         """
         _check_image(image)
-        return self._prepared(image)
+        return self.of_photo(image)
 
     def read(self, path: str | os.PathLike[str]) -> np.ndarray:
         """The input (3, size, size) float32 for the photo in a file.
@@ -163,9 +163,14 @@ class Preprocess:
         A large JPEG is decoded at a fraction of its size, but with twice as many pixels as are needed.
         Raises InputError as `load_image`.
         """
-        return self._prepared(load_image(path, enough=2 * self.resize_to))
+        return self.of_photo(self.load(path))
 
-    def _prepared(self, image: np.ndarray) -> np.ndarray:
+    def load(self, path: str | os.PathLike[str]) -> np.ndarray:
+        """The photo in a file, (H, W, 3) uint8, as large as `of_photo` needs it.  Raises as `load_image`."""
+        return load_image(path, enough=2 * self.resize_to)
+
+    def of_photo(self, image: np.ndarray) -> np.ndarray:
+        """The same for an image that surely is a photo: one in 0..1 is nearly black then, and no mistake."""
         if self.fit == "crop":
             image = _centre(image, min(image.shape[:2]))
         resample = Image.Resampling[self.interpolation.upper()]

@@ -19,12 +19,13 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a binary file that takes its place at `path` when the block ends well.
 
     Until then `path` keeps its old content; when the block raises, it keeps it for good and nothing is left
-    behind. After the block the new content is on the disk and outlives a power cut. Links are followed.
+    behind. After the block the new content is on the disk and outlives a power cut. A link at `path` is
+    replaced and what it led to is kept, so that nobody can steer a write to another file.
     Only a process killed inside the block leaves its temporary file (.minicap-*.tmp), which writes into the
     same folder remove once it is an hour old.
     Raises InputError when `path` cannot be written: a folder, no such folder, no permission, a full disk.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(path)
     # Not tempfile.mkstemp: its files are readable by their owner only.
     temporary = target.parent / f".minicap-{secrets.token_hex(8)}.tmp"
     try:

@@ -26,14 +26,14 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def open_own(path: str | os.PathLike[str], append: bool = False) -> BinaryIO:
-    """Open a file of minicap's own for reading and writing, or for appending; made where there is none.
+    """Open a file of minicap's own for reading and writing; or, made where there is none, for appending.
 
     Raises OSError, also when the name is a link, no regular file, or one of several names of the same file:
     a write would change something else.
     """
     if os.path.islink(path):
         raise _link(path)
-    flags = (os.O_WRONLY | os.O_APPEND if append else os.O_RDWR) | os.O_CREAT
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if append else os.O_RDWR
     try:
         descriptor = os.open(path, flags | _NO_WAIT | _NO_LINK | _BINARY, 0o666)
     except OSError as error:

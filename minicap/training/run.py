@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minicap.errors import InputError
-from minicap.formats import EventWriter, atomic_write_text
+from minicap.errors import FormatError, InputError
+from minicap.formats import EventWriter, atomic_write_text, open_own, open_regular, parse_json
 from minicap.training.lock import folder_lock
 
 
@@ -29,8 +29,7 @@ class RunFolder:
         try:
             for folder in (self.last.parent, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
-            with open(self.metrics_path, "a", encoding="utf-8"):
-                pass
+            open_own(self.metrics_path, append=True).close()
         except (FileExistsError, NotADirectoryError):
             raise InputError(f"cannot make the run folder {self.path}: a file is in the way") from None
         except OSError as error:
@@ -84,8 +83,8 @@ class RunFolder:
         except (TypeError, ValueError) as error:
             raise InputError(f"cannot record {values}: {error}") from None
         try:
-            with open(self.metrics_path, "a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with open_own(self.metrics_path, append=True) as file:
+                file.write(f"{line}\n".encode())
         except OSError as error:
             raise self._cannot_write(error) from None
         for tag, value in json.loads(line).items():
@@ -98,7 +97,8 @@ class RunFolder:
         Raises InputError for a line that is no record anywhere else.
         """
         try:
-            lines = self.metrics_path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with open_regular(self.metrics_path) as file:
+                lines = file.read().decode("utf-8", errors="replace").splitlines()
         except OSError as error:
             raise InputError(f"cannot read {self.metrics_path}: {error.strerror or error}") from None
         records = []
@@ -142,7 +142,7 @@ def _as_number(value: Any) -> Any:
 
 def _parse_record(line: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = parse_json(line, "metrics", finite=False)  # a diverging run records infinity
+    except FormatError:
         return None
     return record if isinstance(record, dict) and type(record.get("step")) is int else None

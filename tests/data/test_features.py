@@ -228,6 +228,9 @@ def test_features_of_another_width_under_the_same_key_are_refused(photos, cache)
 # Damage
 
 
+needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+
+
 def one(cache: Path, name: str) -> Path:
     (found,) = cache.glob(f"*/{name}")
     return found
@@ -274,6 +277,41 @@ def no_rows(cache):
     one(cache, "features.npy").unlink()
 
 
+def rows_of_a_hostile_header(cache):
+    rows = one(cache, "features.npy")
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': ("
+    rows.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+
+
+def rows_of_a_huge_shape(cache):
+    with one(cache, "features.npy").open("wb") as file:
+        described = {"descr": "<f4", "fortran_order": False, "shape": (10, 2**62)}
+        np.lib.format.write_array_header_1_0(file, described)
+
+
+def rows_of_texts(cache):
+    np.save(one(cache, "features.npy"), np.full((10, 3), "a"))
+
+
+def break_index_with_a_huge_number(cache):
+    one(cache, "index.json").write_text('{"photos": ' + "9" * 5000 + "}", encoding="utf-8")
+
+
+def break_index_with_depth(cache):
+    one(cache, "index.json").write_text("[" * 100_000, encoding="utf-8")
+
+
+def link_rows(cache):
+    """As an attacker would, who wants the rows to be written somewhere else."""
+    rows = one(cache, "features.npy")
+    rows.unlink()
+    rows.symlink_to(cache / "victim")
+
+
+def two_names_for_rows(cache):
+    os.link(one(cache, "features.npy"), cache / "victim")
+
+
 def truncate_marks(cache):
     one(cache, "done.bin").write_bytes(b"\1")
 
@@ -282,7 +320,9 @@ def truncate_marks(cache):
     "damage",
     [
         break_index_text, break_index_kind, break_index_photos, break_index_key, truncate_rows, empty_rows,
-        foreign_rows, pickled_rows, no_rows, truncate_marks,
+        foreign_rows, pickled_rows, no_rows, truncate_marks, rows_of_a_hostile_header, rows_of_a_huge_shape,
+        rows_of_texts, break_index_with_a_huge_number, break_index_with_depth,
+        pytest.param(link_rows, marks=needs_links), pytest.param(two_names_for_rows, marks=needs_links),
     ],
 )  # fmt: skip
 def test_a_damaged_cache_is_computed_anew_with_a_message(photos, cache, caplog, damage):
@@ -295,6 +335,41 @@ def test_a_damaged_cache_is_computed_anew_with_a_message(photos, cache, caplog, 
     np.testing.assert_array_equal(features, expected(photos))
     assert ["computed anew" in record.message for record in caplog.records] == [True]
     extract(photos, cache, refuse_to_encode)
+
+
+@needs_links
+@pytest.mark.parametrize("name", ["features.npy", "done.bin", "index.json", "lock"])
+def test_a_link_in_the_cache_never_leads_a_write_to_another_file(photos, cache, tmp_path, name):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    extract(photos, cache)
+    path = one(cache, name)
+    path.unlink()
+    path.symlink_to(victim)
+    if name == "lock":
+        with pytest.raises(InputError, match="minicap does not write through one"):
+            extract(photos, cache)
+    else:
+        np.testing.assert_array_equal(extract(photos, cache), expected(photos))
+    assert victim.read_bytes() == b"precious"
+
+
+@needs_links
+def test_a_cache_folder_that_is_a_link_is_refused(photos, cache, tmp_path):
+    extract(photos, cache)
+    folder = one(cache, "lock").parent
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is a symbolic link"):
+        extract(photos, cache)
+
+
+def test_an_earlier_result_outlives_a_cache_that_is_computed_anew(photos, cache):
+    first = extract(photos, cache)
+    one(cache, "index.json").write_text("{", encoding="utf-8")
+    one(cache, "done.bin").write_bytes(b"")
+    extract(photos, cache)
+    np.testing.assert_array_equal(first, expected(photos))  # a file cut short would kill the process here
 
 
 def test_a_sound_cache_says_nothing(photos, cache, caplog):
@@ -343,7 +418,7 @@ def test_missing_photos_are_named_before_any_work(photos, cache):
 
 def test_a_file_where_the_cache_folder_belongs_is_named(photos, cache):
     cache.write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="cannot keep the feature cache"):
+    with pytest.raises(InputError, match=r"cannot keep the feature cache .* set MINICAP_CACHE to a folder"):
         extract(photos, cache)
 
 

@@ -39,6 +39,11 @@ def test_a_folder_is_no_file(tmp_path, opening):
         opening(tmp_path)
 
 
+def test_a_file_to_change_must_be_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        open_own(tmp_path / "a")
+
+
 def test_an_own_file_is_made_and_kept(tmp_path):
     for written in (b"ab", b"cd"):
         with open_own(tmp_path / "a", append=True) as file:

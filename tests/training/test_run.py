@@ -37,7 +37,10 @@ def test_a_last_line_cut_short_by_a_crash_is_passed_over(run, cut):
     assert run.metrics() == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]
 
 
-@pytest.mark.parametrize("line", ["nonsense", "3", "[]", '{"loss": 1}', '"step"', "null"])
+@pytest.mark.parametrize("line", [
+    "nonsense", "3", "[]", '{"loss": 1}', '"step"', "null", '{"step": "2"}', '{"step": true}',
+    '{"step": 1e400}', '{"step": ' + "9" * 5000 + "}", "[" * 50_000,
+])  # fmt: skip
 def test_a_line_in_the_middle_that_is_no_record_is_named(run, line):
     run.metrics_path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n', encoding="utf-8")
     with pytest.raises(InputError, match=r"metrics.jsonl, line 2: not a record"):
@@ -96,9 +99,11 @@ def test_a_folder_without_permission_is_an_error(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_an_error(run):
-    run.metrics_path.unlink()
-    run.metrics_path.symlink_to("/dev/full")
+def test_a_full_disk_is_an_error(run, monkeypatch):
+    def open_full(path, append):
+        return open("/dev/full", "ab")
+
+    monkeypatch.setattr("minicap.training.run.open_own", open_full)
     with pytest.raises(InputError, match=r"cannot write the run folder .*: No space left on device"):
         run.record({"step": 1})
 
@@ -107,3 +112,18 @@ def test_a_metrics_file_that_has_gone_is_an_error(run):
     run.metrics_path.unlink()
     with pytest.raises(InputError, match=r"cannot read .*metrics.jsonl: No such file"):
         run.metrics()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
+def test_metrics_are_not_written_through_a_link(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "run" / "metrics.jsonl").symlink_to(tmp_path / "victim")
+    with pytest.raises(InputError, match="minicap does not write through one"):
+        RunFolder(tmp_path / "run")
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_infinity_in_the_metrics_comes_back(run):
+    run.record({"step": 1, "loss": float("inf")})
+    assert run.metrics() == [{"step": 1, "loss": float("inf")}]

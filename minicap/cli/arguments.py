@@ -1,0 +1,54 @@
+"""Kinds of arguments, each refused with a message before any work is done."""
+
+import argparse
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def path(text: str) -> Path:
+    """A file or folder, there or not."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; name a file or folder")
+    try:
+        os.path.lexists(text) or os.lstat(text)
+    except FileNotFoundError:
+        pass
+    except NotADirectoryError:
+        pass
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        raise argparse.ArgumentTypeError(f"{shown!r} cannot be a path: {reason}") from None
+    return Path(text)
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A whole number in least..most."""
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number") from None
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not in {least}..{most}")
+        return number
+
+    return parse
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """A number in least..most."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number") from None
+        if math.isnan(value) or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text[:40]} is not in {least:g}..{most:g}")
+        return value
+
+    return parse

@@ -1,0 +1,69 @@
+"""What `caption` and `classify` share: photos in turn, and the bad ones named at the end."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from minicap.data import find_photos
+from minicap.errors import InputError
+from minicap.progress import Progress, printable
+
+T = TypeVar("T")
+
+_NAMED_AT_MOST = 20
+
+
+class Photos(Generic[T]):
+    """The photos among files and folders, each read once, the next one while the last is worked on.
+
+        photos = Photos(args.photos, read, "caption")
+        for path, image in photos: ...
+        return photos.exit_code()
+
+    read: what a photo becomes; photos for which it raises InputError are passed over and named at the end.
+    The memory does not grow with the number of photos. Where answers go to a file, a progress line is drawn.
+    """
+
+    def __init__(self, paths: Sequence[Path], read: Callable[[Path], T], label: str) -> None:
+        self.paths, self.read, self.label = list(find_photos(paths)), read, label
+        self.errors: list[str] = []
+
+    def __iter__(self) -> Iterator[tuple[Path, T]]:
+        with ThreadPoolExecutor(max_workers=1) as pool, self._progress() as progress:
+            coming = pool.submit(self.read, self.paths[0])
+            for path, following in zip(self.paths, [*self.paths[1:], None], strict=True):
+                ready = coming
+                if following is not None:
+                    coming = pool.submit(self.read, following)
+                try:
+                    value = ready.result()
+                except InputError as error:
+                    self.errors.append(str(error))
+                else:
+                    yield path, value
+                if progress:
+                    progress.advance()
+
+    def exit_code(self) -> int:
+        """Name the bad photos on stderr.  Returns 1 when there were some, else 0.
+
+        Raises InputError when no photo was good.
+        """
+        if not self.errors:
+            return 0
+        if len(self.errors) == len(self.paths):
+            more = f" (and {len(self.errors) - 1} more photos, all bad)" if len(self.errors) > 1 else ""
+            raise InputError(self.errors[0] + more)
+        sys.stdout.flush()
+        for error in self.errors[:_NAMED_AT_MOST]:
+            print(f"minicap: {printable(error)}", file=sys.stderr)
+        print(f"minicap: {len(self.errors)} of {len(self.paths)} photos could not be used", file=sys.stderr)
+        return 1
+
+    def _progress(self) -> "Progress | nullcontext[None]":
+        if len(self.paths) < 2 or sys.stdout.isatty():
+            return nullcontext()
+        return Progress(len(self.paths), self.label, "photo")
