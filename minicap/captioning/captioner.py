@@ -12,7 +12,7 @@ import numpy as np
 from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.captioning.model import CaptionModel, CaptionModelConfig
-from minicap.data.images import Preprocess, load_image
+from minicap.data.images import Preprocess
 from minicap.decoding import Hypothesis, State, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, from_mapping, load_checkpoint, save_checkpoint
@@ -107,7 +107,7 @@ class Captioner:
     def features(self, photos: Sequence[str | os.PathLike[str]]) -> Array:
         """Features (N, F) of photo files.  Raises InputError naming a file that is no photo."""
         prepare = self.encoder.preprocess
-        return self.encoder.encode(np.stack([prepare(load_image(photo)) for photo in photos]))
+        return self.encoder.encode(np.stack([prepare.read(photo) for photo in photos]))
 
     def decode(
         self,

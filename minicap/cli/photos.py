@@ -1,9 +1,11 @@
 """What `caption` and `classify` share: photos in turn, and the bad ones named at the end."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -28,21 +30,28 @@ class Photos(Generic[T]):
     """
 
     def __init__(self, paths: Sequence[Path], read: Callable[[Path], T], label: str) -> None:
-        self.paths, self.read, self.label = list(find_photos(paths)), read, label
+        self.read, self.label = read, label
+        self.paths: list[Path] = []
+        self.good = 0
         self.errors: list[str] = []
+        for path in paths:
+            try:
+                self.paths += find_photos([path])
+            except InputError as error:
+                self.errors.append(str(error))
 
     def __iter__(self) -> Iterator[tuple[Path, T]]:
         with ThreadPoolExecutor(max_workers=1) as pool, self._progress() as progress:
-            coming = pool.submit(self.read, self.paths[0])
-            for path, following in zip(self.paths, [*self.paths[1:], None], strict=True):
-                ready = coming
-                if following is not None:
-                    coming = pool.submit(self.read, following)
+            submitted = (pool.submit(self.read, path) for path in self.paths)
+            ahead = deque(islice(submitted, 1))
+            for path in self.paths:
+                ahead.extend(islice(submitted, 1))
                 try:
-                    value = ready.result()
+                    value = ahead.popleft().result()
                 except InputError as error:
                     self.errors.append(str(error))
                 else:
+                    self.good += 1
                     yield path, value
                 if progress:
                     progress.advance()
@@ -54,13 +63,14 @@ class Photos(Generic[T]):
         """
         if not self.errors:
             return 0
-        if len(self.errors) == len(self.paths):
+        if not self.good:
             more = f" (and {len(self.errors) - 1} more photos, all bad)" if len(self.errors) > 1 else ""
             raise InputError(self.errors[0] + more)
         sys.stdout.flush()
         for error in self.errors[:_NAMED_AT_MOST]:
             print(f"minicap: {printable(error)}", file=sys.stderr)
-        print(f"minicap: {len(self.errors)} of {len(self.paths)} photos could not be used", file=sys.stderr)
+        bad, total = len(self.errors), self.good + len(self.errors)
+        print(f"minicap: {bad} of {total} photos could not be used", file=sys.stderr)
         return 1
 
     def _progress(self) -> "Progress | nullcontext[None]":

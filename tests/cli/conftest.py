@@ -33,6 +33,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path, _own_cach
 
 
 @pytest.fixture
+def misused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command whose arguments the parser must refuse; gives the last line on stderr."""
+
+    def run(*argv: object) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([str(arg) for arg in argv])
+        assert exit_.value.code == 2
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run a command that must end with exit code 2; gives its one line on stderr."""
 

@@ -33,6 +33,7 @@ def make_good(folder: Path) -> dict[str, Path]:
 
 def make_bad(folder: Path) -> dict[str, tuple[Path, str]]:
     """Files that are no photo, and what must be said about each."""
+    folder.mkdir(exist_ok=True)
     jpeg = io.BytesIO()
     picture((400, 300)).save(jpeg, "JPEG")
     contents = {
@@ -45,7 +46,7 @@ def make_bad(folder: Path) -> dict[str, tuple[Path, str]]:
         (folder / name).write_bytes(content)
     (folder / "folder.jpg").mkdir()
     found = {name: (folder / name, message) for name, (_, message) in contents.items()}
-    found["folder.jpg"] = folder / "folder.jpg", "this is a folder, not a photo"
+    found["folder.jpg"] = folder / "folder.jpg", "there are no photos in this folder"
     found["missing.jpg"] = folder / "missing.jpg", "there is no such file"
     return found
 

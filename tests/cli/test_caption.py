@@ -61,22 +61,55 @@ def test_a_checkpoint_serves_as_well_as_its_run(trained, photo, capsys):
     assert first == second
 
 
-def test_a_bad_photo_is_named_before_the_first_caption(trained, photo, tmp_path, refused, capsys):
-    for bad, message in make_bad(tmp_path).values():
-        assert f"{bad}: {message}" in refused("caption", photo, bad, "--run", trained)
-        assert capsys.readouterr().out == ""
+def test_bad_photos_are_named_at_the_end_and_the_others_captioned(trained, photo, tmp_path, capsys):
+    bad = make_bad(tmp_path / "bad")
+    paths = [path for path, _ in bad.values()]
+    assert main(["caption", *map(str, [*paths[:3], photo, *paths[3:]]), "--run", str(trained)]) == 1
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert out.startswith(f"{photo}: ")
+    assert all(f"minicap: {path}: {message}" in err for path, message in bad.values())
+    assert err.endswith(f"minicap: {len(bad)} of {len(bad) + 1} photos could not be used\n")
+
+
+def test_a_photo_that_is_bad_and_alone_is_refused(trained, tmp_path, refused):
+    for path, message in make_bad(tmp_path / "bad").values():
+        assert refused("caption", path, "--run", trained).startswith(f"minicap: {path}: {message}")
+
+
+def test_a_folder_is_captioned_in_order(trained, tiny_data, capsys):
+    assert main(["caption", str(tiny_data), "--run", str(trained)]) == 0
+    names = [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert names == [str(tiny_data / "images" / f"{number}.jpg") for number in range(6)]
+
+
+def test_control_characters_in_a_name_do_not_reach_the_terminal(trained, photo, tmp_path, capsys):
+    hostile = tmp_path / "a\x1b[2J.jpg"
+    try:
+        hostile.write_bytes(photo.read_bytes())
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert main(["caption", str(hostile), str(photo), "--run", str(trained)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"a\x1b[2J.jpg: " in out
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--beam", "0"], "--beam is 0 but must be at least 1"),
-        (["--temperature", "-1"], "--temperature is -1.0 but must not be negative"),
-        (["--seed", "-1"], "--seed is -1 but must not be negative"),
+        (["--beam", "0"], "argument --beam: 0 is not in 1..100"),
+        (["--beam", "1000000000"], "argument --beam: 1000000000 is not in 1..100"),
+        (["--beam", "9" * 5000], "is not a whole number"),
+        (["--temperature", "-1"], "argument --temperature: -1 is not in 0..1000"),
+        (["--temperature", "nan"], "argument --temperature: nan is not in 0..1000"),
+        (["--seed", "-1"], "argument --seed: -1 is not in 0..9223372036854775807"),
+        (["--run", ""], "argument --run: an empty path; name a file or folder"),
+        (["--run", "a" * 5000], "cannot be a path: File name too long"),
     ],
 )
-def test_values_out_of_range_are_refused(trained, photo, refused, flags, message):
-    assert message in refused("caption", photo, "--run", trained, *flags)
+def test_values_out_of_range_are_refused(photo, misused, flags, message):
+    assert message in misused("caption", photo, *flags)
 
 
 def test_a_run_that_is_none_is_refused(photo, tmp_path, refused):

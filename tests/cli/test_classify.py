@@ -1,10 +1,11 @@
 import json
+import tracemalloc
 
 import pytest
 from cli.photos import make_bad, make_good, picture
 
 from minicap.cli import main
-from minicap.models import imagenet_classes
+from minicap.models import SqueezeNet, imagenet_classes
 
 
 @pytest.fixture
@@ -43,15 +44,50 @@ def test_photos_of_every_kind_are_handled(tmp_path, capsys):
     assert all(len(answer["classes"]) == 5 for answer in answers)
 
 
-def test_a_bad_photo_is_named_before_the_first_answer(photo, tmp_path, refused, capsys):
-    for bad, message in make_bad(tmp_path).values():
-        assert f"{bad}: {message}" in refused("classify", photo, bad)
-        assert capsys.readouterr().out == ""
+def test_bad_photos_are_named_at_the_end_and_the_others_classified(photo, tmp_path, capsys):
+    bad = make_bad(tmp_path / "bad")
+    paths = [str(path) for path, _ in bad.values()]
+    assert main(["classify", "--json", *paths, str(photo)]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["photo"] == str(photo)
+    assert all(f"minicap: {path}: {message}" in err for path, message in bad.values())
 
 
-@pytest.mark.parametrize("top", [0, -1, 1001])
-def test_top_must_be_a_number_of_classes(photo, refused, top):
-    assert f"--top is {top} but must be 1..1000" in refused("classify", photo, "--top", top)
+def test_a_photo_that_is_bad_and_alone_is_refused(tmp_path, refused):
+    for path, message in make_bad(tmp_path / "bad").values():
+        assert refused("classify", path).startswith(f"minicap: {path}: {message}")
+
+
+def test_a_folder_is_classified_in_order(tmp_path, capsys):
+    for name in ("b.jpg", "a.png"):
+        picture().save(tmp_path / name)
+    assert main(["classify", "--json", str(tmp_path)]) == 0
+    answers = [json.loads(line)["photo"] for line in capsys.readouterr().out.splitlines()]
+    assert answers == [str(tmp_path / "a.png"), str(tmp_path / "b.jpg")]
+
+
+def test_the_memory_does_not_grow_with_the_number_of_photos(tmp_path, capsys):
+    def peak(count):
+        tracemalloc.start()
+        assert main(["classify", "--json", *[str(tmp_path / "photo.bmp")] * count]) == 0
+        peaked = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peaked
+
+    picture((1600, 1200)).save(tmp_path / "photo.bmp")
+    size = 1600 * 1200 * 3
+    peak(1)  # what is kept for good is made by the first
+    assert peak(12) - peak(2) < 2 * size
+
+
+@pytest.mark.parametrize("top", [0, -1, 1001, 10**9])
+def test_top_must_be_a_number_of_classes(photo, misused, top):
+    assert f"argument --top: {top} is not in 1..1000" in misused("classify", photo, "--top", top)
+
+
+def test_a_plot_of_an_unknown_kind_is_refused_before_any_work(photo, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(SqueezeNet, "__call__", lambda *args: pytest.fail("it was classified"))
+    assert "must end in .png, .pdf, .svg" in refused("classify", photo, "--plot", tmp_path / "a.jpg")
 
 
 def test_a_plot_is_drawn_of_one_photo(photo, tmp_path, refused):

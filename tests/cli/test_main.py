@@ -1,3 +1,5 @@
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -5,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import minicap
 from minicap import __version__
 from minicap.cli import COMMANDS, main
 from minicap.cli import classify as classify_command
@@ -94,3 +97,52 @@ def test_the_installed_script_answers_and_ends_with_the_exit_code(tmp_path):
     done = subprocess.run([script(), "classify", missing], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [f"minicap: {missing}: there is no such file"]
+
+
+def run_script(*argv: object, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "minicap", *map(str, argv)], text=True, timeout=60, **options
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_told_in_a_line():
+    with open("/dev/full", "w") as full:
+        done = run_script("data", "show", stdout=full, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (2, "minicap: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| head -0"])
+def test_closed_streams_are_no_error(closed):
+    command = f"{shlex.quote(sys.executable)} -m minicap data show {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal")
+def test_an_interrupt_while_libraries_are_imported_is_told_in_a_line(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{Path(minicap.__file__).parents[1]}"}
+    done = run_script("data", "show", capture_output=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nminicap: interrupted\n")
+
+
+@pytest.mark.parametrize("path", ["a" * 5000, "x/" * 3000])
+def test_a_path_that_is_too_long_is_refused(misused, path):
+    assert "cannot be a path: File name too long" in misused("classify", path)
+
+
+def test_an_error_of_the_system_is_told_in_a_line(monkeypatch, refused):
+    def run(args):
+        raise PermissionError(13, "Permission denied", "secret\x1b[2J")
+
+    monkeypatch.setattr(classify_command, "run", run)
+    assert refused("classify", "a.jpg") == r"minicap: secret\x1b[2J: Permission denied"
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root writes all")
+def test_a_home_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch, tiny_data, refused):
+    (tmp_path / "home").mkdir(mode=0o500)
+    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "home" / "cache"))
+    assert "set MINICAP_CACHE to a folder" in refused("train", tiny_data, "--run", tmp_path / "run")
