@@ -29,13 +29,14 @@ class Trainable(HasLoss, Protocol):
 class Examples(Protocol):
     """A set of examples: its size, and the batch of the examples with these indices.
 
-    rng: a function of seed and step, for augmentation; whatever is random must come from it.
+    rng: for augmentation, a function of seed and step; whatever is random must come from it.  None in
+    evaluation, where nothing is.
     A set may have `lengths` too, an array; then batches are made of examples of similar length, which saves
     the work on padding.  And `whole`, the names of arrays of a batch that are not cut into shards.
     """
 
     def __len__(self) -> int: ...
-    def batch(self, indices: np.ndarray, rng: RandomStream) -> Batch: ...
+    def batch(self, indices: np.ndarray, rng: RandomStream | None) -> Batch: ...
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ Record = dict[str, Any]
 MAY_CHANGE = frozenset(
     ("epochs", "patience", "learning_rate", "monitor", "monitor_direction", "checkpoint_every", "shards")
 )
-_DATA, _VALIDATION = -1, -2  # streams of random numbers beside those of the steps, which count from 0
+_DATA = -1  # the stream of random numbers for augmentation, beside those of the steps, which count from 0
 
 
 Step = Callable[["Trainer", Batch, RandomStream], StepResult]
@@ -214,23 +214,23 @@ class Trainer:
         """Mean loss over a set, in evaluation mode."""
         total, count = 0.0, 0
         for batch in self.evaluation_batches(examples):
-            result = self.loss(batch, RandomStream(self.config.seed), train=False)
+            with explain_out_of_memory(self.config.batch_size):
+                result = self.loss(batch, RandomStream(self.config.seed), train=False)
             total, count = total + result.loss * result.count, count + result.count
         return total / count
 
     def evaluation_batches(self, examples: Examples) -> Iterator[Batch]:
-        """A set in its own order, a batch at a time; what is random is the same each time."""
-        stream = RandomStream(self.config.seed).child(_VALIDATION)
+        """A set in its own order, a batch at a time, without augmentation."""
         for start in range(0, len(examples), self.config.batch_size):
             indices = np.arange(start, min(start + self.config.batch_size, len(examples)))
-            with explain_out_of_memory(len(indices)):
-                yield examples.batch(indices, stream.child(start))
+            yield examples.batch(indices, None)
 
     def _measured(self, record: Record) -> Record:
         """The metrics of an epoch: those of the model over the validation set, and those of `measure`."""
         found: dict[str, Any] = {}
         if self.validation is not None and getattr(self.model, "metrics", None):
-            found |= set_metrics(cast(HasMetrics, self.model), self.evaluation_batches(self.validation))
+            with explain_out_of_memory(self.config.batch_size):
+                found |= set_metrics(cast(HasMetrics, self.model), self.evaluation_batches(self.validation))
         if self.measure:
             found |= self.measure(self)
         return as_numbers(found, taken=record)

@@ -245,36 +245,11 @@ def test_empty_sets_are_refused(tmp_path):
         Trainer(make_model(), Points(5), CONFIG, run, Points(0))
 
 
-def seen_in_an_epoch(trainer):
-    return [list(indices) for indices in trainer.batches_left()]
-
-
-def test_an_epoch_sees_every_example_once_in_another_order_each_time(tmp_path):
-    trainer = make_trainer(tmp_path, replace(CONFIG, batch_size=32))
-    orders = []
-    for epoch in range(3):
-        trainer.position.epoch = epoch
-        batches = seen_in_an_epoch(trainer)
-        assert [len(batch) for batch in batches] == [32] * 15 + [20]
-        orders.append([i for batch in batches for i in batch])
-        assert sorted(orders[-1]) == list(range(500))
-    assert orders[0] != orders[1] != orders[2]
-    trainer.position.epoch = 0
-    assert [i for batch in seen_in_an_epoch(trainer) for i in batch] == orders[0]
-
-
-def test_batches_of_similar_length_still_see_every_example_once(tmp_path):
-    rng = np.random.default_rng(0)
-    captions = [[["a"] * int(n) for n in rng.integers(1, 20, size=3)] for _ in range(700)]
-    examples = CaptionExamples(np.zeros((700, 4), np.float32), captions, Vocabulary.build([["a"]]))
-    trainer = Trainer(make_model(), examples, replace(CONFIG, batch_size=32), RunFolder(tmp_path))
-    batches = seen_in_an_epoch(trainer)
-    assert sorted(i for batch in batches for i in batch) == list(range(2100))
-    spread = [np.ptp(examples.lengths[batch]) for batch in batches]
-    assert np.mean(spread) < np.ptp(examples.lengths) / 4
-    # The batches themselves come in no order of length.
-    means = [examples.lengths[batch].mean() for batch in batches]
-    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.3
+def test_examples_with_lengths_are_batched_by_them(tmp_path):
+    captions = [[["a"] * (1 + n % 9)] for n in range(90)]
+    examples = CaptionExamples(np.zeros((90, 4), np.float32), captions, Vocabulary.build([["a"]]))
+    trainer = Trainer(make_model(), examples, replace(CONFIG, batch_size=10), RunFolder(tmp_path))
+    assert all(np.ptp(examples.lengths[batch]) == 0 for batch in trainer.batches_left())
 
 
 def test_the_learning_rate_rises_then_follows_its_schedule(tmp_path):

@@ -30,7 +30,7 @@ class Points:
     def __len__(self) -> int:
         return len(self.x)
 
-    def batch(self, indices: np.ndarray, rng: RandomStream) -> dict[str, np.ndarray]:
+    def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, np.ndarray]:
         return {"x": self.x[indices], "y": self.y[indices]}
 
 

@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from minicap.errors import InputError
+from minicap.training import RunFolder
+from minicap.training.lock import folder_lock
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from minicap.training.lock import folder_lock
+with folder_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of tmp_path."""
+    command = [sys.executable, "-c", HOLD, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_folder_in_use_is_refused_and_the_message_says_by_whom(tmp_path, holder):
+    message = f"is in use by process {holder.pid}: wait for it, or choose another folder"
+    with pytest.raises(InputError, match=message), folder_lock(tmp_path):
+        pass
+
+
+def test_a_killed_process_leaves_no_lock_behind(tmp_path, holder):
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / ".lock").read_text() == f"process {holder.pid}\n"  # which nobody believes
+    with folder_lock(tmp_path):
+        assert (tmp_path / ".lock").read_text() == f"process {os.getpid()}\n"
+
+
+def test_a_lock_that_was_given_back_can_be_taken_again(tmp_path):
+    for _ in range(3):
+        with folder_lock(tmp_path):
+            pass
+    assert (tmp_path / ".lock").read_bytes() == b""
+
+
+def test_an_error_inside_gives_the_lock_back(tmp_path):
+    with pytest.raises(ZeroDivisionError), folder_lock(tmp_path):
+        raise ZeroDivisionError
+    with folder_lock(tmp_path):
+        pass
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
+    if not hasattr(os, "O_NOFOLLOW"):
+        pytest.skip("this system has no O_NOFOLLOW")
+    (tmp_path / "precious").write_text("keep")
+    (tmp_path / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(InputError, match=r"cannot write .*\.lock"), folder_lock(tmp_path):
+        pass
+    assert (tmp_path / "precious").read_text() == "keep"
+
+
+def test_one_run_folder_may_lock_itself_twice_but_two_may_not(tmp_path):
+    run, other = RunFolder(tmp_path), RunFolder(tmp_path)
+    with run.locked():
+        with run.locked():
+            pass
+        with pytest.raises(InputError, match="is in use"), other.locked():
+            pass
+    with other.locked():
+        pass
+
+
+def test_the_lock_goes_with_its_holder_within_a_moment(tmp_path, holder):
+    holder.terminate()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            with folder_lock(tmp_path):
+                return
+        except InputError:
+            time.sleep(0.01)
+    pytest.fail("still locked")
