@@ -51,9 +51,9 @@ class StepResult:
 
 def require_trainable(model: Any) -> None:
     """Raise InputError, saying what to do, for a model without a loss."""
-    if not all(callable(getattr(model, name, None)) for name in ("loss", "count")):
+    if not all(callable(getattr(model, name, None)) for name in ("loss", "count", "shards")):
         kind = type(model).__name__
         raise InputError(
             f"Trainer: a {kind} has no loss to train it by; "
-            f"wrap it as Supervised({kind}(...)) from minicap.nn, or give it loss() and count()"
+            f"wrap it as Supervised({kind}(...)) from minicap.nn, or give it loss(), count() and shards()"
         )

@@ -31,7 +31,7 @@ Record = dict[str, Any]
 MAY_CHANGE = frozenset(
     ("epochs", "patience", "learning_rate", "monitor", "monitor_direction", "checkpoint_every", "shards")
 )
-_DATA = -1  # the stream of random numbers for augmentation, beside those of the steps, which count from 0
+_AUGMENTATION = 2**32  # its stream of random numbers, far from those of the steps, which count from 0
 
 
 Step = Callable[["Trainer", Batch, RandomStream], StepResult]
@@ -131,7 +131,7 @@ class Trainer:
     def train_epoch(self) -> None:
         """Every batch of the epoch that is not done yet."""
         here = self.position
-        stream = RandomStream(self.config.seed).child(_DATA)
+        stream = RandomStream(self.config.seed).child(_AUGMENTATION)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
         with Progress(self.steps_per_epoch, label, "batch") as progress:
             progress.reach(here.batch)

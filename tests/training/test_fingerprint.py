@@ -1,6 +1,10 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from minicap.training import digest, settings_fingerprint
+import pytest
+from training.toy import make_trainer
+
+from minicap.errors import InputError
+from minicap.training import TrainingConfig, digest, settings_fingerprint
 from minicap.training.fingerprint import changes
 
 
@@ -42,3 +46,45 @@ def test_changes_say_both_values_but_no_digests():
 
 def test_what_is_no_fingerprint_is_a_change():
     assert changes(None, {"heat": "1"}) == ["its checkpoint has no fingerprint"]
+
+
+CONFIG = TrainingConfig(epochs=1, batch_size=25, shards=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 20}, "training.batch_size was 25 and is 20"),
+        ({"seed": 3}, "training.seed was 0 and is 3"),
+        ({"weight_decay": 0.5}, "training.weight_decay was 0.0 and is 0.5"),
+        ({"clip_norm": 1.0}, "training.clip_norm was 5.0 and is 1.0"),
+        ({"optimizer_options": {"beta1": 0.5}}, r"training.optimizer_options was {} and is {beta1 = 0.5}"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_settings(tmp_path, change, message):
+    make_trainer(tmp_path, CONFIG, size=50).fit()
+    again = make_trainer(tmp_path, replace(CONFIG, epochs=2, **change), size=50)
+    with pytest.raises(InputError, match=rf"cannot go on as it began: {message}\. Undo that"):
+        again.resume()
+    assert again.position.step == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 3}, {"learning_rate": 0.5}, {"shards": 2}, {"patience": 4}, {"checkpoint_every": 1}],
+)
+def test_how_long_and_how_it_is_done_may_change(tmp_path, change):
+    make_trainer(tmp_path, CONFIG, size=50).fit()
+    again = make_trainer(tmp_path, replace(CONFIG, **change), size=50)
+    again.resume()
+    assert again.position.step == 2
+
+
+def test_what_the_application_names_may_not_change_either(tmp_path):
+    def trainer(words, size):
+        return make_trainer(tmp_path, CONFIG, size=50, fingerprint={"the words": digest(words), "size": size})
+
+    trainer(["a", "b"], "2").fit()
+    with pytest.raises(InputError, match="as it began: the words changed; size was 2 and is 3"):
+        trainer(["b", "a"], "3").resume()
+    trainer(["a", "b"], "2").resume()

@@ -4,9 +4,10 @@ import sys
 import time
 
 import pytest
+from training.toy import make_trainer
 
 from minicap.errors import InputError
-from minicap.training import RunFolder
+from minicap.training import RunFolder, TrainingConfig
 from minicap.training.lock import folder_lock
 
 HOLD = """
@@ -88,3 +89,13 @@ def test_the_lock_goes_with_its_holder_within_a_moment(tmp_path, holder):
         except InputError:
             time.sleep(0.01)
     pytest.fail("still locked")
+
+
+def test_a_run_that_is_being_trained_is_not_trained_by_another(tmp_path):
+    config = TrainingConfig(epochs=1, batch_size=25, shards=1)
+
+    def start_another(trainer, record):
+        with pytest.raises(InputError, match="is in use by process"):
+            make_trainer(tmp_path, config, size=50).fit()
+
+    assert len(make_trainer(tmp_path, config, size=50, callbacks=[start_another]).fit()) == 1
