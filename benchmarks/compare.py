@@ -157,4 +157,4 @@ def make_row(
     elif not note:
         note = "its ceilings were not measured"
     row |= {"note": note, "threads": settings.threads, "accelerated": settings.accelerate}
-    return row | {"machine": machine() | settings.device, "versions": versions(peer)}
+    return row | {"machine": {**machine(), **settings.device}, "versions": versions(peer)}

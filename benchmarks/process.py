@@ -112,7 +112,12 @@ class WorkerProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         late = threading.Event()
-        alarm = threading.Timer(self.longest, lambda: (late.set(), self._process.kill()))
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        alarm = threading.Timer(self.longest, give_up)
         alarm.start()
         try:
             self._process.stdin.write(json.dumps({"order": order, **options}) + "\n")

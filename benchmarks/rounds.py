@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -62,7 +63,7 @@ def run_rounds(
         started, times, most = quiet.clock(), dict[str, float](), 0.0
         for name in names if len(rounds.times) % 2 == 0 else reversed(names):
             quiet.wait()
-            times[name], others = quiet.watch(sides[name].pid, lambda side=sides[name]: side.time(seconds))
+            times[name], others = quiet.watch(sides[name].pid, partial(sides[name].time, seconds))
             most = max(most, others)
             if quiet.discards(others):
                 break

@@ -60,7 +60,8 @@ class Replayed:
     """A function of device tensors as a CUDA graph.  Its inputs, parameters and results keep their places."""
 
     def __init__(self, function: Callable[[], object]) -> None:
-        self.function, self.graph = function, None
+        self.function = function
+        self.graph: Any = None
 
     def __call__(self) -> None:
         if self.graph is None:

@@ -97,7 +97,7 @@ def main() -> None:
     api = record()
     RECORD.write_text(json.dumps(api, separators=(",", ":"), sort_keys=True) + "\n", encoding="utf-8")
     kinds = ", ".join(f"{len(value)} {kind}" for kind, value in api.items() if kind != "version")
-    print(f"CuPy {api['version']}: {kinds} in {RECORD}")  # noqa: T201
+    print(f"CuPy {api['version']}: {kinds} in {RECORD}")
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def _ones_and_zeros(*makes: Callable[..., Any], size: int = CHANNELS) -> list[An
 
 
 def _batchnorm_forward(x: Any, train: bool = True) -> Any:
-    gamma_beta_mean_var = _ones_and_zeros(np.ones, np.zeros, np.zeros, np.ones)
-    return spatial_batchnorm_forward(x, *gamma_beta_mean_var, train=train)
+    gamma, beta, mean, var = _ones_and_zeros(np.ones, np.zeros, np.zeros, np.ones)
+    return spatial_batchnorm_forward(x, gamma, beta, mean, var, train=train)
 
 
 def _torch(name: str, *args: Any) -> Callable[[], Any]:

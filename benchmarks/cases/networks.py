@@ -5,6 +5,7 @@ layer has 10 units instead of 200.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -92,7 +93,7 @@ def bricks(spec: str, image: tuple[int, int, int], classes: int) -> list[Brick]:
 
 def minicap_net(layers: list[Brick]) -> Sequential:
     """The network in minicap."""
-    make = {
+    make: dict[str, Callable[[Brick], Module]] = {
         "conv": lambda brick: Conv2d(brick.inputs, brick.outputs, brick.size, pad="same"),
         "relu": lambda brick: ReLU(),
         "pool": lambda brick: MaxPool2d(brick.size),

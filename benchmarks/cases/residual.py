@@ -57,21 +57,22 @@ class Block(Module):
         )
         self.relu = ReLU()
 
-    def forward(self, x: Array, train: bool = False, rng: RandomStream | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         main, main_cache = self.main.forward(x, train, rng)
         shortcut, shortcut_cache = self.shortcut.forward(x, train, rng)
-        out, relu_cache = self.relu.forward(main + shortcut)
+        out, relu_cache = self.relu.forward(main + shortcut, train)
         return out, (main_cache, shortcut_cache, relu_cache)
 
     def __call__(self, x: Array) -> Array:
         return self.relu(self.main(x) + self.shortcut(x))
 
-    def backward(self, dout: Array, cache: Any) -> tuple[Array, Gradients]:
+    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         main_cache, shortcut_cache, relu_cache = cache
         dsum, _ = self.relu.backward(dout, relu_cache)
-        dx_main, main = self.main.backward(dsum, main_cache)
-        dx_shortcut, shortcut = self.shortcut.backward(dsum, shortcut_cache)
-        return dx_main + dx_shortcut, prefixed("main", main) | prefixed("shortcut", shortcut)
+        dx_main, main = self.main.backward(dsum, main_cache, input_gradient)
+        dx_shortcut, shortcut = self.shortcut.backward(dsum, shortcut_cache, input_gradient)
+        grads = prefixed("main", main) | prefixed("shortcut", shortcut)
+        return dx_main + dx_shortcut if input_gradient else None, grads
 
 
 def minicap_resnet50(classes: int) -> Sequential:

@@ -15,7 +15,7 @@ from functools import cache
 from linecache import getlines
 from pathlib import Path, PurePath
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, cast
 
 import minicap
 from benchmarks.watch import Phase, TrainingStep, watched
@@ -147,7 +147,8 @@ def operation_at(code: CodeType, instruction: int) -> str:
 
 def _source(code: CodeType, instruction: int) -> str:
     """The expression or statement that an instruction is made from."""
-    first, last, begin, end = list(code.co_positions())[instruction // 2]
+    where = list(code.co_positions())[instruction // 2]
+    first, last, begin, end = cast(tuple[int, int, int, int], where)  # without positions: a TypeError below
     lines = [line.encode() for line in getlines(code.co_filename)[first - 1 : last]]
     lines[-1] = lines[-1][:end]
     lines[0] = lines[0][begin:]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import log10
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,7 +50,9 @@ def draw_roofline(works: Sequence[Work], roofs: Sequence[Roof], title: str) -> "
 def _draw_roof(panel: "Axes", roof: Roof, is_own: bool) -> None:
     left, right = panel.get_xlim()
     x = np.array([left, roof.flops / roof.bytes, right])
-    style = {"color": INK, "lw": 1.4} if is_own else {"color": GREY, "lw": 1.0, "ls": (0, (4, 3))}
+    style: dict[str, Any] = (
+        {"color": INK, "lw": 1.4} if is_own else {"color": GREY, "lw": 1.0, "ls": (0, (4, 3))}
+    )
     name = f"{roof.threads} threads" if roof.threads > 1 else "one thread"
     label = f"{name}: {roof.flops / 1e9:.0f} GF/s, {roof.bytes / 1e9:.0f} GB/s"
     panel.plot(x, [roof.at(intensity) / 1e9 for intensity in x], zorder=1, label=label, **style)

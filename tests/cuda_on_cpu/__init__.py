@@ -157,7 +157,7 @@ class Device:
 DEVICE = Device()
 
 
-def _blocks_a_processor(function: int, block_size: int, shared_bytes: int) -> int:
+def _blocks_a_processor(function: int | None, block_size: int, shared_bytes: int) -> int:
     return min(2048 // block_size, DEVICE.shared_bytes // max(shared_bytes, 1))
 
 

@@ -1,7 +1,10 @@
 """Convolutions for each algorithm of minicap.backend.cpu.conv, too large to be left to the textbook."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 pads = st.one_of(st.integers(0, 3), st.tuples(st.integers(0, 3), st.integers(0, 3)), st.just("same"))
 strides = st.sampled_from([1, 2, 3, (1, 2), (3, 1)])
@@ -12,7 +15,16 @@ one = st.just(1)
 
 
 @st.composite
-def convolutions(draw, channels, filters, sizes, strides=one, pads=pads, dilations=one, groups=one):
+def convolutions(
+    draw: st.DrawFn,
+    channels: SearchStrategy[Any],
+    filters: SearchStrategy[Any],
+    sizes: SearchStrategy[Any],
+    strides: SearchStrategy[Any] = one,
+    pads: SearchStrategy[Any] = pads,
+    dilations: SearchStrategy[Any] = one,
+    groups: SearchStrategy[Any] = one,
+) -> dict[str, Any]:
     """channels, filters: of one group."""
     stride, pad, dilation, groups = draw(strides), draw(pads), draw(dilations), draw(groups)
     size, C, F = draw(sizes), draw(channels), draw(filters)

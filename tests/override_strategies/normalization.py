@@ -1,6 +1,7 @@
 """Batch normalisation of many rows and of images in every memory order, layer normalisation of many rows."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from minicap.backend.cpu.normalization import MIN_SIZE
 
 
 @st.composite
-def batches(draw):
+def batches(draw: st.DrawFn) -> dict[str, Any]:
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     D = draw(st.integers(1, 9))
     others = [draw(st.integers(2, 9)) for _ in range(draw(st.integers(0, 2)))]
@@ -29,7 +30,7 @@ def batches(draw):
 
 
 @st.composite
-def rows(draw):
+def rows(draw: st.DrawFn) -> dict[str, Any]:
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     D = draw(st.integers(1, 70))
     others = [draw(st.integers(1, 9)) for _ in range(draw(st.integers(0, 2)))]

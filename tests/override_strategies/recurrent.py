@@ -1,5 +1,8 @@
 """Recurrent layers over whole sequences: few units, or enough of them that steps are multiplied in panels."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -7,7 +10,7 @@ SIZES = st.one_of(st.integers(1, 6), st.sampled_from([64, 128]))
 
 
 @st.composite
-def sequences(draw, gates, more=()):
+def sequences(draw: st.DrawFn, gates: int, more: Sequence[str] = ()) -> dict[str, Any]:
     """more: further arguments of the layer, "bh" (gates * H,) or "c0" (N, H) or none."""
     N, T = draw(st.integers(1, 5)), draw(st.integers(1, 6))
     D, H = draw(st.integers(1, 6)), draw(SIZES)

@@ -1,18 +1,20 @@
 """The affine layer at every step, and the loss of its scores."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 
 
 @st.composite
-def temporal_affines(draw):
+def temporal_affines(draw: st.DrawFn) -> dict[str, Any]:
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     N, T, D, M = (draw(st.integers(1, 7)) for _ in range(4))
     return dict(x=rng.normal(size=(N, T, D)), w=rng.normal(size=(D, M)), b=rng.normal(size=M))
 
 
 @st.composite
-def vocabulary_losses(draw):
+def vocabulary_losses(draw: st.DrawFn) -> dict[str, Any]:
     inputs = draw(temporal_affines())
     (N, T, _), V = inputs["x"].shape, inputs["b"].size
     rng = np.random.default_rng(draw(st.integers(0, 99)))
