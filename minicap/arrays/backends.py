@@ -33,7 +33,10 @@ class Backend:
     overrides: str | None = None
 
 
-NUMPY = Backend("numpy", np, np.ndarray, np.asarray, np.asarray, "minicap.backend.cpu")
+# The modules that list each backend's faster pairs.
+FASTER_PAIRS = {"numpy": "minicap.backend.cpu", "cupy": "minicap.backend.gpu.overrides"}
+
+NUMPY = Backend("numpy", np, np.ndarray, np.asarray, np.asarray, FASTER_PAIRS["numpy"])
 
 _by_type: dict[type, Backend] = {np.ndarray: NUMPY}
 _by_name: dict[str, Backend] = {"numpy": NUMPY}

@@ -7,10 +7,15 @@ from functools import cache, wraps
 from importlib import import_module
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from minicap.arrays.backends import find_backend
+from minicap.arrays.backends import backend_of, find_backend
+from minicap.arrays.pins import edited, fingerprint
+from minicap.errors import InputError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# What an override stands in for: a function, or several, the first of which gives its name.
+Replaced = Callable[..., Any] | tuple[Callable[..., Any], ...]
 
 _textbook_only: ContextVar[bool] = ContextVar("minicap_textbook_only", default=False)
 
@@ -31,67 +36,104 @@ class Override(NamedTuple):
 
 
 @cache
-def overrides_of(module: str) -> tuple[dict[str, list[Override]], dict[type, Override]]:
-    """The overrides a backend lists in its `OVERRIDES`: by forward name, and by cache type."""
+def overrides_of(module: str) -> dict[str, list[Override]]:
+    """The overrides a backend lists in its `OVERRIDES`, by the name of the forward or loss."""
     listed: tuple[Override, ...] = import_module(module).OVERRIDES
-    by_forward: dict[str, list[Override]] = {}
+    by_name: dict[str, list[Override]] = {}
     for override in listed:
         name = override.layer if override.cache is None else f"{override.layer}_forward"
-        by_forward.setdefault(name, []).append(override)
-    return by_forward, {o.cache: o for o in listed if o.cache is not None}
+        by_name.setdefault(name, []).append(override)
+    return by_name
 
 
 def accelerated(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a textbook forward, backward or loss: its backend may replace the pair, and nothing else.
 
-    A forward goes to the first override that supports its arguments.  A backward goes to the override
-    whose cache it is handed, so the two halves always belong together.  The textbook body stays
-    reachable as `function.textbook`.
+    A forward goes to the first override that supports its arguments, as long as its text is the one that the
+    override was written for (minicap.arrays.pins).  A backward goes to the override whose cache it is handed,
+    so the two halves always belong together; it refuses another layer's cache.
+    The textbook body stays reachable as `function.textbook`.
     """
-    name = function.__name__
-    find = _backward_override if name.endswith("_backward") else _forward_override
+    find = _find_backward if function.__name__.endswith("_backward") else _find_forward
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        faster = find(name, args, kwargs)
-        return (faster or function)(*args, **kwargs)
+        return (find(call, args, kwargs) or call.textbook)(*args, **kwargs)  # type: ignore[attr-defined]
 
     call.textbook = function  # type: ignore[attr-defined]
+    look_again()
     return call
 
 
-def find_override(name: str, owner: Any, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
-    """What the backend that owns the array has to offer under that name for these arguments, if anything."""
+def look_again() -> None:
+    """Forget what was found of overrides and texts: a module was loaded again, or a body replaced."""
+    overrides_of.cache_clear()
+    standing_in.cache_clear()
+    _readers.cache_clear()
+    fingerprint.cache_clear()
+
+
+@cache
+def standing_in(module: str, function: Replaced) -> tuple[Override, ...]:
+    """The overrides of a backend for a function; none where its text is not the pinned one."""
+    functions = function if isinstance(function, tuple) else (function,)
+    found = overrides_of(module).get(functions[0].__qualname__.rpartition("<locals>.")[2], ())
+    # Whoever brings a backend of their own answers for its faster pairs.
+    return () if found and module.startswith("minicap.") and edited(*functions) else tuple(found)
+
+
+def find_override(function: Replaced, owner: Any, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
+    """What the backend that owns the array has in place of a function for these arguments, if anything."""
     found = None if _textbook_only.get() else find_backend(owner)
-    for override in overrides_of(found.overrides)[0].get(name, ()) if found and found.overrides else ():
-        if override.supports(*args, **kwargs):
-            return override.forward
-    return None
-
-
-def _overrides_module(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str | None:
-    """Where the first argument's backend lists its overrides; None lets the textbook say what is wrong."""
-    owner = find_backend(args[0] if args else next(iter(kwargs.values()), None))
-    return owner.overrides if owner else None
-
-
-def _forward_override(name: str, args: Any, kwargs: Any) -> Callable[..., Any] | None:
-    module = None if _textbook_only.get() else _overrides_module(args, kwargs)
-    for override in overrides_of(module)[0].get(name, ()) if module else ():
-        if override.supports(*args, **kwargs):
-            return override.forward
-    return None
-
-
-def _backward_override(name: str, args: Any, kwargs: Any) -> Callable[..., Any] | None:
-    module = _overrides_module(args, kwargs)
-    if module is None:
+    if found is None or found.overrides is None:
         return None
-    by_cache = overrides_of(module)[1]
-    for argument in (*args, *kwargs.values()):  # wherever the cache stands among them
-        if override := by_cache.get(type(argument)):
-            return override.backward
+    for override in standing_in(found.overrides, function):
+        if override.supports(*args, **kwargs):
+            return override.forward
     return None
+
+
+def _find_forward(call: Any, args: Any, kwargs: Any) -> Callable[..., Any] | None:
+    # What is no array is left to the textbook, which says what is wrong.
+    return find_override(call, args[0] if args else next(iter(kwargs.values()), None), *args, **kwargs)
+
+
+def _find_backward(call: Any, args: Any, kwargs: Any) -> Callable[..., Any] | None:
+    """The override whose cache is among the arguments, None for the textbook's own.
+
+    Raises InputError for another layer's cache.
+    """
+    owner = find_backend(args[0] if args else next(iter(kwargs.values()), None))
+    readers = _readers(owner.overrides if owner else None, call)
+    for argument in (*args, *kwargs.values()):  # wherever the cache stands among them
+        if type(argument) in readers:
+            return readers[type(argument)]
+    _refuse(call, args, kwargs)
+    return None
+
+
+@cache
+def _readers(module: str | None, call: Any) -> dict[type, Callable[..., Any] | None]:
+    """Who reads which cache: None stands for the textbook body."""
+    layer = call.__name__.removesuffix("_backward")
+    listed = overrides_of(module).get(f"{layer}_forward", ()) if module else ()
+    own = call.textbook.__annotations__.get("cache")
+    return {own: None} | {o.cache: o.backward for o in listed if o.cache}
+
+
+def _refuse(call: Any, args: Any, kwargs: Any) -> None:
+    """Raise for a cache that none of a pair's forwards has made; what else is wrong, the body says."""
+    body = call.textbook
+    own, names = body.__annotations__.get("cache"), body.__code__.co_varnames
+    given = dict(zip(names, args, strict=False)) | kwargs
+    if own is None or "cache" not in given:
+        return
+    backend_of(**{names[0]: given.get(names[0])})
+    forward = body.__name__.replace("_backward", "_forward")
+    raise InputError(
+        f"{body.__name__}: cache is a {type(given['cache']).__name__}, not what {forward} returned "
+        f"(a {own.__name__}); hand each backward the cache of its own forward"
+    )
 
 
 @contextmanager

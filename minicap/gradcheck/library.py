@@ -149,7 +149,7 @@ def faster_pairs(subject: Subject) -> Iterator[Subject]:
     if NUMPY.overrides is None:
         return
     name = subject.layer if subject.backward is None else f"{subject.layer}_forward"
-    for override in overrides_of(NUMPY.overrides)[0].get(name, ()):
+    for override in overrides_of(NUMPY.overrides).get(name, ()):
         if override.supports(**subject.inputs_as(np.float64)):
             variant = f"{subject.variant} [{_name_of(override)}]".strip()
             yield Subject(
@@ -170,7 +170,7 @@ def unreached_overrides(layers: Sequence[str] = ()) -> list[str]:
     for subject in subjects(names):
         if isinstance(subject, Subject):
             reached |= {faster.forward for faster in faster_pairs(subject)}
-    by_forward = overrides_of(NUMPY.overrides)[0] if NUMPY.overrides else {}
+    by_forward = overrides_of(NUMPY.overrides) if NUMPY.overrides else {}
     return [
         f"{o.layer}: {_name_of(o)} takes no case in float64"
         for overrides in by_forward.values()

@@ -4,7 +4,7 @@ All four set x_hat = (x - mean) / sqrt(var + eps) and out = gamma x_hat + beta, 
 (divided by the number of entries).  They differ only in which entries share a mean and a variance.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.layers.checks import check, check_dout, shape_error
@@ -74,6 +74,13 @@ def batchnorm_backward(dout: Array, cache: BatchnormCache) -> tuple[Array, Array
     return dx, (dout * x_hat).sum(axis=others), dout.sum(axis=others)
 
 
+class SpatialBatchnormCache(NamedTuple):
+    batchnorm: Any  # of batchnorm_forward
+    shape: tuple[int, ...]  # of x
+    running_mean: Array  # (C,) after this batch
+    running_var: Array  # (C,) after this batch
+
+
 @accelerated
 def spatial_batchnorm_forward(
     x: Array,
@@ -84,7 +91,7 @@ def spatial_batchnorm_forward(
     train: bool = True,
     momentum: float = 0.9,
     eps: float = 1e-5,
-) -> tuple[Array, BatchnormCache]:
+) -> tuple[Array, SpatialBatchnormCache]:
     """Batch normalisation of images: every channel over the batch and all its pixels.
 
     x: (N, C, H, W).  gamma, beta, running_mean, running_var: (C,).
@@ -93,14 +100,15 @@ def spatial_batchnorm_forward(
     """
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     check(spatial_batchnorm_forward, x=(x, "N C H W"), **{name: (p, "C") for name, p in parameters.items()})
-    return batchnorm_forward(x, gamma, beta, running_mean, running_var, train, momentum, eps)
+    out, cache = batchnorm_forward(x, gamma, beta, running_mean, running_var, train, momentum, eps)
+    return out, SpatialBatchnormCache(cache, x.shape, cache.running_mean, cache.running_var)
 
 
 @accelerated
-def spatial_batchnorm_backward(dout: Array, cache: BatchnormCache) -> tuple[Array, Array, Array]:
+def spatial_batchnorm_backward(dout: Array, cache: SpatialBatchnormCache) -> tuple[Array, Array, Array]:
     """Gradients of spatial_batchnorm_forward.  dout: (N, C, H, W).  Returns dx, dgamma (C,), dbeta (C,)."""
-    check_dout(spatial_batchnorm_backward, cache.x_hat.shape, dout=dout)
-    return batchnorm_backward(dout, cache)
+    check_dout(spatial_batchnorm_backward, cache.shape, dout=dout)
+    return batchnorm_backward(dout, cache.batchnorm)
 
 
 class LayernormCache(NamedTuple):

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
+from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout, shape_error
 
 
@@ -91,6 +92,11 @@ def split_forward(x: Array, sizes: Sequence[int], axis: int = 1) -> tuple[Any, .
 def split_backward(*douts_and_cache: Any) -> Array:
     """Gradient of split_forward, called as split_backward(dpiece, dpiece, ..., cache): the pieces joined."""
     *douts, cache = douts_and_cache
+    if not isinstance(cache, SplitCache):
+        raise InputError(
+            f"split_backward: cache is a {type(cache).__name__}, not what split_forward returned "
+            "(a SplitCache); hand each backward the cache of its own forward"
+        )
     named = {f"dout{i}": dout for i, dout in enumerate(douts, start=1)}
     if len(douts) != len(cache.shapes):
         raise shape_error(

@@ -1,5 +1,6 @@
 """Normalisation as modules; batch normalisation has the running statistics as buffers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class BatchNorm(Pair):
     shard, so that they do not depend on which shard ends first.
     """
 
-    layer = layers.batchnorm_forward, layers.batchnorm_backward
+    layer: tuple[Callable[..., Any], Callable[..., Any]] = layers.batchnorm_forward, layers.batchnorm_backward
 
     def __init__(self, features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
         super().__init__(*self.layer, _scale_and_shift(features), momentum=momentum, eps=eps)

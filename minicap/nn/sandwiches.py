@@ -119,6 +119,6 @@ def next_step(named: Named, x: Any, train: bool, rng: RandomStream | None = None
         if tuple(map(type, some)) != sandwich.modules or any("forward" in vars(module) for module in some):
             continue
         parameters, options = {w: first[w] for w in first.declared}, sandwich.options(some, train, rng)
-        if find_override(sandwich.forward.__name__, x, x, **parameters, **options):
+        if find_override(sandwich.forward, x, x, **parameters, **options):
             return SandwichStep(name, sandwich, parameters, options), named[len(some) :]
     return ModuleStep(name, first, train, rng), named[1:]

@@ -12,7 +12,7 @@ def global_norm(grads: dict[str, Array]) -> Array:
     if not grads:
         raise InputError("global_norm: there are no gradients")
     arrays, xp = list(grads.values()), backend_of(**grads).xp
-    at_once = find_override("global_norm", arrays[0], arrays)
+    at_once = find_override(global_norm, arrays[0], arrays)
     if at_once:
         return at_once(arrays)
     return xp.sqrt(sum(g.ravel() @ g.ravel() for g in grads.values()))
@@ -29,7 +29,10 @@ def clip_global_norm(grads: dict[str, Array], limit: float) -> tuple[dict[str, A
     norm = float(to_host(global_norm(grads)))
     if norm <= limit or not isfinite(norm):
         return grads, norm
-    scale, arrays = limit / norm, list(grads.values())
-    at_once = find_override("scale_all", arrays[0], arrays, scale)
-    scaled = at_once(arrays, scale) if at_once else [g * scale for g in arrays]
-    return dict(zip(grads, scaled, strict=True)), norm
+    return dict(zip(grads, scale_all(list(grads.values()), limit / norm), strict=True)), norm
+
+
+def scale_all(grads: list[Array], scale: float) -> list[Array]:
+    """Every gradient times the same number."""
+    at_once = find_override(scale_all, grads[0], grads, scale)
+    return at_once(grads, scale) if at_once else [g * scale for g in grads]

@@ -89,14 +89,14 @@ class GroupedRule:
             rule.step(params, {name: dw for name, dw in grads.items() if self.by_name.get(name) == setting})
 
     def arrays(self) -> dict[str, Array]:
-        """The memory as flat arrays for a checkpoint, as Rule.arrays."""
+        """The state as flat arrays for a checkpoint, as Rule.arrays."""
         return {name: array for rule in self.rules.values() for name, array in rule.arrays().items()}
 
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the memory of a checkpoint, as Rule.load.  Raises InputError for a frozen parameter's."""
+        """Take up the state of a checkpoint, as Rule.load.  Raises InputError for a frozen parameter's."""
         names = {key: key.partition("/")[2] for key in arrays}
         if strange := sorted(set(names.values()) - set(self.by_name)):
-            raise InputError(f"{strange[0]} has memory but is frozen or unknown; have the groups changed?")
+            raise InputError(f"{strange[0]} has a state but is frozen or unknown; have the groups changed?")
         for setting, rule in self.rules.items():
             own = {key: a for key, a in arrays.items() if self.by_name[names[key]] == setting}
             rule.load(own, step_count)

@@ -5,7 +5,6 @@ from typing import Any
 
 from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.dispatch import find_override
-from minicap.backend.host import by_pieces
 from minicap.errors import InputError, ShapeError
 from minicap.formats.settings import options_of
 
@@ -15,8 +14,8 @@ Params = dict[str, Array]
 class Rule:
     """Base of the update rules.
 
-    A subclass names its memory arrays in `slots` and writes `update` for one parameter.  Parameters are
-    changed in place, so a model's arrays stay the same objects.
+    A subclass names in `slots` the arrays that it keeps of each parameter and writes `update` for one
+    parameter.  Parameters are changed in place, so a model's arrays stay the same objects.
     weight_decay: adds weight_decay * w to every gradient (an L2 penalty of weight_decay / 2 * |w|^2).
     """
 
@@ -28,7 +27,7 @@ class Rule:
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.step_count = 0
-        self.memory: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
+        self.state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
 
     def _require(self, condition: bool, message: str) -> None:
         if not condition:
@@ -54,65 +53,54 @@ class Rule:
                     f"but the parameter {params[name].shape}"
                 )
         self.step_count += 1
-        memory = [self._memory_of(name, params[name]) for name in grads]
-        self.update_all([params[name] for name in grads], list(grads.values()), memory)
-
-    def _memory_of(self, name: str, w: Array) -> dict[str, Array]:
-        """The memory arrays of one parameter, zero at first."""
-        for arrays in self.memory.values():
-            if name not in arrays:
-                arrays[name] = backend_of(w=w).xp.zeros_like(w)
-        return {slot: arrays[name] for slot, arrays in self.memory.items()}
-
-    def update_all(self, ws: list[Array], dws: list[Array], memory: list[dict[str, Array]]) -> None:
-        """`update` for every parameter, or all of them at once where the backend knows this rule."""
-        numbers = dict(learning_rate=self.learning_rate, weight_decay=self.weight_decay, **self.numbers())
-        name = next((name for name, rule in RULES.items() if rule is type(self)), "")
-        arguments = (name, ws, dws, memory)
-        at_once = find_override("update_all", ws[0], *arguments, **numbers) if ws else None
-        if at_once:
-            at_once(*arguments, **numbers)
+        if not grads:
             return
-        for w, dw, slots in zip(ws, dws, memory, strict=True):
-            by_pieces(self._update, w, dw, *slots.values())
+        ws, dws = [params[name] for name in grads], list(grads.values())
+        states = [self._state_of(name, params[name]) for name in grads]
+        stands_in_for = type(self).update, type(self).apply
+        at_once = find_override(stands_in_for, ws[0], self, ws, dws, states)
+        if at_once:
+            at_once(self, ws, dws, states)
+            return
+        for w, dw, state in zip(ws, dws, states, strict=True):
+            self.apply(w, dw, state)
 
-    def _update(self, w: Array, dw: Array, *memory: Array) -> None:
-        decayed = dw + self.weight_decay * w if self.weight_decay else dw
-        self.update(w, decayed, dict(zip(self.slots, memory, strict=True)))
+    def apply(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        """Move one parameter, with weight decay."""
+        self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, state)
 
-    def numbers(self) -> dict[str, float]:
-        """What the rule depends on besides learning rate and weight decay."""
-        return {}
-
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        """Change w, and the memory arrays shaped like it, in place and entry by entry.
-
-        Large arrays come in pieces, to stay in cache.
-        """
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        """Change w in place, and the arrays of state, one like w for every slot, zero at first."""
         raise NotImplementedError(f"{type(self).__name__}.update")
 
+    def _state_of(self, name: str, w: Array) -> dict[str, Array]:
+        for arrays in self.state.values():
+            if name not in arrays:
+                arrays[name] = backend_of(w=w).xp.zeros_like(w)
+        return {slot: arrays[name] for slot, arrays in self.state.items()}
+
     def arrays(self) -> dict[str, Array]:
-        """The memory as flat arrays for a checkpoint: "v/conv1.w"."""
-        return {f"{slot}/{name}": a for slot, arrays in self.memory.items() for name, a in arrays.items()}
+        """The state as flat arrays for a checkpoint: "v/conv1.w"."""
+        return {f"{slot}/{name}": a for slot, arrays in self.state.items() for name, a in arrays.items()}
 
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the memory of a checkpoint; the arrays are copied.
+        """Take up the state of a checkpoint; the arrays are copied.
 
         Raises InputError for a slot this rule does not have; then nothing has changed.
         """
-        memory: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
+        state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
         for key, array in arrays.items():
             slot, _, name = key.partition("/")
-            if slot not in memory:
-                raise InputError(f"{type(self).__name__} has no memory {slot!r}; was it another rule's?")
-            memory[slot][name] = to_device(array).copy()
-        self.memory, self.step_count = memory, step_count
+            if slot not in state:
+                raise InputError(f"{type(self).__name__} has no slot {slot!r}; was it another rule's?")
+            state[slot][name] = to_device(array).copy()
+        self.state, self.step_count = state, step_count
 
 
 class SGD(Rule):
     """Gradient descent:  w -= lr dw."""
 
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
         w -= self.learning_rate * dw
 
 
@@ -126,11 +114,8 @@ class Momentum(Rule):
         self._require_share(momentum=momentum)
         self.momentum = momentum
 
-    def numbers(self) -> dict[str, float]:
-        return dict(momentum=self.momentum)
-
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        v = memory["v"]
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        v = state["v"]
         v *= self.momentum
         v -= self.learning_rate * dw
         w += v
@@ -139,8 +124,8 @@ class Momentum(Rule):
 class Nesterov(Momentum):
     """Nesterov's momentum in the form of Sutskever et al. 2013:  w += mu v - lr dw  with the new v."""
 
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        v = memory["v"]
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        v = state["v"]
         v *= self.momentum
         v -= self.learning_rate * dw
         w += self.momentum * v - self.learning_rate * dw
@@ -159,11 +144,8 @@ class RMSProp(Rule):
         self._require(eps >= 0, f"eps is {eps} but must not be negative")
         self.decay, self.eps = decay, eps
 
-    def numbers(self) -> dict[str, float]:
-        return dict(decay=self.decay, new_share=1 - self.decay, eps=self.eps)
-
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        s = memory["s"]
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        s = state["s"]
         s *= self.decay
         s += (1 - self.decay) * dw**2
         w -= self.learning_rate * dw / (backend_of(s=s).xp.sqrt(s) + self.eps)
@@ -187,13 +169,8 @@ class Adam(Rule):
         self._require(eps >= 0, f"eps is {eps} but must not be negative")
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
-    def numbers(self) -> dict[str, float]:
-        correction1, correction2 = 1 - self.beta1**self.step_count, 1 - self.beta2**self.step_count
-        shares = dict(new_share1=1 - self.beta1, new_share2=1 - self.beta2)
-        return shares | dict(correction1=correction1, correction2=correction2, eps=self.eps)
-
-    def update(self, w: Array, dw: Array, memory: dict[str, Array]) -> None:
-        m, v = memory["m"], memory["v"]
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        m, v = state["m"], state["v"]
         m += (1 - self.beta1) * (dw - m)
         v += (1 - self.beta2) * (dw**2 - v)
         m_hat = m / (1 - self.beta1**self.step_count)

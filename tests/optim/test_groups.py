@@ -101,11 +101,11 @@ def test_every_group_counts_every_step(rng):
     assert {part.step_count for part in rule.rules.values()} == {1}
 
 
-def test_memory_of_a_frozen_parameter_is_refused(rng):
+def test_state_of_a_frozen_parameter_is_refused(rng):
     params = draw(rng)
     rule = GroupedRule(Momentum(0.1), [Group("head.*", frozen=True)], params)
     with pytest.raises(
-        InputError, match=r"head.w has memory but is frozen or unknown; have the groups changed"
+        InputError, match=r"head.w has a state but is frozen or unknown; have the groups changed"
     ):
         rule.load({"v/head.w": np.zeros(3)}, 1)
 

@@ -162,7 +162,7 @@ def test_memory_of_another_rule_is_refused_and_changes_nothing(rng):
     for rule in (adam, momentum):
         rule.step(draw(rng), draw(rng))
     before = {key: array.copy() for key, array in momentum.arrays().items()}
-    with pytest.raises(InputError, match=r"Momentum has no memory 'm'; was it another rule's\?"):
+    with pytest.raises(InputError, match=r"Momentum has no slot 'm'; was it another rule's\?"):
         momentum.load({"v/a": np.zeros((3, 4)), **adam.arrays()}, 9)
     assert momentum.step_count == 1
     assert all((before[key] == array).all() for key, array in momentum.arrays().items())

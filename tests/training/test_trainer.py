@@ -218,7 +218,7 @@ def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path):
 
 def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
     make_trainer(tmp_path, CONFIG).fit()
-    with pytest.raises(FormatError, match="does not fit this run: SGD has no memory 'm'"):
+    with pytest.raises(FormatError, match="does not fit this run: SGD has no slot 'm'"):
         make_trainer(tmp_path, CONFIG, rule=SGD(0.1)).resume()
 
 

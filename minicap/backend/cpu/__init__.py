@@ -10,6 +10,7 @@ from minicap.backend.cpu import (
     recurrent,
     sandwiches,
     temporal,
+    updates,
 )
 
 OVERRIDES: tuple[Override, ...] = (
@@ -21,4 +22,5 @@ OVERRIDES: tuple[Override, ...] = (
     *recurrent.OVERRIDES,
     *sandwiches.OVERRIDES,
     *temporal.OVERRIDES,
+    *updates.OVERRIDES,
 )

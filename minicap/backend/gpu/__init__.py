@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from minicap.arrays.backends import Backend
+from minicap.arrays.backends import FASTER_PAIRS, Backend
 from minicap.errors import BackendMissing
 
 
@@ -28,8 +28,7 @@ def load_backend() -> Backend:
     # CuPy imports without a driver; only this question tells whether anything can run.
     if not cupy.cuda.is_available():
         raise BackendMissing(_why_nothing_runs(cupy.cuda.runtime))
-    overrides = "minicap.backend.gpu.overrides"
-    return Backend("cupy", cupy, cupy.ndarray, cupy.asarray, cupy.asnumpy, overrides)
+    return Backend("cupy", cupy, cupy.ndarray, cupy.asarray, cupy.asnumpy, FASTER_PAIRS["cupy"])
 
 
 def _why_nothing_runs(runtime: Any) -> str:

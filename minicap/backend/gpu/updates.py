@@ -4,6 +4,7 @@ The addresses of all arrays travel by value, inside the launch, so nothing is co
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,11 @@ TENSORS = np.dtype(
 )
 
 Arrays = Sequence[Any]  # CuPy's: their addresses and devices are asked for
-Slots = Sequence[Mapping[str, Any]]  # memory arrays of each parameter, in the rule's order
-RULES = ("sgd", "momentum", "nesterov", "rmsprop", "adam")
-_KERNELS = {rule: Kernel("updates.cu", f"{rule}_update") for rule in RULES}
-
+Slots = Sequence[Mapping[str, Any]]  # a rule's arrays of each parameter, in its own order
+_KERNELS = {
+    rule: Kernel("updates.cu", f"{rule.lower()}_update")
+    for rule in ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam")
+}
 
 _sum_squares = Kernel("updates.cu", "sum_squares")
 _scale_gradients = Kernel("updates.cu", "scale_gradients")
@@ -56,12 +58,26 @@ def scale_all(grads: Arrays, scale: float) -> list[Any]:
     return scaled
 
 
-def update_all(rule: str, ws: Arrays, dws: Arrays, memory: Slots, **numbers: float) -> None:
-    """Move the parameters ws by their gradients dws.  numbers: the rule's own, by the kernel's names."""
+def _update_all(name: str, rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> None:
+    """Move the parameters ws by their gradients dws.  rule: of minicap.optim, of that name."""
+    numbers = dict(learning_rate=rule.learning_rate, weight_decay=rule.weight_decay, **_numbers(name, rule))
     for start in range(0, len(ws), MOST_TENSORS):
         some = slice(start, start + MOST_TENSORS)
-        tensors, blocks = _table(ws[some], dws[some], memory[some])
-        _KERNELS[rule].blocks(blocks, ws[start], tensors=tensors, **numbers)
+        tensors, blocks = _table(ws[some], dws[some], states[some])
+        _KERNELS[name].blocks(blocks, ws[start], tensors=tensors, **numbers)
+
+
+def _numbers(name: str, rule: Any) -> dict[str, float]:
+    """What a kernel wants to know of its rule besides learning rate and weight decay."""
+    if name in ("Momentum", "Nesterov"):
+        return dict(momentum=rule.momentum)
+    if name == "RMSProp":
+        return dict(decay=rule.decay, new_share=1 - rule.decay, eps=rule.eps)
+    if name == "Adam":
+        correction1, correction2 = 1 - rule.beta1**rule.step_count, 1 - rule.beta2**rule.step_count
+        shares = dict(new_share1=1 - rule.beta1, new_share2=1 - rule.beta2)
+        return shares | dict(correction1=correction1, correction2=correction2, eps=rule.eps)
+    return {}
 
 
 def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
@@ -77,12 +93,10 @@ def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
     return table, block
 
 
-def _supports(rule: str, ws: Arrays, dws: Arrays, memory: Slots, **numbers: float) -> bool:
-    if rule not in RULES:
-        return False
-    arrays = [*ws, *dws, *(array for slots in memory for array in slots.values())]
+def _supports(rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> bool:
+    arrays = [*ws, *dws, *(array for slots in states for array in slots.values())]
     alike = all(
-        array.shape == w.shape for w, slots in zip(ws, memory, strict=True) for array in slots.values()
+        array.shape == w.shape for w, slots in zip(ws, states, strict=True) for array in slots.values()
     )
     return alike and _addressable(arrays)
 
@@ -98,7 +112,7 @@ def _supports_grads(grads: Arrays, scale: float = 1.0) -> bool:
 
 
 OVERRIDES = (
-    Override("update_all", update_all, _supports),
+    *(Override(f"{name}.update", partial(_update_all, name), _supports) for name in _KERNELS),
     Override("global_norm", global_norm, _supports_grads),
     Override("scale_all", scale_all, _supports_grads),
 )

@@ -19,6 +19,7 @@ from minicap.layers import (
     affine_relu_dropout_forward,
     conv_backward,
     conv_forward,
+    conv_relu_forward,
     dropout_backward,
     dropout_forward,
     lstm_forward,
@@ -77,7 +78,7 @@ def test_columns_are_made_for_large_photos_and_many_filters_only(
 ):
     x = StrictArray(np.broadcast_to(np.float32(0), image))
     w = to_device(np.zeros(filters, np.float32))
-    found = find_override("conv_relu_forward", x, x, w, None, pad=1)
+    found = find_override(conv_relu_forward, x, x, w, None, pad=1)
     assert found is override.conv_relu_forward
 
 
