@@ -1,19 +1,26 @@
-"""minicap data show: what is in a data set of captioned photos."""
+"""`minicap data show`: what is in a data set of captioned photos."""
 
 import argparse
+import io
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from minicap.cli.arguments import path, whole
 from minicap.data import SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
+from minicap.data.captioned import shortcomings
 from minicap.errors import InputError
+from minicap.formats import atomic_write_bytes
+from minicap.progress import printable
 
 _TILE = 160  # pixels, the side of a photo on the sheet
 _TEXT = 36  # pixels below it
 _COLUMNS = 6
+_MOST_WORDS = 12  # frequent ones shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,28 +29,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument(
         "dataset",
         nargs="?",
+        type=path,
         default="sample",
         metavar="NAME_OR_PATH",
-        help="'sample' (the photos in the package, the default), or a folder or file in Karpathy's layout",
+        help="'sample' (the photos in the package, the default), a folder of captioned photos, "
+        "or its JSON or CSV file",
     )
     show.add_argument("--split", choices=SPLITS, help="look at the photos of this split only")
-    show.add_argument("--n", type=int, default=5, metavar="N", help="how many photos to show (default: 5)")
-    show.add_argument("--sheet", type=Path, metavar="FILE.png", help="also draw those photos on one sheet")
+    show.add_argument(
+        "--n", type=whole(1, 1000), default=5, metavar="N", help="how many photos to show (default: 5)"
+    )
+    show.add_argument("--sheet", type=path, metavar="FILE.png", help="also draw those photos on one sheet")
+    show.add_argument(
+        "--attributions", action="store_true", help="name the source of every photo of the sample"
+    )
+    show.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.n < 1:
-        raise InputError(f"--n is {args.n}; it must be at least 1")
-    dataset = open_dataset(args.dataset)
+    if args.sheet and args.sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise InputError(f"--sheet: cannot write {args.sheet}: it must end in .png or .jpg")
+    dataset = open_dataset(args.dataset, outside=args.outside)
     images = dataset.split(args.split) if args.split else dataset.images
     _print_summary(dataset, images, args.split)
-    print()
     for image in images[: args.n]:
-        print(f"{image.path.name}  ({image.split})")
+        print(f"\n{printable(image.path.name)}  ({image.split})")
         for caption in image.raw:
-            print(f"    {caption}")
-    if args.dataset == "sample":
-        _print_attributions(images)
+            print(f"    {printable(caption)}")
+    if str(args.dataset) == "sample":
+        _print_attributions(images if args.attributions else images[: args.n], len(images))
+    for sentence in () if args.split else shortcomings(dataset):
+        print(f"\nnote: {sentence}")
     if args.sheet:
         _write_sheet(images[: args.n], args.sheet)
     return 0
@@ -52,18 +68,24 @@ def run(args: argparse.Namespace) -> int:
 def _print_summary(dataset: CaptionDataset, images: Sequence[CaptionedImage], split: str | None) -> None:
     captions = [caption for image in images for caption in image.captions]
     lengths = np.array([len(caption) for caption in captions])
-    vocabulary = {token for caption in captions for token in caption}
+    words = Counter(word for caption in captions for word in caption)
     counts = ", ".join(f"{name} {count}" for name, count in dataset.counts().items())
-    print(f"{dataset.name}: {len(dataset)} photos ({counts})" + (f"; of {split}:" if split else ""))
-    print(f"captions    {len(captions)}, {len(captions) / len(images):.1f} a photo")
+    name = printable(dataset.name)
+    print(f"{name}: {len(dataset)} photos ({counts})" + (f"; of {split}:" if split else ""))
+    print(f"captions    {len(captions)}, {len(captions) / len(images):.1f} per photo")
     print(f"length      {lengths.mean():.1f} words on average, {lengths.min()} to {lengths.max()}")
-    print(f"vocabulary  {len(vocabulary)} words, among {lengths.sum()}")
+    usual = sum(count >= 3 for count in words.values())
+    print(f"vocabulary  {len(words)} words, {usual} of them at least 3 times")
+    frequent = ", ".join(f"{word} {count}" for word, count in words.most_common(_MOST_WORDS))
+    print(f"            {printable(frequent)}")
 
 
-def _print_attributions(images: Sequence[CaptionedImage]) -> None:
+def _print_attributions(images: Sequence[CaptionedImage], total: int) -> None:
     print("\nPhotos by Flickr users, resized to a shorter side of 160 pixels; captions: COCO, CC BY 4.0.")
     for number, image in enumerate(images, 1):
         print(f"{number:4}  {image.path.name}  {image.extra['license']}  {image.extra['flickr_url']}")
+    if len(images) < total:
+        print(f"      (--attributions names all {total})")
 
 
 def _write_sheet(images: Sequence[CaptionedImage], path: Path) -> None:
@@ -73,13 +95,12 @@ def _write_sheet(images: Sequence[CaptionedImage], path: Path) -> None:
     draw = ImageDraw.Draw(sheet)
     for i, image in enumerate(images):
         left, top = i % columns * _TILE, i // columns * (_TILE + _TEXT)
-        photo = Image.fromarray(load_image(image.path))
+        photo = Image.fromarray(load_image(image.path, enough=_TILE))
         photo.thumbnail((_TILE - 4, _TILE - 4))
         sheet.paste(photo, (left + 2, top + _TILE - 2 - photo.height))
         text = "\n".join(textwrap.wrap(f"{i + 1}. {image.raw[0]}", 26, max_lines=3, placeholder="..."))
         draw.multiline_text((left + 4, top + _TILE), text, fill="black", font_size=9, spacing=1)
-    try:
-        sheet.save(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--sheet: cannot write {path}: {error}") from error
-    print(f"\n{path}: {len(images)} photos")
+    drawn = io.BytesIO()
+    sheet.save(drawn, "PNG" if path.suffix.lower() == ".png" else "JPEG")
+    atomic_write_bytes(path, drawn.getvalue())
+    print(f"\n{printable(str(path))}: {len(images)} photos")

@@ -14,6 +14,7 @@ from minicap.errors import FormatError, InputError
 SPLITS = ("train", "val", "test")
 
 _NAMED_AT_MOST = 5  # files listed in one message
+_FEW_PHOTOS = 500  # for training
 _TAIL = 4096  # bytes; two photos of one size that end alike are compared as a whole
 
 
@@ -113,3 +114,27 @@ def _ending(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(size - _TAIL, 0))
         return file.read()
+
+
+def shortcomings(dataset: CaptionDataset) -> list[str]:
+    """What stands in the way of learning from these photos and of judging that, a sentence each."""
+    counts = dataset.counts()
+    train = [image for image in dataset.images if image.split == "train"]
+    seen = Counter(word for image in train for caption in image.captions for word in caption)
+    found = []
+    if not train:
+        found.append("no photos are for training")
+    elif len(train) < _FEW_PHOTOS:
+        found.append(
+            f"{len(train)} photos are few to learn from: a captioner trained on them alone will know only "
+            "their phrases"
+        )
+    if seen and sum(count == 1 for count in seen.values()) > len(seen) / 2:
+        found.append(
+            "more than half of the words occur once in training; a word is learned from several photos"
+        )
+    if not counts["val"]:
+        found.append('no photos are for validation (split "val"): the last epoch is kept, not the best')
+    if not counts["test"]:
+        found.append('no photos are held out (split "test"): no score will say how good the captions are')
+    return found

@@ -145,4 +145,6 @@ def _parse_record(line: str) -> dict[str, Any] | None:
         record = parse_json(line, "metrics", finite=False)  # a diverging run records infinity
     except FormatError:
         return None
-    return record if isinstance(record, dict) and type(record.get("step")) is int else None
+    if not isinstance(record, dict) or type(record.get("step")) is not int:
+        return None
+    return record if type(record.get("epoch", 0)) is int else None

@@ -39,7 +39,7 @@ def test_a_last_line_cut_short_by_a_crash_is_passed_over(run, cut):
 
 @pytest.mark.parametrize("line", [
     "nonsense", "3", "[]", '{"loss": 1}', '"step"', "null", '{"step": "2"}', '{"step": true}',
-    '{"step": 1e400}', '{"step": ' + "9" * 5000 + "}", "[" * 50_000,
+    '{"step": 1, "epoch": "1"}', '{"step": 1e400}', '{"step": ' + "9" * 5000 + "}", "[" * 50_000,
 ])  # fmt: skip
 def test_a_line_in_the_middle_that_is_no_record_is_named(run, line):
     run.metrics_path.write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n', encoding="utf-8")
