@@ -1,23 +1,14 @@
-"""A training run that takes a moment, for the tests of training.
+"""A training run that takes a moment, for the tests of training."""
 
-As a script, `toy.py RUN [WRITE]`, it starts the run or goes on with it; it dies in the WRITE-th checkpoint.
-"""
-
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minicap.arrays.random import RandomStream
-from minicap.formats import atomic, load_checkpoint
+from minicap.formats import load_checkpoint
 from minicap.nn import Affine, Dropout, ReLU, Sequential, Supervised
 from minicap.training import RunFolder, Trainer, TrainingConfig
-
-KILLABLE = TrainingConfig(
-    epochs=6, batch_size=20, checkpoint_every=1, shards=2, schedule="cosine", warmup_steps=9
-)
 
 
 class Points:
@@ -58,24 +49,3 @@ def assert_same_run(one: RunFolder, other: RunFolder) -> None:
         assert set(first) == set(second)
         assert all((first[key] == second[key]).all() for key in first)
     assert without_seconds(one.metrics()) == without_seconds(other.metrics())
-
-
-def main(run: str, die_in_write: int) -> None:
-    replace, writes = os.replace, 0
-
-    def replace_or_die(*paths: Any) -> None:
-        nonlocal writes
-        writes += 1
-        if writes == die_in_write:
-            os.kill(os.getpid(), 9)
-        replace(*paths)
-
-    atomic.os.replace = replace_or_die
-    trainer = make_trainer(run, KILLABLE)
-    if trainer.run.holds_a_run:
-        trainer.resume()
-    trainer.fit()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0)
