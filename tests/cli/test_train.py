@@ -222,3 +222,117 @@ def test_features_are_computed_once(trained, tiny_data, tmp_path, monkeypatch):
 def test_metrics_are_json_a_line(trained):
     lines = (trained / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert all({"step", "epoch"} <= set(json.loads(line)) for line in lines)
+
+
+def test_a_learning_rate_beyond_all_reason_is_an_error_that_names_it(tiny_data, tmp_path, refused):
+    for epochs in ("1", "3"):
+        flags = [*SMALL, "--learning-rate", "1e30", "--epochs", epochs]
+        message = refused("train", tiny_data, "--run", tmp_path / epochs, *flags)
+        assert "stopped. The last good checkpoint is" in message
+        assert "Try a smaller learning rate" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("seed = 0", "seed = 1", "training.seed was 0 and is 1"),
+        ("batch_size = 4", "batch_size = 2", "training.batch_size was 4 and is 2"),
+        ("max_words = 20", "max_words = 19", "data.max_words was 20 and is 19"),
+        ("dropout = 0.5", "dropout = 0.25", "model.dropout was 0.5 and is 0.25"),
+    ],
+)
+def test_an_edited_config_is_noticed_when_the_run_is_resumed(run, refused, old, new, message):
+    config = run / "config.toml"
+    text = config.read_text(encoding="utf-8")
+    assert old in text
+    config.write_text(text.replace(old, new), encoding="utf-8")
+    checkpoint = (run / "checkpoints" / "last.safetensors").read_bytes()
+    assert f"{run} cannot go on as it began: {message}. Undo that" in refused("train", "--resume", run)
+    assert (run / "checkpoints" / "last.safetensors").read_bytes() == checkpoint
+
+
+def trained_on_own_data(tmp_path):
+    """A run on a data set of its own, and the JSON of that."""
+    data = make_dataset(tmp_path / "data")
+    assert main(["train", str(data), "--run", str(tmp_path / "run"), *SMALL]) == 0
+    return tmp_path / "run", data / "dataset_tiny.json"
+
+
+def test_captions_edited_so_that_the_vocabulary_keeps_its_size_are_noticed(tmp_path, refused):
+    run, path = trained_on_own_data(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("circle", "zircle"), encoding="utf-8")
+    message = refused("train", "--resume", run)
+    assert "the vocabulary changed; the captions for training changed" in message
+
+
+def test_a_removed_photo_and_another_order_are_noticed(tmp_path, refused):
+    run, path = trained_on_own_data(tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for images in (content["images"][1:], content["images"][::-1]):
+        path.write_text(json.dumps(content | {"images": images}), encoding="utf-8")
+        assert "the photos for training changed" in refused("train", "--resume", run, "--epochs", "9")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_toml(run / "config.toml")["training"]["epochs"] == 2  # a refused run stays as it was
+    assert main(["train", "--resume", str(run)]) == 0
+
+
+def test_a_data_set_may_move(tmp_path):
+    run, path = trained_on_own_data(tmp_path)
+    moved = shutil.move(path.parent, tmp_path / "elsewhere")
+    config = (run / "config.toml").read_text(encoding="utf-8")
+    (run / "config.toml").write_text(config.replace(str(path.parent), str(moved)), encoding="utf-8")
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
+
+
+def test_two_processes_do_not_train_into_one_folder(run, tiny_data, tmp_path, refused):
+    before = (run / "metrics.jsonl").read_bytes()
+    hold = "import sys, time; from minicap.training import RunFolder\n"
+    hold += "with RunFolder(sys.argv[1]).locked(): print('held', flush=True); time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-c", hold, run], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        message = refused("train", "--resume", run, "--epochs", "4")
+        assert f"{run} is in use by process {process.pid}" in message
+        assert "is in use" in refused("train", tiny_data, "--run", run, *SMALL)
+        process.kill()
+    assert (run / "metrics.jsonl").read_bytes() == before
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
+
+
+def test_the_best_checkpoint_may_be_that_of_the_best_captions(tiny_data, tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = [*SMALL, "--epochs", "4", "--learning-rate", "0.01", "--monitor", "cider", "--patience", "9"]
+    assert main(["train", str(tiny_data), "--run", str(run), *flags]) == 0
+    epochs = [record for record in RunFolder(run).metrics() if "train_loss" in record]
+    best = max(record["cider"] for record in epochs)
+    assert load_checkpoint(run / "checkpoints" / "best.safetensors").progress["best"] == best
+    assert all({"bleu_1", "bleu_4", "rouge_l", "validation_loss"} <= set(record) for record in epochs)
+    assert f"cider {epochs[0]['cider']:.3f}" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_an_unknown_monitor_names_what_is_recorded(tiny_data, tmp_path, refused):
+    message = refused("train", tiny_data, "--run", tmp_path / "run", *SMALL, "--monitor", "cidr")
+    assert 'nobody records "cidr"' in message
+    assert '(did you mean "cider"?)' in message
+
+
+def test_training_ends_early_when_nothing_gets_better(tiny_data, tmp_path, capsys):
+    flags = [*SMALL, "--epochs", "9", "--patience", "1", "--monitor-direction", "max"]
+    assert main(["train", str(tiny_data), "--run", str(tmp_path / "run"), *flags]) == 0
+    assert "no better validation_loss for 1 epochs; stopped" in capsys.readouterr().out
+
+
+def test_options_and_groups_are_flags_too(tiny_data, tmp_path, refused):
+    run = tmp_path / "run"
+    flags = ["--optimizer-options", "beta1=0.8", "--schedule", "cosine", "--schedule-options", "floor=0.5"]
+    groups = ["--groups", '[{pattern = "cell.*", rate_factor = 0.5}]']
+    assert main(["train", str(tiny_data), "--run", str(run), *SMALL, *flags, *groups]) == 0
+    config = read_toml(run / "config.toml")["training"]
+    assert config["optimizer_options"] == {"beta1": 0.8}
+    assert config["groups"] == [{"pattern": "cell.*", "rate_factor": 0.5}]
+    assert main(["train", "--resume", str(run), "--epochs", "3"]) == 0
+    other = ["train", tiny_data, "--run", tmp_path / "other", *SMALL]
+    assert 'optimizer adam: unknown key "beta"' in refused(*other, "--optimizer-options", "beta=1.0")
+    assert "Adam: beta1 is 2.0 but must be" in refused(*other, "--optimizer-options", "beta1=2")
+    assert "--epochs is 'many' but must be int" in refused(*other, "--epochs", "many")
+    assert "must be one of auto, min, max" in refused(*other, "--monitor-direction", "up")
