@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -32,13 +33,13 @@ class TinyModel:
         assert words.dtype.kind == "i"
         h = np.tanh((h[:, :, None] * self.recur).sum(axis=1) + self.table[words])
         scores = (h[:, :, None] * self.out).sum(axis=1)
-        return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)), (h, other)
+        return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)), (h, other), {}
 
     def log_prob(self, state, hypothesis: Hypothesis) -> float:
         """By teacher forcing: the words are given, and their log probabilities summed."""
         total, last = 0.0, START
         for word in [*hypothesis.words, END][: len(hypothesis.words) + hypothesis.finished]:
-            log_probs, state = self.step(state, np.array([last]))
+            log_probs, state, _ = self.step(state, np.array([last]))
             total, last = total + log_probs[0, word], word
         return total
 
@@ -47,7 +48,7 @@ def memoryless(probabilities):
     """A model that knows one distribution; the words before do not matter."""
     with np.errstate(divide="ignore"):
         log_probs = np.log(probabilities)
-    return lambda state, words: (np.repeat(log_probs[None], len(words), axis=0), state)
+    return lambda state, words: (np.repeat(log_probs[None], len(words), axis=0), state, {})
 
 
 def rows(count=1):
@@ -146,7 +147,7 @@ def test_a_pruned_beam_is_traced_by_hand():
 
     def step(state, words):
         with np.errstate(divide="ignore"):
-            return np.log([after[int(word)] for word in words]), state
+            return np.log([after[int(word)] for word in words]), state, {}
 
     assert greedy(step, rows(), START, END, max_length=2)[0].words == (A,)
     (found,) = beam_search(step, rows(), START, END, max_length=2, beam=2)
@@ -186,7 +187,7 @@ def test_impossible_words_are_never_taken():
 def dead_end_after_2(probabilities):
     """Once word 2 is said, every next word has probability 0."""
     step = memoryless(probabilities)
-    return lambda state, words: (np.where(words[:, None] == 2, -np.inf, step(state, words)[0]), state)
+    return lambda state, words: (np.where(words[:, None] == 2, -np.inf, step(state, words)[0]), state, {})
 
 
 def test_a_row_where_no_word_is_possible_returns_what_it_has_unfinished():
@@ -215,8 +216,8 @@ def test_words_are_plain_integers_that_json_can_write():
     (beams,) = beam_search(model.step, model.start(), START, END, 5, 3)
     drawn = sample(model.step, model.start(), START, END)
     for hypothesis in [*beams, *drawn]:
-        words, *rest = json.loads(json.dumps(hypothesis))
-        assert Hypothesis(tuple(words), *rest) == hypothesis
+        values = json.loads(json.dumps(asdict(hypothesis)))
+        assert Hypothesis(**values | {"words": tuple(values["words"])}) == hypothesis
 
 
 def test_a_state_of_no_rows_has_no_captions():
@@ -260,6 +261,72 @@ def test_whole_sampled_captions_are_as_frequent_as_the_model_says():
         p = np.exp(model.log_prob(model.start(), Hypothesis(words, 0.0, 0.0, finished)))
         share = sum(h.words == words and h.finished == finished for h in drawn) / count
         assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / count)
+
+
+def no_word_twice(words):
+    return words
+
+
+@fast
+@given(SEEDS, st.integers(1, 6))
+def test_words_that_are_forbidden_are_never_said(seed, beam):
+    model, every = TinyModel(seed, num_words=6), (1, 2, 3, 4, 5)
+    (beams,) = beam_search(model.step, model.start(), START, END, 9, beam, forbid=no_word_twice)
+    greedy_ones = greedy(model.step, model.start(3), START, END, 9, forbid=no_word_twice)
+    drawn = sample(model.step, model.start(3), START, END, 9, 3.0, seed, forbid=no_word_twice)
+    for hypothesis in [*beams, *greedy_ones, *drawn]:
+        assert len(set(hypothesis.words)) == len(hypothesis.words)
+    assert beam_search(model.step, model.start(), START, END, 3, beam, forbid=lambda _: every[1:]) == [
+        beam_search(
+            lambda state, words: only_0_and_end(model, state, words), model.start(), START, END, 3, beam
+        )[0]
+    ]
+
+
+def only_0_and_end(model, state, words):
+    log_probs, state, extras = model.step(state, words)
+    log_probs[:, 2:] = -np.inf
+    return log_probs, state, extras
+
+
+def test_a_search_over_label_sets_is_traced_by_hand():
+    # 2 and 3 fill both places in either order; then, of equals, the first row ends and goes on with 4.
+    step = memoryless([0.0, 0.1, 0.5, 0.3, 0.1])
+    (found,) = beam_search(step, rows(), START, END, max_length=4, beam=2, forbid=no_word_twice)
+    assert [(h.words, h.finished) for h in found] == [((2, 3), True), ((2, 3, 4), True)]
+    assert [np.exp(h.log_prob) for h in found] == pytest.approx([0.5 * 0.3 * 0.1, 0.5 * 0.3 * 0.1 * 0.1])
+    assert greedy(step, rows(), START, END, max_length=2, forbid=no_word_twice)[0].words == (2, 3)
+
+
+@pytest.mark.parametrize("decode", [greedy, sample, partial(beam_search, beam=1)])
+def test_a_caption_that_may_say_nothing_more_stops_unfinished(decode):
+    step = memoryless([0.0, 0.0, 0.6, 0.4])
+    found = decode(step, rows(), START, END, 9, forbid=no_word_twice)
+    first = found[0] if isinstance(found[0], Hypothesis) else found[0][0]
+    assert sorted(first.words) == [2, 3]
+    assert not first.finished
+
+
+@fast
+@given(SEEDS, st.integers(1, 4))
+def test_extras_are_those_of_the_steps_of_the_caption_itself(seed, beam):
+    model = TinyModel(seed)
+
+    def step(state, words):
+        log_probs, state, _ = model.step(state, words)
+        return log_probs, state, {"h": state[0], "word": words}
+
+    decoded = beam_search(step, model.start(3), START, END, 5, beam)
+    every = [[h] for h in greedy(step, model.start(3), START, END, 5)]
+    every += [[h] for h in sample(step, model.start(3), START, END, 5, rng=seed)]
+    for number, hypotheses in enumerate([*decoded, *every]):
+        for hypothesis in hypotheses:
+            read = [START, *hypothesis.words][: len(hypothesis.words) + hypothesis.finished]
+            assert hypothesis.extras["word"].tolist() == read
+            state = tuple(array[number % 3 :][:1] for array in model.start(3))
+            for word, h in zip(read, hypothesis.extras["h"], strict=True):
+                _, state, _ = model.step(state, np.array([word]))
+                np.testing.assert_allclose(h, state[0][0], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("decode", [greedy, sample, beam_search])

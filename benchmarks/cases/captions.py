@@ -9,7 +9,7 @@ from benchmarks.case import Case, Task
 from benchmarks.cases.recurrent import reordered_gates
 from benchmarks.cases.steps import minicap_step, normal, torch_step
 from benchmarks.torch_mode import TorchMode
-from minicap.captioning import CaptionModel, CaptionModelConfig, beam_search
+from minicap.captioning import ShowAndTell, ShowAndTellConfig, beam_search
 
 START, END = 1, 2
 
@@ -37,9 +37,9 @@ class Captions:
         caption[:, 0], caption[:, -1] = START, END
         return caption[:, :-1], caption[:, 1:]
 
-    def minicap_model(self) -> CaptionModel:
-        config = CaptionModelConfig(embed_size=self.D, hidden_size=self.H, dropout=0.0)
-        model = CaptionModel(config, self.F, self.V, self.log_frequency())
+    def minicap_model(self) -> ShowAndTell:
+        config = ShowAndTellConfig(embed_size=self.D, hidden_size=self.H, dropout=0.0)
+        model = ShowAndTell(config, self.F, self.V, self.log_frequency())
         model.initialize(seed=0)
         return model
 

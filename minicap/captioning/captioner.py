@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from minicap.arrays import Array, to_device, to_host
+from minicap.arrays import Array, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
-from minicap.captioning.model import CaptionModel, CaptionModelConfig
+from minicap.captioning.model import CaptioningModel
+from minicap.captioning.models import MODEL_SETTINGS, make_model
 from minicap.data.images import Preprocess
-from minicap.decoding import Hypothesis, State, beam_search, greedy, sample
+from minicap.decoding import Hypothesis, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, from_mapping, load_checkpoint, save_checkpoint
-from minicap.models.encoders import Encoder, make_encoder
+from minicap.formats import Checkpoint, from_named, load_checkpoint, save_checkpoint
+from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
 from minicap.vocabulary import Vocabulary
 
 KIND = "captioner"
@@ -27,24 +28,28 @@ class Captioner:
     """Describes photos.
 
     Captioner.shipped() works straight after installation; Captioner.load(PATH) reads a checkpoint.
+    origin: which checkpoint of its run this is, in words; empty when that is not known.
     """
 
-    def __init__(self, encoder: Encoder, vocabulary: Vocabulary, model: CaptionModel, max_words: int) -> None:
+    def __init__(
+        self, encoder: Encoder, vocabulary: Vocabulary, model: CaptioningModel, max_words: int
+    ) -> None:
         self.encoder, self.vocabulary, self.model, self.max_words = encoder, vocabulary, model, max_words
+        self.origin = ""
 
     @classmethod
     def create(
-        cls, encoder: Encoder, vocabulary: Vocabulary, config: CaptionModelConfig, max_words: int = 20
+        cls, encoder: Encoder, vocabulary: Vocabulary, config: Any, max_words: int = 20
     ) -> "Captioner":
-        """One with an untrained model; call model.initialize(seed) on it."""
-        model = CaptionModel(config, encoder.size, len(vocabulary), vocabulary.log_frequency())
+        """One with an untrained model; call model.initialize(seed) on it.  config: the model's settings."""
+        model = make_model(config, encoder.shapes, len(vocabulary), vocabulary.log_frequency())
         return cls(encoder, vocabulary, model, max_words)
 
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""
         return {
             "kind": KIND,
-            "encoder": self.encoder.name,
+            "encoder": asdict(self.encoder.config),
             "preprocess": self.encoder.preprocess.to_json(),
             "vocabulary": self.vocabulary.to_json(),
             "model": asdict(self.model.config),
@@ -58,14 +63,16 @@ class Captioner:
         if about.get("kind") != KIND:
             raise FormatError(f"{where} holds no captioner but {about.get('kind', 'something unnamed')!r}")
         try:
-            encoder = make_encoder(about["encoder"])
+            encoder = make_encoder(from_named(ENCODER_SETTINGS, about["encoder"], "encoder", where))
             preprocess = Preprocess.from_json(about["preprocess"])
-            config = from_mapping(CaptionModelConfig, about["model"], where)
+            config = from_named(MODEL_SETTINGS, about["model"], "model", where)
             vocabulary, max_words = Vocabulary.from_json(about["vocabulary"]), int(about["max_words"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{where}: {error}") from None
         if preprocess != encoder.preprocess:
-            raise FormatError(f"{where} was trained on photos prepared otherwise than for {encoder.name}")
+            raise FormatError(
+                f"{where} was trained on photos prepared otherwise than for {encoder.config.name}"
+            )
         captioner = cls.create(encoder, vocabulary, config, max_words)
         try:
             captioner.model.load({n: a.astype(np.float32) for n, a in checkpoint.model.items()})
@@ -86,7 +93,10 @@ class Captioner:
             if not found:
                 raise InputError(f"{path} is no run folder: it has no checkpoints")
             path = found[0]
-        return cls.from_checkpoint(load_checkpoint(path), str(path))
+        checkpoint = load_checkpoint(path)
+        captioner = cls.from_checkpoint(checkpoint, str(path))
+        captioner.origin = _origin(checkpoint, path)
+        return captioner
 
     @classmethod
     def shipped(cls) -> "Captioner":
@@ -104,10 +114,17 @@ class Captioner:
         }
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
-    def features(self, photos: Sequence[str | os.PathLike[str]]) -> Array:
-        """Features (N, F) of photo files.  Raises InputError naming a file that is no photo."""
-        prepare = self.encoder.preprocess
-        return self.encoder.encode(np.stack([prepare.read(photo) for photo in photos]))
+    def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
+        """Features of the kind the model reads, (N, ...), of one photo file or several.
+
+        They stay where the current backend keeps its arrays.
+        Raises InputError naming a file that is no photo.
+        """
+        several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
+        if not several:
+            raise InputError("Captioner.features: there are no photos")
+        images = np.stack([self.encoder.preprocess.read(photo) for photo in several])
+        return self.encoder.encode(images, self.model.reads)
 
     def decode(
         self,
@@ -117,35 +134,37 @@ class Captioner:
         temperature: float = 0.0,
         rng: np.random.Generator | int = 0,
     ) -> list[list[Hypothesis]]:
-        """Hypotheses for every row of features (N, F), best first.
+        """Hypotheses for every photo, best first.  features: (N, ...), as from `features`.
 
         beam 1 is greedy decoding; a temperature above 0 draws one caption instead.  <unk> is never said.
         """
-        words, limit = self.vocabulary, self.max_words + 1
-        state = self.model.start(features)
-        unsaid = np.zeros(len(words), dtype=np.float32)
-        unsaid[[words.pad, words.start, words.unk]] = -np.inf
-        unsaid = to_device(unsaid)
-
-        def step(state: State, last: Array) -> tuple[Array, State]:
-            log_probs, state = self.model.step(state, last)
-            return log_probs + unsaid, state
-
+        words = self.vocabulary
+        unsaid = (words.pad, words.start, words.unk)
+        search = (self.model.step, self.model.start(features), words.start, words.end, self.max_words + 1)
         if temperature:
-            return [[h] for h in sample(step, state, words.start, words.end, limit, temperature, rng)]
+            drawn = sample(*search, temperature, rng, forbid=lambda _: unsaid)
+            return [[caption] for caption in drawn]
         if beam == 1:
-            return [[h] for h in greedy(step, state, words.start, words.end, limit)]
-        return beam_search(step, state, words.start, words.end, limit, beam, length_power)
+            return [[caption] for caption in greedy(*search, forbid=lambda _: unsaid)]
+        return beam_search(*search, beam, length_power, forbid=lambda _: unsaid)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The hypothesis as a sentence of tokens."""
         return self.vocabulary.decode(hypothesis.words)
 
     def captions(self, features: Array, batch_size: int = 64, **options: Any) -> list[str]:
-        """The best caption for every row of features; options as in decode."""
+        """The best caption for every photo; options as in decode."""
         best = []
         for start in range(0, len(features), batch_size):
-            rows = np.asarray(features[start : start + batch_size])
+            rows = features[start : start + batch_size]
             with explain_out_of_memory(len(rows)):
                 best += [self.text(found[0]) for found in self.decode(rows, **options)]
         return best
+
+
+def _origin(checkpoint: Checkpoint, path: Path) -> str:
+    """Which checkpoint of its run this is."""
+    epoch, chosen_by = checkpoint.progress.get("epoch"), checkpoint.about.get("chosen_by")
+    if not epoch:
+        return ""
+    return f"epoch {epoch}" + (f", chosen by {chosen_by}" if chosen_by and path.stem == "best" else "")

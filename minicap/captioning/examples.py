@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minicap.arrays import Array
+from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.random import RandomStream
 from minicap.errors import ShapeError
 from minicap.vocabulary import Vocabulary
@@ -14,7 +14,8 @@ from minicap.vocabulary import Vocabulary
 class CaptionExamples:
     """Every caption of every image is one example.
 
-    features: (images, F).  captions: for each image its token lists; words beyond max_words are cut off.
+    features: (images, ...), on any backend; they stay there.
+    captions: for each image its token lists; words beyond max_words are cut off.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class CaptionExamples:
             words[row, 1:length] = pair.words[:-1]
             next_words[row, :length] = pair.words
             mask[row, :length] = 1
-        features = np.asarray(self.features[[pair.image for pair in pairs]])
+        images = np.array([pair.image for pair in pairs])
+        features = self.features[to_device(images, backend_of(features=self.features))]
         return {
             "features": features,
             "words": words,

@@ -1,21 +1,25 @@
 """Training a captioner from a data set to a run folder, in one call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minicap.captioning import Captioner, CaptionExamples, CaptionModelConfig, SqueezeNetEncoder, Vocabulary
+from minicap.arrays import to_device
+from minicap.captioning.captioner import Captioner
+from minicap.captioning.examples import CaptionExamples
+from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
-from minicap.formats import from_mapping, read_toml, to_toml
+from minicap.formats import from_mapping, read_toml, settings_named, to_toml
 from minicap.metrics.captions import Scores, score
-from minicap.models.encoders import Encoder
+from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.progress import Progress
 from minicap.training import RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
-from minicap.vocabulary import SPECIAL
+from minicap.vocabulary import SPECIAL, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -37,30 +41,55 @@ class CaptionDataConfig:
 
 @dataclass(frozen=True)
 class CaptionRunConfig:
-    """All settings of a captioner's run, as in its config.toml: one table each."""
+    """All settings of a captioner's run, as in its config.toml: one table each.
+
+    encoder, model: the settings of one that the registries know; their `name` says which.
+    """
 
     data: CaptionDataConfig = field(default_factory=CaptionDataConfig)
-    model: CaptionModelConfig = field(default_factory=CaptionModelConfig)
+    encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
+    model: Any = field(default_factory=ShowAndTellConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @classmethod
-    def tables(cls) -> dict[str, type]:
-        """The tables and their dataclasses."""
-        return {"data": CaptionDataConfig, "model": CaptionModelConfig, "training": TrainingConfig}
+    def tables(
+        cls, encoder: str = SqueezeNetEncoderConfig.name, model: str = ShowAndTellConfig.name
+    ) -> dict[str, type[Any]]:
+        """The tables and their dataclasses, for an encoder and a model of these names.
+
+        Raises InputError for a name that the registries do not know.
+        """
+        return {
+            "data": CaptionDataConfig,
+            "encoder": settings_named(ENCODER_SETTINGS, encoder, "encoder"),
+            "model": settings_named(MODEL_SETTINGS, model, "model"),
+            "training": TrainingConfig,
+        }
 
     @classmethod
-    def from_tables(cls, values: dict[str, Any], where: str) -> "CaptionRunConfig":
-        """Raises InputError for an unknown table or key (naming the nearest), or a value of a wrong type."""
-        known = {name: kind() for name, kind in cls.tables().items()}
-        outer: dict[str, dict[str, Any]] = {name: {} for name in known}
+    def tables_for(cls, values: Mapping[str, Any], where: str) -> dict[str, type[Any]]:
+        """The tables that these values are to fill.  Raises InputError for an unknown table or name."""
+        known = cls.tables()
         for name, table in values.items():
             if name not in known or not isinstance(table, dict):
                 raise InputError(f'{where}: unknown table "{name}"; the tables are {", ".join(known)}')
-            outer[name] = table
-        parts: dict[str, Any] = {
-            n: from_mapping(k, outer[n], f"{where} [{n}]") for n, k in cls.tables().items()
+        chosen = {name: values.get(name, {}).get("name", known[name].name) for name in ("encoder", "model")}
+        return cls.tables(**chosen)
+
+    @classmethod
+    def from_tables(cls, values: Mapping[str, Any], where: str) -> "CaptionRunConfig":
+        """Raises InputError for an unknown table or key (naming the nearest), or a value of a wrong type."""
+        parts = {
+            name: from_mapping(kind, values.get(name, {}), f"{where} [{name}]")
+            for name, kind in cls.tables_for(values, where).items()
         }
         return cls(**parts)
+
+    @property
+    def reads(self) -> str:
+        """The kind of features that the model reads."""
+        kind: str = MODELS[self.model.name].model.reads
+        return kind
 
     @classmethod
     def read(cls, path: str | Path) -> "CaptionRunConfig":
@@ -80,18 +109,19 @@ class Split:
     features: np.ndarray
     tokens: list[list[list[str]]]
     raw: list[list[str]]
+    name: str = ""
 
 
-def load_split(dataset: CaptionDataset, split: str, encoder: Encoder) -> Split:
+def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str) -> Split:
     """Photos of a split with their features, from the cache or extracted now, with a progress bar."""
     images = dataset.split(split)
     paths = [image.path for image in images]
-    with Progress(len(paths), f"features of {dataset.name} {split}", "photo") as progress:
+    with Progress(len(paths), f"{kind} features of {dataset.name} {split}", "photo") as progress:
         features = extract_features(
             paths,
-            encoder.encode,
+            partial(encoder.encode, kind=kind),
             encoder.preprocess,
-            key=encoder.name,
+            key=encoder.key(kind),
             folder=default_cache_folder(),
             progress=progress.reach,
         )
@@ -100,6 +130,7 @@ def load_split(dataset: CaptionDataset, split: str, encoder: Encoder) -> Split:
         features,
         [[list(tokens) for tokens in image.captions] for image in images],
         [list(image.raw) for image in images],
+        split,
     )
 
 
@@ -121,12 +152,15 @@ def make_trainer(
         raise InputError(
             f"min_count is {config.data.min_count} but no word of the captions is seen that often"
         )
-    captioner = Captioner.create(SqueezeNetEncoder(), vocabulary, config.model, config.data.max_words)
+    encoder = make_encoder(config.encoder)
+    captioner = Captioner.create(encoder, vocabulary, config.model, config.data.max_words)
     captioner.model.initialize(config.training.seed)
     captioner.model.standardize(train.features)
 
     def examples(split: Split) -> CaptionExamples:
-        return CaptionExamples(split.features, split.tokens, vocabulary, config.data.max_words)
+        # Pooled features live where the model does, for all steps; those of grids stay in their file.
+        features = to_device(split.features) if config.reads == "pooled" else split.features
+        return CaptionExamples(features, split.tokens, vocabulary, config.data.max_words)
 
     def scores_of_validation(trainer: Trainer) -> dict[str, float]:
         assert validation
@@ -139,7 +173,7 @@ def make_trainer(
         config.training,
         run,
         examples(validation) if validation else None,
-        captioner.about(),
+        captioner.about() | {"chosen_by": _judge(config.training.monitor, validation)},
         callbacks,
         measure=scores_of_validation if by_score else None,  # decoding every epoch takes its time
         fingerprint=fingerprint(config, vocabulary, train, validation),
@@ -157,7 +191,15 @@ def fingerprint(
             found[f"the photos for {name}"] = digest([path.name for path in split.paths])
             found[f"the captions for {name}"] = digest(split.tokens)
     data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
-    return found | data | settings_fingerprint("model", config.model)
+    chosen = {name: settings_fingerprint(name, getattr(config, name)) for name in ("encoder", "model")}
+    return found | data | chosen["encoder"] | chosen["model"]
+
+
+def _judge(monitor: str, validation: Split | None) -> str:
+    """What chooses the best checkpoint, in words."""
+    if validation and monitor != "train_loss":
+        return f"{monitor.removeprefix('validation_')} on {validation.name}"
+    return "training loss"
 
 
 def flat_scores(scores: Scores) -> dict[str, float]:

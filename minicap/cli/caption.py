@@ -2,7 +2,9 @@
 
 import argparse
 import json
+from itertools import islice
 from math import exp
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,10 @@ import numpy as np
 from minicap.captioning import Captioner
 from minicap.cli.arguments import number, path, whole
 from minicap.cli.photos import Photos
+from minicap.decoding import Hypothesis
 from minicap.progress import printable
+
+_AT_ONCE = 16  # photos that are encoded and decoded together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,22 +40,31 @@ def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     rng = np.random.default_rng(args.seed)
-    encoder = captioner.encoder
-    photos = Photos(args.photos, encoder.preprocess.read, "caption")
-    for photo, pixels in photos:
-        features = encoder.encode(pixels[None])
-        [found] = captioner.decode(features, beam=args.beam, temperature=args.temperature, rng=rng)
-        captions: list[dict[str, Any]] = [
-            {"caption": captioner.text(h), "probability": exp(h.log_prob), "finished": h.finished}
-            for h in found
-        ]
-        if args.json:
-            print(json.dumps({"photo": str(photo), "captions": captions if args.all else captions[:1]}))
-        elif args.all:
-            print(printable(str(photo)))
-            for c in captions:
-                print(f"  {c['probability']:.2g}  {printable(c['caption'])}")
-        else:
-            name = f"{photo}: " if len(photos.paths) > 1 else ""
-            print(printable(name + captions[0]["caption"]))
+    photos = Photos(args.photos, captioner.encoder.preprocess.read, "caption")
+    answers = iter(photos)
+    while batch := list(islice(answers, _AT_ONCE)):
+        images = np.stack([pixels for _, pixels in batch])
+        features = captioner.encoder.encode(images, captioner.model.reads)
+        found = captioner.decode(features, beam=args.beam, temperature=args.temperature, rng=rng)
+        for (photo, _), hypotheses in zip(batch, found, strict=True):
+            _print(photo, [_caption(captioner, h) for h in hypotheses], len(photos.paths) > 1, args)
     return photos.exit_code()
+
+
+def _caption(captioner: Captioner, hypothesis: Hypothesis) -> dict[str, Any]:
+    return {
+        "caption": captioner.text(hypothesis),
+        "probability": exp(hypothesis.log_prob),
+        "finished": hypothesis.finished,
+    }
+
+
+def _print(photo: Path, captions: list[dict[str, Any]], named: bool, args: argparse.Namespace) -> None:
+    if args.json:
+        print(json.dumps({"photo": str(photo), "captions": captions if args.all else captions[:1]}))
+    elif args.all:
+        print(printable(str(photo)))
+        for c in captions:
+            print(f"  {c['probability']:.2g}  {printable(c['caption'])}")
+    else:
+        print(printable((f"{photo}: " if named else "") + captions[0]["caption"]))

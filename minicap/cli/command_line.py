@@ -30,8 +30,8 @@ class _Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of all commands, with the settings of the model that argv names."""
     from minicap.arrays import available_backends
 
     parser = _Parser(prog="minicap", description="Deep learning with every gradient written by hand.")
@@ -40,7 +40,10 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
-        import_module(f"minicap.cli.{name}").add_arguments(command)
+        module = import_module(f"minicap.cli.{name}")
+        module.add_arguments(command)
+        if name == "train":
+            module.add_named_settings(command, argv if name in argv else ())
     return parser
 
 
@@ -75,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    args = make_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    args = make_parser(argv).parse_args(argv)
     from minicap.arrays import get_backend, use_backend
 
     backend = args.backend or os.environ.get("MINICAP_BACKEND") or "numpy"

@@ -5,7 +5,7 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder
+from minicap.captioning import Captioner, ShowAndTellConfig, make_encoder
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
@@ -24,7 +24,7 @@ from minicap.training import RunFolder, TrainingConfig
 # A small model and strong dropout: 84 photos are few, and the demo is to end in about a minute.
 CONFIG = CaptionRunConfig(
     data=CaptionDataConfig(min_count=2, max_words=16),
-    model=CaptionModelConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
+    model=ShowAndTellConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
     training=TrainingConfig(epochs=30, batch_size=32, learning_rate=2e-3, schedule="cosine"),
 )
 
@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
     run_folder.write_config(CONFIG.to_toml())
     print("minicap: a convolutional network looks at photos, an LSTM learns to describe them;")
     print("every gradient on the way is written by hand.\n")
-    dataset, encoder = open_dataset(CONFIG.data.path), SqueezeNetEncoder()
-    train, held_out = (load_split(dataset, split, encoder) for split in ("train", "test"))
+    dataset, encoder = open_dataset(CONFIG.data.path), make_encoder(CONFIG.encoder)
+    train, held_out = (load_split(dataset, split, encoder, CONFIG.reads) for split in ("train", "test"))
     captioner, trainer = make_trainer(CONFIG, run_folder, train, held_out, (print_epoch,))
     parameters = sum(p.size for p in captioner.model.params.values())
     print(
@@ -51,9 +51,11 @@ def run(args: argparse.Namespace) -> int:
     )
     trainer.fit()
 
-    scores, captions = evaluate(captioner, held_out, beam=3)
+    best = Captioner.load(run_folder.path)  # the checkpoint that `minicap eval` and `caption` take, too
+    scores, captions = evaluate(best, held_out, beam=3)
     shipped_scores, shipped_captions = evaluate(Captioner.shipped(), held_out, beam=3)
-    print("\nHeld-out photos, captioned by this model, by the shipped one, and by a human:\n")
+    print(f"\nThe demo's captioner is its checkpoint of {best.origin}, these very photos.")
+    print("Held-out photos, captioned by this model, by the shipped one, and by a human:\n")
     rows = zip(held_out.paths, captions, shipped_captions, held_out.raw, strict=True)
     for path, caption, shipped, humans in islice(rows, 10):
         print(

@@ -4,9 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
-from minicap.captioning.run import CaptionRunConfig, evaluate, load_split
+from minicap.captioning.run import CaptionRunConfig, Split, evaluate, load_split
 from minicap.cli.scores import print_scores
 from minicap.data import open_dataset
 from minicap.errors import InputError
@@ -43,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     dataset = open_dataset(args.data or _trained_on(args.run))
-    split = load_split(dataset, args.split, captioner.encoder)
+    encoder, reads = captioner.encoder, captioner.model.reads
+    split = load_split(dataset, args.split, encoder, reads)
     rows: dict[str, Scores] = {}
     for beam in args.beam:
         name = "greedy" if beam == 1 else f"beam {beam}"
@@ -52,10 +55,10 @@ def run(args: argparse.Namespace) -> int:
             results = [{"image": p.name, "caption": c} for p, c in zip(split.paths, captions, strict=True)]
             atomic_write_text(args.captions, json.dumps(results, indent=1))
     if args.baselines:
-        train = load_split(dataset, "train", captioner.encoder)
+        train = load_split(dataset, "train", encoder, reads)
         count = len(split.paths)
         for name, found in {
-            "nearest photo": nearest_neighbour(train.features, train.tokens, split.features),
+            "nearest photo": nearest_neighbour(_rows(train), train.tokens, _rows(split)),
             "most frequent": most_frequent(train.tokens, count),
             "random": random_captions(train.tokens, count),
         }.items():
@@ -65,8 +68,15 @@ def run(args: argparse.Namespace) -> int:
     else:
         references = sum(map(len, split.raw)) / len(split.raw)
         print(f"{dataset.name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
+        if captioner.origin:
+            print(f"checkpoint: {captioner.origin}")
         print_scores(rows)
     return 0
+
+
+def _rows(split: Split) -> np.ndarray:
+    """One row of features per photo; the places of a grid are averaged."""
+    return split.features if split.features.ndim == 2 else split.features.mean(axis=1)
 
 
 def _trained_on(run: Path | None) -> str:

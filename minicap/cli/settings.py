@@ -7,16 +7,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from minicap.formats import allowed, defaults, descriptions, parse, toml_value
 
+BESIDES = ("path", "name")  # settings that are no flags of their own
 
-def add_settings(parser: argparse.ArgumentParser, tables: Mapping[str, type], besides: str = "path") -> None:
-    """Add a flag for every setting of the tables but `besides`; of a flag that is not given None is left."""
+
+def add_settings(parser: argparse.ArgumentParser, tables: Mapping[str, type]) -> None:
+    """Add a flag for every setting of the tables but BESIDES; of a flag that is not given None is left."""
     for table, kind in tables.items():
-        group, texts, usual = (
-            parser.add_argument_group(f"[{table}] settings"),
-            descriptions(kind),
-            defaults(kind),
-        )
-        for name, hint in _hints(kind, besides).items():
+        texts, usual = descriptions(kind), defaults(kind)
+        of = f" of {usual['name']}" if "name" in usual else ""
+        group = parser.add_argument_group(f"[{table}] settings{of}")
+        for name, hint in _hints(kind).items():
             group.add_argument(
                 _flag(name),
                 metavar=_metavar(hint),
@@ -24,15 +24,15 @@ def add_settings(parser: argparse.ArgumentParser, tables: Mapping[str, type], be
             )
 
 
-def given_settings(args: argparse.Namespace, kind: type, besides: str = "path") -> dict[str, Any]:
+def given_settings(args: argparse.Namespace, kind: type) -> dict[str, Any]:
     """The settings that were given as flags.  Raises InputError for a value of the wrong type."""
-    given = {name: (hint, getattr(args, name, None)) for name, hint in _hints(kind, besides).items()}
+    given = {name: (hint, getattr(args, name, None)) for name, hint in _hints(kind).items()}
     return {name: parse(hint, text, _flag(name)) for name, (hint, text) in given.items() if text is not None}
 
 
-def _hints(kind: type, besides: str) -> dict[str, Any]:
+def _hints(kind: type) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {f.name: hints[f.name] for f in fields(kind) if f.name != besides}
+    return {f.name: hints[f.name] for f in fields(kind) if f.name not in BESIDES}
 
 
 def _metavar(hint: Any) -> str:

@@ -1,18 +1,21 @@
 """`minicap train DATA --run RUN`: train a captioner; `minicap train --resume RUN`: go on with one."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from minicap.captioning import Captioner, SqueezeNetEncoder
+from minicap.captioning import ENCODERS, MODELS, Captioner, make_encoder
 from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, make_trainer
 from minicap.cli.scores import print_scores
 from minicap.cli.settings import add_settings, given_settings
-from minicap.data import CaptionDataset, open_dataset
+from minicap.data import SAMPLE, CaptionDataset, open_dataset
 from minicap.errors import InputError
 from minicap.formats import read_toml
 from minicap.training import MAY_CHANGE, RunFolder, Trainer
+
+_CHOSEN = {"encoder": list(ENCODERS), "model": list(MODELS)}  # tables whose settings depend on a name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, metavar="DIR", help="folder to make for the run")
     parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, like a config.toml")
-    add_settings(parser, CaptionRunConfig.tables())
+    for table, names in _CHOSEN.items():
+        default = CaptionRunConfig.tables()[table].name
+        parser.add_argument(f"--{table}", metavar="NAME", help=f"{', '.join(names)} (default: {default})")
+
+
+def add_named_settings(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """A flag for every setting.  Which there are depends on the encoder and the model that argv names."""
+    kinds = CaptionRunConfig.tables_for(_named(argv), "command line")
+    parser.set_defaults(kinds=kinds)
+    add_settings(parser, kinds)
+
+
+def _named(argv: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The encoder and the model of a command line: those of its flags, else of its --config or --resume."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for flag in ("--config", "--resume", *(f"--{table}" for table in _CHOSEN)):
+        peek.add_argument(flag, nargs="?")
+    args, _ = peek.parse_known_args(argv)
+    path = args.config or (args.resume and Path(args.resume) / "config.toml")
+    of_file = CaptionRunConfig.tables_for(read_toml(path) if path and Path(path).is_file() else {}, str(path))
+    return {table: {"name": getattr(args, table) or of_file[table].name} for table in _CHOSEN}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,9 +71,9 @@ def _train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionData
     """Start the run, or go on with it."""
     if not run_folder.holds_a_run:
         run_folder.write_config(config.to_toml())  # first of all, so that --resume knows an early death too
-    encoder = SqueezeNetEncoder()
-    train = load_split(dataset, "train", encoder)
-    validation = load_split(dataset, "val", encoder) if dataset.counts()["val"] else None
+    encoder = make_encoder(config.encoder)
+    train = load_split(dataset, "train", encoder, config.reads)
+    validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
     _, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
     if run_folder.holds_a_run:
         trainer.resume()
@@ -87,16 +110,23 @@ def draw_curves(run_folder: RunFolder) -> None:
         print(f"(no figures: {missing})")
 
 
+def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What the flags say, table by table, and the names of the encoder and the model."""
+    names = {table: {"name": args.kinds[table].name} for table in _CHOSEN}
+    return {table: names.get(table, {}) | given_settings(args, kind) for table, kind in args.kinds.items()}
+
+
 def _new_config(args: argparse.Namespace) -> CaptionRunConfig:
     tables = read_toml(args.config) if args.config else {}
     CaptionRunConfig.from_tables(tables, str(args.config))  # mistakes in the file are told apart from flags'
-    for table, kind in CaptionRunConfig.tables().items():
-        if given := given_settings(args, kind):
-            tables[table] = {**tables.get(table, {}), **given}
+    of_file = CaptionRunConfig.tables_for(tables, str(args.config))
+    for table, given in _overrides(args).items():
+        # The file's settings of another model than the one that is asked for are of no use to it.
+        kept = tables.get(table, {}) if of_file[table] is args.kinds[table] else {}
+        tables[table] = {**kept, **given}
     if args.data:
-        path = args.data if args.data == "sample" else str(Path(args.data).resolve())
-        tables["data"] = {**tables.get("data", {}), "path": path}
-    if "path" not in tables.get("data", {}):
+        tables["data"]["path"] = args.data if args.data == SAMPLE else str(Path(args.data).resolve())
+    if "path" not in tables["data"]:
         raise InputError('say what to train on: a folder in Karpathy\'s format, or "sample"')
     return CaptionRunConfig.from_tables(tables, "command line")
 
@@ -106,9 +136,10 @@ def _resumed_config(args: argparse.Namespace) -> CaptionRunConfig:
         raise InputError(f"{args.resume} is no run folder: it has no config.toml")
     config = CaptionRunConfig.read(args.resume / "config.toml")
     tables = {name: asdict(getattr(config, name)) for name in CaptionRunConfig.tables()}
-    for table, kind in CaptionRunConfig.tables().items():
-        for name, value in given_settings(args, kind).items():
-            if not (table == "training" and name in MAY_CHANGE) and tables[table][name] != value:
-                raise InputError(f"--{name.replace('_', '-')} cannot change when a run is resumed")
+    for table, given in _overrides(args).items():
+        for name, value in given.items():
+            if not (table == "training" and name in MAY_CHANGE) and tables[table].get(name) != value:
+                flag = table if name == "name" else name.replace("_", "-")
+                raise InputError(f"--{flag} cannot change when a run is resumed")
             tables[table][name] = value
     return CaptionRunConfig.from_tables(tables, "config.toml")

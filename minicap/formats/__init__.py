@@ -10,8 +10,10 @@ from minicap.formats.settings import (
     defaults,
     descriptions,
     from_mapping,
+    from_named,
     nearest,
     parse,
+    settings_named,
     to_toml,
     toml_value,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "descriptions",
     "entry",
     "from_mapping",
+    "from_named",
     "load_checkpoint",
     "load_safetensors",
     "nearest",
@@ -41,6 +44,7 @@ __all__ = [
     "read_toml",
     "save_checkpoint",
     "save_safetensors",
+    "settings_named",
     "to_toml",
     "toml_value",
 ]

@@ -57,6 +57,21 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configu
     return kind(**given)
 
 
+def settings_named(kinds: Mapping[str, type[Any]], name: Any, what: str) -> type[Any]:
+    """The config dataclass of that name.  Raises InputError naming the nearest known one."""
+    if not isinstance(name, str) or name not in kinds:
+        raise InputError(f"unknown {what} {name!r}{nearest(str(name), kinds)}; known: {', '.join(kinds)}")
+    return kinds[name]
+
+
+def from_named(kinds: Mapping[str, type[Any]], values: Mapping[str, Any], what: str, where: str) -> Any:
+    """Build the config dataclass that values["name"] chooses.
+
+    Raises InputError for an unknown name, and as from_mapping.
+    """
+    return from_mapping(settings_named(kinds, values["name"], what), values, where)
+
+
 def checked(hints: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values, each as its type hint wants it: lists as tuples, whole numbers as floats.
 

@@ -55,7 +55,7 @@ def summarize(model: Network, input_shape: tuple[int, ...] | dict[str, Array], d
     """Shapes, parameters and bytes, brick by brick, and the memory of a training step.
 
     input_shape: of the input with its batch axis; or, for a model of several arrays by name as
-    minicap.captioning.CaptionModel, a batch as its loss takes it.
+    minicap.captioning.ShowAndTell, a batch as its loss takes it.
     dtype: of the input; by default the parameters'.  Say "int64" for word indices.
     A brick is a module with parameters of its own or without children; they come in the order in which
     they finish.  The model runs on one sample of zeros, and does a few training steps of a few samples,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from training.tiny import make_dataset
 
-from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder
+from minicap.captioning import Captioner, ShowAndTellConfig, SqueezeNetEncoder
+from minicap.captioning.models import MODEL_SETTINGS
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
@@ -18,12 +19,13 @@ from minicap.captioning.run import (
 from minicap.data import load_karpathy, open_dataset
 from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
+from minicap.models.encoders import ENCODER_SETTINGS
 from minicap.training import RunFolder, TrainingConfig
 
 CONFIG = CaptionRunConfig(
     CaptionDataConfig(min_count=1, max_words=6),
-    CaptionModelConfig("gru", 8, 12, dropout=0.1),
-    TrainingConfig(epochs=40, batch_size=4, learning_rate=0.02),
+    model=ShowAndTellConfig("gru", 8, 12, dropout=0.1),
+    training=TrainingConfig(epochs=40, batch_size=4, learning_rate=0.02),
 )
 
 
@@ -49,7 +51,7 @@ def test_what_is_left_out_has_its_default():
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"train": {}}, 'here: unknown table "train"; the tables are data, model, training'),
+        ({"train": {}}, 'here: unknown table "train"; the tables are data, encoder, model, training'),
         ({"training": 3}, 'here: unknown table "training"'),
         ({"epochs": 3}, 'here: unknown table "epochs"'),
         (
@@ -94,32 +96,27 @@ def test_words_too_rare_are_left_out_of_the_vocabulary(tmp_path, split):
     assert "green" not in captioner.vocabulary.words
 
 
-def test_open_dataset_knows_the_sample_and_paths(tmp_path):
-    assert open_dataset("sample").counts() == {"train": 84, "val": 0, "test": 20}
-    assert len(open_dataset(str(make_dataset(tmp_path / "data")))) == 6
-    with pytest.raises(InputError, match="there is no such file or folder"):
-        open_dataset(str(tmp_path / "nowhere"))
-
-
 def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monkeypatch):
     monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "cache"))
     dataset, encoder = open_dataset(str(make_dataset(tmp_path / "data"))), SqueezeNetEncoder()
-    first = load_split(dataset, "train", encoder)
+    first = load_split(dataset, "train", encoder, "pooled")
     assert first.features.shape == (4, 1024)
     assert first.raw[0] == ["A red circle on white.", "One circle in red."]
-    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images: pytest.fail("computed again"))
-    again = load_split(dataset, "train", encoder)
+    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images, kind: pytest.fail("computed again"))
+    again = load_split(dataset, "train", encoder, "pooled")
     np.testing.assert_array_equal(again.features, first.features)
 
 
 def test_the_guide_has_every_setting_with_its_default_and_meaning():
+    kinds = [("data", CaptionDataConfig), *(("encoder", kind) for kind in ENCODER_SETTINGS.values())]
+    kinds += [("model", kind) for kind in MODEL_SETTINGS.values()] + [("training", TrainingConfig)]
     rows = [
         f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
-        for table, kind in CaptionRunConfig.tables().items()
+        for table, kind in kinds
         for name, default in defaults(kind).items()
     ]
     guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` ", line)]
+    listed = [line for line in guide.splitlines() if re.match(r"\| `(data|encoder|model|training)` ", line)]
     assert listed == rows, "docs/training.md should have these lines:\n" + "\n".join(rows)
 
 

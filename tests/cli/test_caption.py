@@ -143,12 +143,20 @@ def shipped_weights(tmp_path):
     ("change", "message"),
     [
         ({"kind": "classifier"}, "holds no captioner but 'classifier'"),
-        ({"encoder": "resnet9000"}, "unknown encoder 'resnet9000'"),
         (
-            {"model": {"cell": "gru", "embed_size": 8, "hidden_size": 12, "dropout": 0.5}},
+            {"encoder": {"name": "squeezenet"}},
+            "unknown encoder 'squeezenet' (did you mean",
+        ),
+        ({"encoder": "resnet9000"}, "changed.safetensors"),
+        (
+            {"model": {"name": "show-and-sing"}},
+            "unknown model 'show-and-sing' (did you mean",
+        ),
+        (
+            {"model": {"name": "show-and-tell", "cell": "gru", "embed_size": 8, "hidden_size": 12}},
             "does not fit its own",
         ),
-        ({"model": {"cells": 3}}, 'unknown key "cells" (did you mean "cell"?)'),
+        ({"model": {"name": "show-and-tell", "cells": 3}}, 'unknown key "cells" (did you mean "cell"?)'),
         ({"model": []}, "changed.safetensors"),
         ({"vocabulary": {"words": ["a"], "counts": [1]}}, "the vocabulary of this checkpoint is damaged"),
         ({"max_words": "many"}, "changed.safetensors"),

@@ -7,8 +7,9 @@ from minicap.cli import main
 
 def test_a_line_for_each_beam_size_and_each_baseline(trained, capsys):
     assert main(["eval", str(trained), "--baselines"]) == 0
-    first, header, *rows = capsys.readouterr().out.splitlines()
+    first, second, header, *rows = capsys.readouterr().out.splitlines()
     assert first == "tiny test: 1 photos, 2 references a photo"
+    assert second == "checkpoint: epoch 2, chosen by loss on val"
     assert header.split()[:2] == ["BLEU-1", "BLEU-2"]
     names = ["greedy", "beam 3", "nearest photo", "most frequent", "random"]
     assert [row[: len(name)] for row, name in zip(rows, names, strict=True)] == names
@@ -26,6 +27,12 @@ def test_captions_are_written_for_others_to_score(trained, tmp_path):
     [entry] = json.loads((tmp_path / "captions.json").read_text(encoding="utf-8"))
     assert entry["image"] == "5.jpg"
     assert isinstance(entry["caption"], str)
+
+
+def test_the_last_checkpoint_is_not_called_chosen(trained, tiny_data, capsys):
+    last = trained / "checkpoints" / "last.safetensors"
+    assert main(["eval", str(last), "--data", str(tiny_data), "--beam", "1"]) == 0
+    assert "checkpoint: epoch 2\n" in capsys.readouterr().out
 
 
 def test_a_checkpoint_needs_to_be_told_its_data(trained, tiny_data, refused, capsys):

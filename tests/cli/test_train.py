@@ -59,6 +59,55 @@ def test_settings_come_from_a_file_and_flags_go_first(tiny_data, tmp_path):
     assert config["model"]["cell"] == "gru"
 
 
+def test_a_model_is_chosen_by_name_and_brings_its_own_settings(tiny_data, tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = [*SMALL, "--epochs", "1", "--model", "attend-and-tell", "--attention-size", "5"]
+    assert main(["train", str(tiny_data), "--run", str(run), *flags]) == 0
+    model = read_toml(run / "config.toml")["model"]
+    assert (model["name"], model["attention_size"], model["hidden_size"]) == ("attend-and-tell", 5, 12)
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    assert main(["eval", str(run), "--baselines"]) == 0
+    assert main(["caption", str(tiny_data / "images" / "5.jpg"), "--run", str(run)]) == 0
+    assert Captioner.load(run).model.reads == "grid"
+
+
+def test_the_help_shows_the_settings_of_the_model_it_is_given(capsys):
+    shown = {}
+    for name in ("show-and-tell", "attend-and-tell"):
+        with pytest.raises(SystemExit, match="0"):
+            main(["train", "--model", name, "--help"])
+        shown[name] = capsys.readouterr().out
+    assert "--cell" in shown["show-and-tell"]
+    assert "--cell" not in shown["attend-and-tell"]
+    assert "--attention-size" in shown["attend-and-tell"]
+
+
+def test_a_file_names_the_model_and_a_flag_takes_its_place(tiny_data, tmp_path):
+    text = '[data]\nmin_count = 1\n[model]\nname = "attend-and-tell"\nembed_size = 7\nhidden_size = 6\n'
+    (tmp_path / "my.toml").write_text(text + "attention_size = 4\n", encoding="utf-8")
+    train = ["train", str(tiny_data), "--config", str(tmp_path / "my.toml"), "--epochs", "1"]
+    assert main([*train, "--run", str(tmp_path / "one"), "--attention-size", "3"]) == 0
+    model = read_toml(tmp_path / "one" / "config.toml")["model"]
+    assert (model["name"], model["embed_size"], model["attention_size"]) == ("attend-and-tell", 7, 3)
+    flags = ["--model", "show-and-tell", "--embed-size", "5", "--hidden-size", "5"]
+    assert main([*train, "--run", str(tmp_path / "two"), *flags]) == 0
+    model = read_toml(tmp_path / "two" / "config.toml")["model"]
+    assert model == {
+        "name": "show-and-tell",
+        "cell": "lstm",
+        "embed_size": 5,
+        "hidden_size": 5,
+        "dropout": 0.5,
+    }
+
+
+def test_a_model_that_is_not_there_is_named(tiny_data, tmp_path, refused):
+    train = ("train", tiny_data, "--run", tmp_path / "run")
+    assert "unknown model 'show-and-sing' (did you mean" in refused(*train, "--model", "show-and-sing")
+    assert "unknown encoder 'vgg'" in refused(*train, "--encoder", "vgg")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_settings_of_a_run_make_the_same_run_again(trained, tmp_path):
     assert main(["train", "--config", str(trained / "config.toml"), "--run", str(tmp_path / "again")]) == 0
     assert_same_run(RunFolder(tmp_path / "again"), RunFolder(trained))
@@ -82,6 +131,8 @@ def test_resume_starts_a_run_that_died_before_its_first_checkpoint(run, trained)
 def test_resume_refuses_other_settings_than_the_runs_own(run, refused):
     message = refused("train", "--resume", run, "--hidden-size", "99")
     assert "--hidden-size cannot change when a run is resumed" in message
+    message = refused("train", "--resume", run, "--model", "attend-and-tell")
+    assert "--model cannot change when a run is resumed" in message
     assert "--resume takes data and settings from the run" in refused("train", "sample", "--resume", run)
 
 
@@ -133,7 +184,10 @@ def test_a_loss_that_blows_up_keeps_the_last_good_checkpoint(tiny_data, tmp_path
     ("toml", "message"),
     [
         ("[training]\nepoch = 3\n", r'[training]: unknown key "epoch" (did you mean "epochs"?)'),
-        ("[trainings]\nepochs = 3\n", 'unknown table "trainings"; the tables are data, model, training'),
+        (
+            "[trainings]\nepochs = 3\n",
+            'unknown table "trainings"; the tables are data, encoder, model, training',
+        ),
         ("training = 3\n", 'unknown table "training"'),
         ("[training]\nepochs = 'many'\n", "\"epochs\" is 'many', a str, but must be int"),
         ("[training]\nepochs = 0\n", "epochs is 0 but must be at least 1"),
@@ -215,7 +269,7 @@ def test_a_captioner_killed_ten_times_ends_with_the_same_bits(tiny_data, tmp_pat
 
 
 def test_features_are_computed_once(trained, tiny_data, tmp_path, monkeypatch):
-    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images: pytest.fail("computed again"))
+    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images, kind: pytest.fail("computed again"))
     assert main(["train", str(tiny_data), "--run", str(tmp_path / "run"), *SMALL]) == 0
 
 

@@ -12,7 +12,6 @@ from gpu.models import MODELS, relative_error
 from minicap.arrays import Backend, register_backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, overrides, small_conv
-from minicap.gradcheck.model import check_model
 from minicap.optim import make_rule
 from minicap.training.shards import Batch
 
@@ -100,9 +99,3 @@ def test_three_runs_have_the_same_bits(name: str, cupy: Backend):
         assert again == losses
         for path, array in params.items():
             np.testing.assert_array_equal(same[path], array, err_msg=path)
-
-
-def test_the_attention_captioner_of_these_tests_has_the_right_gradients():
-    model, batch = model_and_batch("attention captioner", np.float64)
-    report = check_model(lambda: model.loss(batch), model.params)
-    assert report.passed, report

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicap.arrays.random import RandomStream
-from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.nn import (
     Affine,
     BatchNorm2d,
@@ -51,7 +51,7 @@ def perceptron(rng, N):
 def captioner(rng, N):
     features, words = rng.normal(size=(N, 64)).astype(np.float32), rng.integers(4, 1500, size=(N, 9))
     batch = {"features": features, "words": words, "next_words": words, "mask": np.ones(words.shape, "f")}
-    return CaptionModel(CaptionModelConfig(embed_size=64, hidden_size=96), 64, 1500), batch
+    return ShowAndTell(ShowAndTellConfig(embed_size=64, hidden_size=96), 64, 1500), batch
 
 
 def measured_peak(model, x, shards):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.nn import LSTM, RNN, Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Work
 
 BATCH = {"x": np.zeros((64, 10))}
@@ -77,7 +77,7 @@ def cnn2(classes, size):
         (LSTM(256, 512), {"x": np.zeros((64, 16, 256))}, 1024, 4),
         (LSTM(128, 128), {"x": np.zeros((64, 16, 128))}, 1024, 1),
         (
-            CaptionModel(CaptionModelConfig("lstm", 256, 512), 1024, 8000),
+            ShowAndTell(ShowAndTellConfig("lstm", 256, 512), 1024, 8000),
             {"features": np.zeros((64, 1024)), "words": np.zeros((64, 12), int)},
             700,
             4,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.errors import InputError, ShapeError
 from minicap.models import SqueezeNet
 from minicap.nn import LSTM, Affine, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential, Supervised
@@ -48,12 +48,12 @@ def test_a_large_batch_is_not_run_to_describe_it():
 
 
 def test_a_batch_of_named_arrays_stands_for_a_shape():
-    model = CaptionModel(CaptionModelConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
+    model = ShowAndTell(ShowAndTellConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
     words = np.zeros((3, 7), int)
     rows = model.summary(
         {"features": np.zeros((3, 6), "f"), "words": words, "next_words": words, "mask": np.ones((3, 7), "f")}
     )
-    assert (rows[-1].name, rows[-1].shape) == ("CaptionModel", (3, 7, 9))
+    assert (rows[-1].name, rows[-1].shape) == ("ShowAndTell", (3, 7, 9))
     assert rows.memory.peak(3) > 0
 
 
@@ -71,7 +71,7 @@ def test_what_is_no_shape_is_refused(shape):
 
 @pytest.mark.parametrize("batch", [{}, {"features": np.zeros((0, 6), "f"), "words": np.zeros((0, 7), int)}])
 def test_a_batch_without_samples_is_refused(batch):
-    model = CaptionModel(CaptionModelConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
+    model = ShowAndTell(ShowAndTellConfig(embed_size=4, hidden_size=5), 6, 9).initialize()
     with pytest.raises(InputError, match="the batch is empty"):
         model.summary(batch)
 

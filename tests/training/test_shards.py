@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from minicap.arrays import textbook
 from minicap.arrays.random import RandomStream
-from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential, Supervised
 from minicap.training import sharded_loss
 from minicap.training.shards import cut
@@ -21,7 +21,7 @@ def image_classifier(rng, rows=7):
 
 
 def captioner(rng, rows=7):
-    model = CaptionModel(CaptionModelConfig("gru", 6, 8, dropout=0.4), 10, 12).initialize(0, np.float64)
+    model = ShowAndTell(ShowAndTellConfig("gru", 6, 8, dropout=0.4), 10, 12).initialize(0, np.float64)
     mask = (np.arange(5) < rng.integers(1, 6, size=(rows, 1))).astype(float)
     words, next_words = rng.integers(0, 12, size=(2, rows, 5))
     features = rng.normal(size=(rows, 10))

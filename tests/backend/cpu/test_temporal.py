@@ -4,7 +4,7 @@ import numpy as np
 
 from minicap.arrays import textbook
 from minicap.arrays.random import RandomStream
-from minicap.captioning import CaptionModel, CaptionModelConfig
+from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.layers import temporal_affine_softmax_loss
 
 V = 5000
@@ -29,7 +29,7 @@ def test_the_scores_of_a_vocabulary_are_held_once(rng):
 
 
 def test_a_step_of_a_captioner_holds_the_scores_once(rng):
-    model = CaptionModel(CaptionModelConfig("lstm", 8, 16), 10, V).initialize(0)
+    model = ShowAndTell(ShowAndTellConfig("lstm", 8, 16), 10, V).initialize(0)
     words, next_words = rng.integers(V, size=(2, 16, 12))
     features, mask = rng.normal(size=(16, 10)).astype(np.float32), np.ones((16, 12), np.float32)
     batch = {"features": features, "words": words, "next_words": next_words, "mask": mask}

@@ -12,7 +12,7 @@ from strict_cupy import Counts, counting
 from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, small_conv
-from minicap.captioning.model import CaptionModel, CaptionModelConfig
+from minicap.captioning.models import ShowAndTell, ShowAndTellConfig
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
 from minicap.optim.rules import Adam
@@ -78,7 +78,7 @@ def cnn2_batch(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def captioner() -> Module:
-    return CaptionModel(CaptionModelConfig("lstm", 6, 7, dropout=0.5), feature_size=5, vocabulary_size=11)
+    return ShowAndTell(ShowAndTellConfig("lstm", 6, 7, dropout=0.5), feature_size=5, vocabulary_size=11)
 
 
 def captioner_batch(rng: np.random.Generator) -> dict[str, Any]:

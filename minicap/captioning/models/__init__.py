@@ -1,0 +1,59 @@
+"""Captioning models by name, one file each.
+
+A new one is a file here with a model and its settings, and a line in MODELS.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minicap.captioning.model import CaptioningModel
+from minicap.captioning.models.attend_and_tell import AttendAndTell, AttendAndTellConfig
+from minicap.captioning.models.show_and_tell import ShowAndTell, ShowAndTellConfig
+from minicap.errors import InputError
+
+__all__ = [
+    "MODELS",
+    "MODEL_SETTINGS",
+    "AttendAndTell",
+    "AttendAndTellConfig",
+    "Entry",
+    "ShowAndTell",
+    "ShowAndTellConfig",
+    "make_model",
+]
+
+
+class Entry(NamedTuple):
+    """A model and the dataclass of its settings."""
+
+    model: Any  # called with (settings, F, V, log_frequency), makes a CaptioningModel
+    settings: type[Any]
+
+
+MODELS = {
+    "show-and-tell": Entry(ShowAndTell, ShowAndTellConfig),
+    "attend-and-tell": Entry(AttendAndTell, AttendAndTellConfig),
+}
+MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}
+
+
+def make_model(
+    config: Any,
+    shapes: Mapping[str, tuple[int, ...]],
+    vocabulary_size: int,
+    log_frequency: NDArray[np.float64] | None = None,
+) -> CaptioningModel:
+    """The model that these settings are of, without numbers yet; call initialize(seed) on it.
+
+    shapes: of the features of one photo, by kind, as an Encoder has them.
+    Raises InputError when the kind that the model reads is not among them.
+    """
+    kind = MODELS[config.name].model.reads
+    if kind not in shapes:
+        raise InputError(f"{config.name} reads {kind} features, but this encoder gives {', '.join(shapes)}")
+    size = shapes[kind][-1]
+    model: CaptioningModel = MODELS[config.name].model(config, size, vocabulary_size, log_frequency)
+    return model
