@@ -8,6 +8,8 @@ from minicap.arrays.backends import current_backend, get_backend
 from minicap.errors import DeviceMemoryError
 
 GIB = 1 << 30
+# What cuBLAS, the runtime and the driver call it; their errors are plain RuntimeErrors.
+_OTHER_NAMES = ("CUBLAS_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY")
 
 
 @contextmanager
@@ -20,9 +22,14 @@ def explain_out_of_memory(batch_size: int) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error).__name__ != "OutOfMemoryError":
+        if not is_out_of_memory(error):
             raise
         raise DeviceMemoryError(_explanation(str(error), batch_size)) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether CuPy's pool, cuBLAS or the driver found too little memory on the device."""
+    return type(error).__name__ == "OutOfMemoryError" or any(name in str(error) for name in _OTHER_NAMES)
 
 
 def _explanation(message: str, batch_size: int) -> str:
@@ -35,6 +42,11 @@ def _explanation(message: str, batch_size: int) -> str:
     free, total = device.xp.cuda.runtime.memGetInfo()
     fits = fitting_batch(batch_size, used, asked, free)
     advice = f"try a batch size of {fits}" if fits < batch_size else "use a smaller model"
+    if not asked:  # only CuPy's pool says how much it wanted
+        return (
+            f"the GPU is out of memory: {free / GIB:.2f} of {total / GIB:.2f} GiB free with a batch of "
+            f"{batch_size} ({' '.join(message.split())}); try a smaller batch or model"
+        )
     return (
         f"the GPU is out of memory: {asked / GIB:.2f} GiB asked for, {free / GIB:.2f} of "
         f"{total / GIB:.2f} GiB free, {used / GIB:.2f} GiB in use by a batch of {batch_size}; {advice}"

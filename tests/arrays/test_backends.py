@@ -128,13 +128,16 @@ def test_without_a_device_the_message_says_so(own_backends, monkeypatch):
 
 def test_cupy_is_loaded_on_first_use_and_known_by_its_arrays(own_backends, monkeypatch):
     ndarray = type("ndarray", (), {"__module__": "cupy"})
+    nvrtc = SimpleNamespace(getVersion=lambda: (13, 0))
     cupy = SimpleNamespace(
-        cuda=SimpleNamespace(is_available=lambda: True),
+        cuda=SimpleNamespace(is_available=lambda: True, nvrtc=nvrtc),
         ndarray=ndarray,
         asarray=lambda host: ndarray(),
         asnumpy=lambda array: np.zeros(2),
     )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setitem(sys.modules, "cupy.cublas", SimpleNamespace())
+    monkeypatch.setenv("CUPY_CACHE_IN_MEMORY", "1")
     found = backend_of(x=ndarray())
     assert found.name == "cupy"
     assert found.xp is cupy

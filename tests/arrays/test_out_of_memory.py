@@ -42,6 +42,20 @@ def test_a_single_sample_that_does_not_fit_asks_for_a_smaller_model(full_device)
         raise error
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "cudaErrorMemoryAllocation: out of memory",
+        "CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+    ],
+)
+def test_what_cublas_and_the_driver_say_of_a_full_device_is_known(message, full_device):
+    expected = rf"out of memory: 0.50 of 8.00 GiB free with a batch of 256 \({message}\); try a smaller batch"
+    with pytest.raises(DeviceMemoryError, match=expected), explain_out_of_memory(256):
+        raise RuntimeError(message)
+
+
 def test_other_errors_pass(full_device):
     with pytest.raises(ZeroDivisionError), explain_out_of_memory(4):
         raise ZeroDivisionError

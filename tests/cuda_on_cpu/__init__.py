@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from typing import Any
 import numpy as np
 from strict_cupy import StrictArray
 from strict_cupy.counts import count
+from strict_cupy.devices import Device as CudaDevice
+from strict_cupy.devices import current_device
 
 ORDERS = ("forward", "reversed", "shuffled")
 SANITIZE = "MINICAP_SANITIZE_KERNELS"  # in the environment: build with AddressSanitizer
@@ -31,6 +34,10 @@ HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 ERRORS = {1: "a barrier that not every thread reaches", 2: "a block, grid or shared memory beyond the limits"}
 
 _order = ORDERS[0]
+
+
+class CompileException(Exception):
+    """cupy.cuda.compiler.CompileException, which is no RuntimeError either."""
 
 
 class LaunchError(RuntimeError):
@@ -101,7 +108,7 @@ class RawKernel:
 
     @max_dynamic_shared_size_bytes.setter
     def max_dynamic_shared_size_bytes(self, size: int) -> None:
-        if size > DEVICE.shared_bytes:
+        if size > current().shared_bytes:
             raise RuntimeError("CUDA_ERROR_INVALID_VALUE: invalid argument")
         self.kernel.most_shared_bytes = size
 
@@ -132,10 +139,10 @@ class Function:
             raise LaunchError(f"{name}: arguments of {given} bytes but the kernel reads {self._bytes_wanted}")
         if shared_mem > self.most_shared_bytes:
             raise LaunchError(f"{name}: {ERRORS[2]}")
-        if enable_cooperative_groups and prod(grid) > DEVICE.processors * _blocks_a_processor(
-            self.ptr, prod(block), shared_mem
-        ):
-            raise LaunchError(f"{name}: more blocks than run at the same time")
+        room = current().processors * _blocks_a_processor(self.ptr, prod(block), shared_mem)
+        if enable_cooperative_groups and prod(grid) > room:
+            warnings.warn(f"The grid size will be reduced from {prod(grid)} to {room}", stacklevel=2)
+            grid = (room,)
         buffers = [ctypes.create_string_buffer(value, len(value)) for value in values]
         pointers = (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))
         how = _Launch(
@@ -154,24 +161,33 @@ class Device:
     cooperative: bool = True
 
 
-DEVICE = Device()
+DEVICE, SECOND_DEVICE = DEVICES = Device(), Device(processors=2)
+
+
+def current() -> Device:
+    """The device that this thread launches on."""
+    return DEVICES[current_device().id]
 
 
 def _blocks_a_processor(function: int | None, block_size: int, shared_bytes: int) -> int:
-    return min(2048 // block_size, DEVICE.shared_bytes // max(shared_bytes, 1))
+    return min(2048 // block_size, current().shared_bytes // max(shared_bytes, 1))
 
 
 def _device_attribute(attribute: str, device: int) -> int:
-    return int(getattr(DEVICE, attribute))
+    return int(getattr(DEVICES[device], attribute))
 
 
-# What of the module cupy.cuda is asked before blocks are launched that wait for each other.
+# What of the module cupy.cuda minicap asks.
 cuda = SimpleNamespace(
+    Device=CudaDevice,
+    is_available=lambda: True,
     driver=SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=_blocks_a_processor),
     runtime=SimpleNamespace(
         cudaDevAttrCooperativeLaunch="cooperative",
         cudaDevAttrMultiProcessorCount="processors",
         deviceGetAttribute=_device_attribute,
+        getDevice=lambda: current_device().id,
+        getDeviceCount=lambda: len(DEVICES),
     ),
 )
 
@@ -189,6 +205,8 @@ def _three(sizes: tuple[int, ...]) -> Any:
 def _bytes_of(kernel: str, position: int, value: Any) -> bytes:
     """The argument as the kernel finds it: an array's address, or a number."""
     if isinstance(value, StrictArray):
+        if value.device != current_device():
+            raise LaunchError(f"{kernel}: argument {position} is on {value.device}, not {current_device()}")
         return np.uintp(value._host.ctypes.data).tobytes()
     if isinstance(value, np.generic) or (
         isinstance(value, np.ndarray) and value.dtype.names and not value.ndim
@@ -237,6 +255,6 @@ def _build(code: str, flags: list[str]) -> ctypes.CDLL:
             command = [compiler() or "g++", *flags, f"-I{HEADER.parent}", str(source), "-o", str(built)]
             outcome = subprocess.run(command, capture_output=True, text=True)
             if outcome.returncode:
-                raise LaunchError(f"g++ refuses the kernels:\n{outcome.stderr[:4000]}")
+                raise CompileException(f"g++ refuses the kernels:\n{outcome.stderr[:4000]}")
             os.replace(built, library)
     return ctypes.CDLL(str(library))

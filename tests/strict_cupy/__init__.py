@@ -6,13 +6,15 @@ Its arrays hold NumPy arrays but are none, and do only what CuPy's recorded inte
   an index out of range (CuPy wraps it), or one that meets twice in an assignment (CuPy leaves it open).
 Counted are kernel launches, waits for the device, copies to and from it, copies behind the scenes, and
 operations whose result may differ from run to run.  Memory from `empty` holds NaN until it is written.
+There are two devices, and only arrays of the thread's current one can be worked with.
 Dtypes are those of NumPy 2, whose promotion CuPy 14 shares.
 """
 
 from strict_cupy.array import StrictArray
 from strict_cupy.backend import strict_cupy_backend
 from strict_cupy.counts import Counts, counting
+from strict_cupy.devices import Device
 from strict_cupy.errors import StrictError
 from strict_cupy.namespace import xp
 
-__all__ = ["Counts", "StrictArray", "StrictError", "counting", "strict_cupy_backend", "xp"]
+__all__ = ["Counts", "Device", "StrictArray", "StrictError", "counting", "strict_cupy_backend", "xp"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from strict_cupy import recorded
 from strict_cupy.counts import count
+from strict_cupy.devices import Device, current_device
 from strict_cupy.errors import StrictError
 from strict_cupy.indexing import check_distinct, host_index
 
@@ -19,12 +20,6 @@ class Flags(NamedTuple):
 
     c_contiguous: bool
     f_contiguous: bool
-
-
-class Device(NamedTuple):
-    """The device that an array lies on."""
-
-    id: int
 
 
 class Memory(NamedTuple):
@@ -42,11 +37,12 @@ def _xp() -> Any:
 class StrictArray:
     """An array that behaves like cupy.ndarray where minicap uses one, and refuses the rest."""
 
-    __slots__ = ("_host",)
+    __slots__ = ("_host", "device")
     __hash__ = None  # type: ignore[assignment]  # == compares entry by entry
 
-    def __init__(self, host: np.ndarray) -> None:
+    def __init__(self, host: np.ndarray, device: Device | None = None) -> None:
         self._host = host
+        self.device = device or current_device()
 
     # What would copy to the host, or mix with host arrays, behind the reader's back.
 
@@ -110,7 +106,6 @@ class StrictArray:
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
     strides = property(lambda self: self._host.strides)
-    device = property(lambda self: Device(0))
     data = property(lambda self: Memory(self._host.ctypes.data))
     flags = property(lambda self: Flags(self._host.flags.c_contiguous, self._host.flags.f_contiguous))
 
@@ -122,12 +117,12 @@ class StrictArray:
 
     # Views.
 
-    T = property(lambda self: StrictArray(self._host.T))
-    real = property(lambda self: StrictArray(self._host.real))
+    T = property(lambda self: StrictArray(self._host.T, self.device))
+    real = property(lambda self: StrictArray(self._host.real, self.device))
     imag = property(lambda self: launch(np.imag, self))  # CuPy makes new zeros for a real array
 
     def view(self, dtype: Any = None) -> Any:
-        return StrictArray(self._host.view(dtype or self.dtype))
+        return StrictArray(self._host.view(dtype or self.dtype), self.device)
 
     # Indexing.
 
@@ -139,7 +134,7 @@ class StrictArray:
             count("launches")
         # The ellipsis keeps a single entry an array, as on a device.
         ellipsis = () if any(part is Ellipsis for part in index.key) else (Ellipsis,)
-        return StrictArray(np.asarray(self._host[(*index.key, *ellipsis)]))
+        return StrictArray(np.asarray(self._host[(*index.key, *ellipsis)]), self.device)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         index = host_index(self.shape, key if isinstance(key, tuple) else (key,), StrictArray)
@@ -167,8 +162,13 @@ class StrictArray:
 
 
 def unwrap(value: Any) -> Any:
-    """The host arrays inside a value.  Raises StrictError for an array that was on the host all along."""
+    """The host arrays inside a value.
+
+    Raises StrictError for an array that was on the host all along, or is not on the current device.
+    """
     if isinstance(value, StrictArray):
+        if value.device != current_device():
+            raise StrictError(f"an array on {value.device}, but the current device is {current_device()}")
         return value._host
     if isinstance(value, np.ndarray):
         raise StrictError("a NumPy array in an operation on device arrays; move it with to_device()")
@@ -177,12 +177,12 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def wrap(result: Any) -> Any:
+def wrap(result: Any, device: Device | None = None) -> Any:
     """Device arrays for the host arrays in a result; what NumPy made a scalar stays an array."""
     if isinstance(result, (np.ndarray, np.generic)):
-        return StrictArray(np.asarray(result))
+        return StrictArray(np.asarray(result), device)
     if isinstance(result, (list, tuple)):
-        return type(result)(wrap(part) for part in result)
+        return type(result)(wrap(part, device) for part in result)
     return result
 
 
@@ -203,7 +203,7 @@ def view(function: Callable[..., Any], array: StrictArray, *args: Any, **kwargs:
         if part.size and not np.may_share_memory(part, array._host):
             count("launches")
             count("hidden_copies")
-    return wrap(result)
+    return wrap(result, array.device)
 
 
 def bind(name: str, signature: Signature, *args: Any, **kwargs: Any) -> None:

@@ -14,7 +14,8 @@ from minicap.arrays.dispatch import Override
 from minicap.arrays.windows import IntOrPair, Padding, Window, window_over
 from minicap.backend.gpu.activations import relu_gradient
 from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
-from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
+from minicap.errors import MinicapError
 
 _im2col = Kernel("columns.cu", "im2col")
 _col2im = Kernel("columns.cu", "col2im")
@@ -143,7 +144,14 @@ def supports(
         return False
     channels_fit = w.shape[1] * groups == x.shape[1] and len(w) % groups == 0
     bias_fits = b is None or (b.shape == (len(w),) and b.flags.c_contiguous)
-    return channels_fit and bias_fits and w.flags.c_contiguous
+    if not (channels_fit and bias_fits and w.flags.c_contiguous):
+        return False
+    try:
+        places = prod(window_over(supports, x.shape[2:], w.shape[2:], stride, pad, dilation).out)
+    except MinicapError:  # the textbook says what is wrong
+        return False
+    of_one_sample = x.shape[1] * prod(w.shape[2:]) * places  # entries of its columns
+    return len(x) * len(w) * places <= MOST_ENTRIES and of_one_sample <= MOST_ENTRIES
 
 
 OVERRIDES = (

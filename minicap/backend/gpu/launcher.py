@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minicap.arrays.backends import Array, backend_of, find_backend
+from minicap.arrays.out_of_memory import is_out_of_memory
+from minicap.backend.gpu import INSTALL, no_room_for_kernels
 from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
 
 MOST_ENTRIES = 2**31 - 1  # kernels count entries in 32 bits
@@ -117,11 +119,24 @@ def _function(
 ) -> Any:
     try:
         return _module(raw_module, file, real.name, label.name).get_function(name)
-    except (ImportError, OSError, RuntimeError) as error:  # NVRTC missing, or of another CUDA than CuPy's
-        raise BackendMissing(
-            f"kernel {name} does not compile: {error}; install the CuPy that fits your driver: "
-            'pip install "minicap[gpu-cuda12]" (or gpu-cuda13)'
-        ) from error
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise BackendMissing(_why_not_compiled(name, error)) from error
+
+
+def _why_not_compiled(name: str, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"kernel {name}: {no_room_for_kernels(error)}"
+    if type(error).__name__ == "CompileException":  # CuPy's, a plain Exception
+        lines = str(error).splitlines()
+        reason = next((line.strip() for line in lines if "error" in line), "no reason given")
+        return (
+            f"kernel {name} does not compile for this GPU: {reason}; please tell us. "
+            "Inside `with textbook():` layers run without kernels"
+        )
+    # NVRTC is missing, or is another CUDA's than CuPy's.
+    return f"kernel {name} does not compile: {error}; install the CuPy that fits your driver: {INSTALL}"
 
 
 @cache
@@ -146,6 +161,12 @@ def _room_for(xp: Any, file: str, name: str, real: np.dtype[Any], device: int, s
     return each * runtime.deviceGetAttribute(runtime.cudaDevAttrMultiProcessorCount, device)
 
 
+class _Call(NamedTuple):
+    function: Callable[[], Any]  # the kernel, compiled when it is called for
+    arguments: tuple[Any, ...]
+    like: Any  # an array that says the device
+
+
 class Kernel:
     """A kernel of a file in backend/gpu/kernels, compiled when it is first launched.
 
@@ -164,24 +185,37 @@ class Kernel:
         """Launch at least that many threads, one an entry, in blocks of 256."""
         self.blocks(-(-count // THREADS_PER_BLOCK), **values)
 
-    def blocks(self, count: int, like: Array | None = None, /, **values: Any) -> None:
+    def blocks(self, count: int, like: Any = None, /, **values: Any) -> None:
         """Launch that many blocks of 256 threads, one a row or a tile.
 
         like: an array that says the backend and what `real` is, where no parameter is an array.
         """
-        function, arguments = self._prepare(like, values)
+        call = self._prepare(like, values)
         if count:
-            function()((count,), (THREADS_PER_BLOCK,), arguments)
+            with call.like.device:
+                call.function()((count,), (THREADS_PER_BLOCK,), call.arguments)
 
     def blocks_together(self, count: int, shared_bytes: int, /, **values: Any) -> None:
         """Launch that many blocks of 256 threads at the same time, so that they can wait for each other.
 
         shared_bytes: dynamic shared memory of each.  count: at most room_for(array, shared_bytes).
+        Raises InputError for more: CuPy would launch fewer, and those would wait for the others forever.
         """
-        function, arguments = self._prepare(None, values)
-        function().kernel(
-            (count,), (THREADS_PER_BLOCK,), arguments, shared_mem=shared_bytes, enable_cooperative_groups=True
-        )
+        call = self._prepare(None, values)
+        room = self.room_for(call.like, shared_bytes)
+        if count > room:
+            raise InputError(
+                f"kernel {self.name}: {count} blocks that wait for each other, but {call.like.device} runs "
+                f"{room} at the same time"
+            )
+        with call.like.device:
+            call.function().kernel(
+                (count,),
+                (THREADS_PER_BLOCK,),
+                call.arguments,
+                shared_mem=shared_bytes,
+                enable_cooperative_groups=True,
+            )
 
     def room_for(self, like: Any, shared_bytes: int) -> int:
         """How many of its blocks run at the same time; 0 when they could not wait for each other.
@@ -190,12 +224,11 @@ class Kernel:
         """
         owner = find_backend(like)
         assert owner is not None
-        return _room_for(owner.xp, self.file, self.name, like.dtype, like.device.id, shared_bytes)
+        with like.device:
+            return _room_for(owner.xp, self.file, self.name, like.dtype, like.device.id, shared_bytes)
 
-    def _prepare(
-        self, like: Array | None, values: dict[str, Any]
-    ) -> tuple[Callable[[], Any], tuple[Any, ...]]:
-        """The kernel, compiled when it is called for, and its arguments in their order, all checked."""
+    def _prepare(self, like: Any, values: dict[str, Any]) -> _Call:
+        """The kernel and its arguments in their order, all checked."""
         signature = self._signature or self._load()
         if values.keys() != signature.names:
             wrong = ", ".join(sorted(values.keys() ^ signature.names))
@@ -228,7 +261,7 @@ class Kernel:
         owner = find_backend(first)
         assert owner is not None
         function = partial(_function, owner.xp.RawModule, self.file, self.name, real, label)
-        return function, tuple([arguments[p.name] for p in signature.parameters])
+        return _Call(function, tuple([arguments[p.name] for p in signature.parameters]), first)
 
     def _load(self) -> Signature:
         self._signature = kernels_in(self.file)[self.name]
@@ -283,7 +316,10 @@ class Kernel:
             raise InputError(f"{kernel}: {p.name} is not C-contiguous; copy it first")
         for name, other in given.items():
             if other is not None and other.device != array.device:
-                raise BackendMismatch(f"{kernel}: {name} is on {other.device} but {p.name} on {array.device}")
+                raise BackendMismatch(
+                    f"{kernel}: {name} is on {other.device} but {p.name} on {array.device}; new arrays are "
+                    f"made on CuPy's current device: work inside `with cupy.cuda.Device({array.device.id}):`"
+                )
 
 
 def readable(*arrays: Array | None) -> bool:

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_cpu import DEVICE, ORDERS, SANITIZE, LaunchError, RawModule, compiler, thread_order
-from strict_cupy import StrictArray
+from cuda_on_cpu import (
+    DEVICE,
+    ORDERS,
+    SANITIZE,
+    CompileException,
+    LaunchError,
+    RawModule,
+    compiler,
+    thread_order,
+)
+from strict_cupy import Device, StrictArray
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs g++ to run kernels on the CPU")
 
@@ -177,10 +186,22 @@ def test_blocks_of_a_cooperative_launch_run_at_the_same_time(order: str, module:
             run(module, "polls", ints(1), grid=(3,), block=(32,))
 
 
-def test_a_launch_of_more_blocks_than_run_at_the_same_time_is_refused(module: RawModule, monkeypatch):
+def test_a_launch_of_more_blocks_than_run_at_the_same_time_is_shrunk_as_cupy_does(
+    module: RawModule, monkeypatch
+):
     monkeypatch.setattr(DEVICE, "processors", 1)
-    with pytest.raises(LaunchError, match="more blocks than run at the same time"):
-        run(module, "polls", ints(1), grid=(3,), block=(1024,), enable_cooperative_groups=True)
+    count = ints(1)
+    with pytest.warns(UserWarning, match="grid size will be reduced from 3 to 2"):
+        run(module, "counts", count, grid=(3,), block=(1024,), enable_cooperative_groups=True)
+    assert int(count) == 2 * 1024
+
+
+def test_an_array_of_another_device_than_the_current_one_is_refused(module: RawModule):
+    with Device(1):
+        count = ints(1)
+        run(module, "counts", count)
+    with pytest.raises(LaunchError, match="argument 0 is on <CUDA Device 1>, not <CUDA Device 0>"):
+        run(module, "counts", count)
 
 
 def test_more_shared_memory_than_usual_has_to_be_asked_for(module: RawModule):
@@ -222,7 +243,7 @@ def test_a_block_beyond_the_limit_is_refused(module: RawModule):
 
 
 def test_code_that_does_not_compile_says_why():
-    with pytest.raises(LaunchError, match="missing"):
+    with pytest.raises(CompileException, match="missing"):
         RawModule(code='extern "C" __global__ void f(int* x) { x[0] = missing; }')
 
 

@@ -1,7 +1,10 @@
+import errno
 from typing import Any
 
 import numpy as np
 import pytest
+from cuda_on_cpu import DEVICE, SECOND_DEVICE, CompileException
+from strict_cupy import Device
 
 from minicap.arrays import Backend, to_device
 from minicap.backend.gpu.launcher import Kernel, kernel_files, kernels_in, source_of
@@ -9,6 +12,7 @@ from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputErr
 
 RELU = Kernel("activations.cu", "relu_forward")
 LOSS = Kernel("losses.cu", "softmax_loss")
+MEETING = Kernel("sequences.cu", "rnn_sequence")
 
 
 @pytest.fixture
@@ -76,12 +80,39 @@ def test_a_host_array_among_device_arrays_is_refused(arguments: dict[str, Any]):
         RELU.threads(6, **(arguments | dict(x=np.ones(6, np.float32))))
 
 
-def test_arrays_of_two_devices_are_refused(arguments: dict[str, Any], gpu: Backend, monkeypatch):
-    second = arguments["out"]
-    devices = property(lambda self: f"device {int(self is second)}")
-    monkeypatch.setattr(gpu.array_type, "device", devices)
-    with pytest.raises(BackendMismatch, match="x is on device 0 but out on device 1"):
+def test_arrays_of_two_devices_are_refused(arguments: dict[str, Any]):
+    with Device(1):
+        arguments["x"] = to_device(np.ones(6, np.float32))
+    with pytest.raises(BackendMismatch, match=r"x is on .* 1> but out on .* 0>; .* `with cupy.cuda.Device"):
         RELU.threads(6, **arguments)
+
+
+def test_a_kernel_runs_on_the_device_of_its_arrays(gpu: Backend):
+    with Device(1):
+        x = to_device(np.full(6, -1, np.float32))
+        out = gpu.xp.empty_like(x)
+    RELU.threads(6, x=x, out=out, size=6)  # the current device is the first again
+    np.testing.assert_array_equal(out.get(), 0)
+
+
+def test_the_device_of_the_array_is_asked_for_its_room(gpu: Backend, monkeypatch):
+    monkeypatch.setattr(SECOND_DEVICE, "processors", 3)
+    monkeypatch.setattr(SECOND_DEVICE, "shared_bytes", 99 << 10)
+    with Device(1):
+        second = to_device(np.zeros(1, np.float32))
+    first = to_device(np.zeros(1, np.float32))
+    assert MEETING.room_for(first, 90 << 10) == 2 * DEVICE.processors
+    assert MEETING.room_for(second, 90 << 10) == 1 * 3
+
+
+def test_more_blocks_than_run_at_the_same_time_are_refused_before_cupy_launches_fewer(gpu: Backend):
+    N, T, H = 2, 3, 4
+    shapes = dict(Wh=(H, H), b=(H,), h0=(N, H), prev_h=(N, T, H), out=(N, T, H))
+    arrays = {name: to_device(np.zeros(shape, np.float32)) for name, shape in shapes.items()}
+    arrays["barriers"] = to_device(np.zeros(256, np.int32))
+    room = MEETING.room_for(arrays["Wh"], 0)
+    with pytest.raises(InputError, match=rf"{room + 1} blocks that wait for each other, .* runs {room} at"):
+        MEETING.blocks_together(room + 1, 0, **arrays, mask=None, relu=0, units=4, across=1, N=N, T=T, H=H)
 
 
 def test_class_indices_of_either_width_are_read_as_they_are(gpu: Backend):
@@ -111,4 +142,39 @@ def test_a_compiler_that_does_not_load_is_named(arguments: dict[str, Any], gpu: 
 
     monkeypatch.setattr(gpu.xp, "RawModule", fail)
     with pytest.raises(BackendMissing, match=r"failed to load libnvrtc.*minicap\[gpu-cuda12\]"):
+        RELU.threads(6, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/home/me/.cupy"),
+            r"kernel relu_forward: CuPy cannot keep compiled kernels \(.*No space left.*CUPY_CACHE_DIR",
+        ),
+        (
+            CompileException("kern.cu(7): warning: nothing\nkern.cu(9): error: no such thing\nmore"),
+            r"does not compile for this GPU: kern\.cu\(9\): error: no such thing; please tell us",
+        ),
+    ],
+)
+def test_what_keeps_a_kernel_from_being_compiled_is_named(
+    error: Exception, message: str, arguments: dict[str, Any], gpu: Backend, monkeypatch
+):
+    def fail(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(gpu.xp, "RawModule", fail)
+    with pytest.raises(BackendMissing, match=message):
+        RELU.threads(6, **arguments)
+
+
+def test_a_driver_without_memory_for_a_kernel_is_no_missing_backend(
+    arguments: dict[str, Any], gpu: Backend, monkeypatch
+):
+    def fail(**_: Any) -> None:
+        raise RuntimeError("CUDA_ERROR_OUT_OF_MEMORY: out of memory")
+
+    monkeypatch.setattr(gpu.xp, "RawModule", fail)
+    with pytest.raises(RuntimeError, match="CUDA_ERROR_OUT_OF_MEMORY"):
         RELU.threads(6, **arguments)

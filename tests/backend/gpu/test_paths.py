@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cuda_on_cpu import DEVICE
 from strict_cupy import StrictArray
 
 from minicap.arrays import Backend, textbook, to_device, to_host
@@ -25,6 +26,7 @@ from minicap.layers import (
     lstm_forward,
     relu_backward,
     relu_forward,
+    rnn_forward,
 )
 from minicap.nn import Affine, Conv2d, Dropout, ReLU, Sequential
 from minicap.nn.sandwiches import SandwichStep
@@ -197,3 +199,21 @@ def test_where_nobody_needs_the_gradient_of_the_input_it_is_left_out(
     dx, *gradients = backward(dout, cache, input_gradient=False)
     assert dx is None
     close(gradients, map(to_host, expected))
+
+
+@pytest.mark.parametrize(("samples", "expected"), [(668, True), (669, False)])
+def test_an_output_that_32_bits_cannot_count_goes_to_the_textbook(samples: int, expected: bool, gpu: Backend):
+    x = StrictArray(np.broadcast_to(np.float32(0), (samples, 3, 224, 224)))
+    w = to_device(np.zeros((64, 3, 3, 3), np.float32))  # 64 * 224 * 224 entries a sample
+    found = find_override(conv_forward, x, x, w, None, pad=1)
+    assert (found is not None) is expected
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_state_that_explodes_is_seen(at_once: bool, gpu: Backend, monkeypatch):
+    monkeypatch.setattr(DEVICE, "cooperative", at_once)
+    x, h0 = to_device(np.full((2, 3, 1), np.nan)), to_device(np.zeros((2, 4)))
+    Wx, Wh, b = (to_device(np.ones(shape)) for shape in ((1, 4), (4, 4), (4,)))
+    h, cache = rnn_forward(x, h0, Wx, Wh, b, activation="relu")
+    assert (cache.barriers is not None) is at_once
+    assert np.isnan(to_host(h)).all()

@@ -15,5 +15,5 @@ KERNEL relu_backward(
     real* dx,          // [size]
     real scale, int size) {
   unsigned i = thread();
-  if (i < size) dx[i] = out[i] > 0 ? dout[i] * scale : real(0);
+  if (i < size) dx[i] = dout[i] * (out[i] > 0 ? scale : real(0));
 }

@@ -1,5 +1,19 @@
 // The equations of one number of a recurrent state, forward and backward.
 
+// The state after a step: the new one where the mask is 1, the old one where it is 0.  No mask is 1 everywhere.
+__device__ inline real carry(const real* mask, int step, real next, real old) {
+  return mask ? mask[step] * next + (1 - mask[step]) * old : next;
+}
+
+// Its gradients, of the new state and of the old one.
+__device__ inline real of_next(const real* mask, int step, real gradient) {
+  return mask ? mask[step] * gradient : gradient;
+}
+
+__device__ inline real of_old(const real* mask, int step, real gradient) {
+  return mask ? (1 - mask[step]) * gradient : real(0);
+}
+
 struct LstmCell { real i, f, o, g, next_c, next_h; };
 
 // a: the four sums before the gates i, f, o, g.
@@ -36,7 +50,7 @@ __device__ inline GruGradient gru_cell_gradient(const real* gate, int H, real hn
   return {{dr, dz, dn}, {dr, dz, dn * r}, dh * z};
 }
 
-__device__ inline real rnn_cell(real a, int relu) { return relu ? fmax(a, real(0)) : tanh(a); }
+__device__ inline real rnn_cell(real a, int relu) { return relu ? (a < 0 ? real(0) : a) : tanh(a); }
 
 __device__ inline real rnn_cell_slope(real next_h, int relu) {
   return relu ? real(next_h > 0) : 1 - next_h * next_h;

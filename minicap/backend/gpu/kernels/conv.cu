@@ -59,7 +59,7 @@ KERNEL conv_backward(
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left, int parts, int length) {
   __shared__ Room room;
   int tile = blockIdx.x, K = C * HH * WW, P = OH * OW, of_dx = dx ? tiles(C, N * H * W) : 0;
-  auto gradient = [=](int i) { return out && !(out[i] > 0) ? real(0) : dout[i]; };
+  auto gradient = [=](int i) { return dout[i] * real(!out || out[i] > 0); };
   if (tile < of_dx) {
     tile_product(
         room, tile, C, N * H * W, 0, F * HH * WW,

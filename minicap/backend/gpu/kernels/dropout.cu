@@ -74,7 +74,7 @@ KERNEL dropout_forward(
     long long i = first + e;
     if (i < 0 || i >= size) continue;
     keep[i] = is_kept(kept, e);
-    out[i] = keep[i] ? x[place(i, C, P, sample, channel)] * scale : real(0);
+    out[i] = x[place(i, C, P, sample, channel)] * (keep[i] ? scale : real(0));
   }
 }
 
@@ -89,7 +89,7 @@ KERNEL bias_relu_dropout(
     long long i = first + e;
     if (i < 0 || i >= N * M) continue;
     real sum = out[i] + b[unsigned(i) % M];
-    out[i] = sum < 0 || !is_kept(kept, e) ? real(0) : sum * scale;
+    out[i] = (sum < 0 ? real(0) : sum) * (is_kept(kept, e) ? scale : real(0));
   }
 }
 
@@ -100,5 +100,5 @@ KERNEL dropout_backward(
     real* dx,          // [size]
     real scale, int size, int C, int P, int sample, int channel) {
   unsigned i = thread();
-  if (i < size) dx[place(i, C, P, sample, channel)] = keep[i] ? dout[i] * scale : real(0);
+  if (i < size) dx[place(i, C, P, sample, channel)] = dout[i] * (keep[i] ? scale : real(0));
 }

@@ -15,7 +15,7 @@ KERNEL softmax_loss(
   int row = blockIdx.x;
   const real* scores = x + row * K;
   real* gradient = dx + row * K;
-  real w = scale * (weight ? weight[row] : real(1)) / (total ? fmax(*total, real(1)) : real(1));
+  real w = scale * (weight ? weight[row] : real(1)) / (total && !(*total < 1) ? *total : real(1));
   if (w == 0) {
     for (int k = threadIdx.x; k < K; k += blockDim.x) gradient[k] = 0;
     if (threadIdx.x == 0) losses[row] = 0;

@@ -36,7 +36,7 @@ KERNEL max_pool_gradient(
   for (int oh = max(0, (h + top - HH + stride_h) / stride_h); oh < min(OH, (h + top) / stride_h + 1); ++oh) {
     for (int ow = max(0, (w + left - WW + stride_w) / stride_w); ow < min(OW, (w + left) / stride_w + 1); ++ow) {
       int window = (plane * OH + oh) * OW + ow;
-      if (winner[window] == h * W + w) sum += dout[window];
+      sum += dout[window] * real(winner[window] == h * W + w);
     }
   }
   dx[entry] = sum;

@@ -3,7 +3,8 @@
 // A parameter list says everything about a launch: the launcher reads it, comments too.  An array's comment
 // begins with its shape in terms of the integers beside it, [N, 4 * H]; arrays are C-contiguous, smaller than
 // 2^31 entries, and null only where the comment says "or null".  `real` is the dtype of the layer, `label` that
-// of class and word indices.  No result depends on the order in which threads run.
+// of class and word indices.  No result depends on the order in which threads run.  What is hidden is multiplied by 0,
+// as in the textbook, so that NaN and infinity stay to be seen.
 
 typedef REAL real;
 typedef LABEL label;

@@ -30,7 +30,8 @@ KERNEL lstm_step(
   a[0] = cell.i, a[H] = cell.f, a[2 * H] = cell.o, a[3 * H] = cell.g;
   prev_h[step * H + j] = h[entry];
   prev_c[step * H + j] = c[entry];
-  if (!mask || mask[step] != 0) h[entry] = cell.next_h, c[entry] = cell.next_c;
+  h[entry] = carry(mask, step, cell.next_h, h[entry]);
+  c[entry] = carry(mask, step, cell.next_c, c[entry]);
   out[step * H + j] = h[entry];
 }
 
@@ -52,13 +53,12 @@ KERNEL lstm_step_gradient(
   int n = entry / H, j = entry % H, step = n * T + t;
   real dnext_h = dout[step * H + j] + dh[entry];
   if (carried) dnext_h += carried[entry];
-  bool masked = mask && mask[step] == 0;
-  LstmGradient gradient = {{}, dc[entry]};
-  if (!masked) gradient = lstm_cell_gradient(gates + step * 4 * H + j, H, prev_c[step * H + j], dnext_h, dc[entry]);
+  LstmGradient gradient = lstm_cell_gradient(
+      gates + step * 4 * H + j, H, prev_c[step * H + j], of_next(mask, step, dnext_h), of_next(mask, step, dc[entry]));
   for (int block = 0; block < 4; ++block)
     step_da[(n * 4 + block) * H + j] = da[(step * 4 + block) * H + j] = gradient.da[block];
-  dc[entry] = gradient.dc;
-  if (carried) carried[entry] = masked ? dnext_h : real(0);
+  dc[entry] = gradient.dc + of_old(mask, step, dc[entry]);
+  if (carried) carried[entry] = of_old(mask, step, dnext_h);
 }
 
 // In: gates = x Wx, product = h Wh.  Out: gates r, z, n at step t; hn = the product's third block with its bias;
@@ -85,7 +85,7 @@ KERNEL gru_step(
   a[0] = cell.r, a[H] = cell.z, a[2 * H] = cell.n;
   hn[step * H + j] = cell.hn;
   prev_h[step * H + j] = h[entry];
-  if (!mask || mask[step] != 0) h[entry] = cell.next_h;
+  h[entry] = carry(mask, step, cell.next_h, h[entry]);
   out[step * H + j] = h[entry];
 }
 
@@ -107,14 +107,13 @@ KERNEL gru_step_gradient(
   if (entry >= N * H) return;
   int row = entry / H, j = entry % H, step = row * T + t;
   real dnext_h = dout[step * H + j] + dh[entry] + carried[entry];
-  GruGradient gradient = {{}, {}, dnext_h};
-  if (!mask || mask[step] != 0)
-    gradient = gru_cell_gradient(gates + step * 3 * H + j, H, hn[step * H + j], prev_h[step * H + j], dnext_h);
+  GruGradient gradient = gru_cell_gradient(
+      gates + step * 3 * H + j, H, hn[step * H + j], prev_h[step * H + j], of_next(mask, step, dnext_h));
   for (int block = 0; block < 3; ++block) {
     da[(step * 3 + block) * H + j] = gradient.da[block];
     step_du[(row * 3 + block) * H + j] = du[(step * 3 + block) * H + j] = gradient.du[block];
   }
-  carried[entry] = gradient.carried;
+  carried[entry] = gradient.carried + of_old(mask, step, dnext_h);
 }
 
 // In: out = x Wx, product = h Wh.  Out: out = the new h at step t; h moves on.
@@ -131,7 +130,7 @@ KERNEL rnn_step(
   int n = entry / H, j = entry % H, step = n * T + t, place = step * H + j;
   real next_h = rnn_cell(out[place] + product[entry] + b[j], relu);
   prev_h[place] = h[entry];
-  if (!mask || mask[step] != 0) h[entry] = next_h;
+  h[entry] = carry(mask, step, next_h, h[entry]);
   out[place] = h[entry];
 }
 
@@ -149,7 +148,6 @@ KERNEL rnn_step_gradient(
   int n = entry / H, j = entry % H, step = n * T + t, place = step * H + j;
   real dnext_h = dout[place] + dh[entry];
   if (carried) dnext_h += carried[entry];
-  bool masked = mask && mask[step] == 0;
-  step_da[entry] = da[place] = masked ? real(0) : dnext_h * rnn_cell_slope(h[place], relu);
-  if (carried) carried[entry] = masked ? dnext_h : real(0);
+  step_da[entry] = da[place] = of_next(mask, step, dnext_h) * rnn_cell_slope(h[place], relu);
+  if (carried) carried[entry] = of_old(mask, step, dnext_h);
 }

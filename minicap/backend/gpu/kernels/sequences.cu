@@ -141,9 +141,9 @@ KERNEL lstm_sequence(
         for (int gate = 0; gate < 4; ++gate) sums[s][gate] += a[gate * H] + b[gate * H + j];
         LstmCell cell = lstm_cell(sums[s], prev_c[place]);
         a[0] = cell.i, a[H] = cell.f, a[2 * H] = cell.o, a[3 * H] = cell.g;
-        if (mask && mask[step] == 0) cell.next_h = prev_h[place], cell.next_c = prev_c[place];
-        out[place] = cell.next_h;
-        if (t + 1 < T) prev_h[place + H] = cell.next_h, prev_c[place + H] = cell.next_c;
+        real next_h = carry(mask, step, cell.next_h, prev_h[place]);
+        out[place] = next_h;
+        if (t + 1 < T) prev_h[place + H] = next_h, prev_c[place + H] = carry(mask, step, cell.next_c, prev_c[place]);
       }
     }
     if (t + 1 < T) meet(work, barriers);
@@ -183,15 +183,11 @@ KERNEL lstm_sequence_gradient(
         past = dh;
         if (t < 0) continue;
         dh += dout[step * H + j];
-        LstmGradient gradient = {{}, dc};
-        if (mask && mask[step] == 0) {
-          past = dh;
-        } else {
-          gradient = lstm_cell_gradient(gates + step * 4 * H + j, H, prev_c[step * H + j], dh, dc);
-          past = 0;
-        }
+        past = of_old(mask, step, dh);
+        LstmGradient gradient = lstm_cell_gradient(
+            gates + step * 4 * H + j, H, prev_c[step * H + j], of_next(mask, step, dh), of_next(mask, step, dc));
         for (int gate = 0; gate < 4; ++gate) da[(step * 4 + gate) * H + j] = gradient.da[gate];
-        dc = gradient.dc;
+        dc = gradient.dc + of_old(mask, step, dc);
       }
     }
     if (t >= 0) meet(work, barriers);
@@ -235,9 +231,9 @@ KERNEL gru_sequence(
         GruCell cell = gru_cell(a, sums[s], prev_h[place]);
         gate[0] = cell.r, gate[H] = cell.z, gate[2 * H] = cell.n;
         hn[place] = cell.hn;
-        if (mask && mask[step] == 0) cell.next_h = prev_h[place];
-        out[place] = cell.next_h;
-        if (t + 1 < T) prev_h[place + H] = cell.next_h;
+        real next_h = carry(mask, step, cell.next_h, prev_h[place]);
+        out[place] = next_h;
+        if (t + 1 < T) prev_h[place + H] = next_h;
       }
     }
     if (t + 1 < T) meet(work, barriers);
@@ -277,15 +273,13 @@ KERNEL gru_sequence_gradient(
         past = dh;
         if (t < 0) continue;
         dh += dout[step * H + j];
-        GruGradient gradient = {{}, {}, dh};
-        if (!mask || mask[step] != 0)
-          gradient = gru_cell_gradient(
-              gates + step * 3 * H + j, H, hn[step * H + j], prev_h[step * H + j], dh);
+        GruGradient gradient = gru_cell_gradient(
+            gates + step * 3 * H + j, H, hn[step * H + j], prev_h[step * H + j], of_next(mask, step, dh));
         for (int gate = 0; gate < 3; ++gate) {
           da[(step * 3 + gate) * H + j] = gradient.da[gate];
           du[(step * 3 + gate) * H + j] = gradient.du[gate];
         }
-        past = gradient.carried;
+        past = gradient.carried + of_old(mask, step, dh);
       }
     }
     if (t >= 0) meet(work, barriers);
@@ -316,8 +310,7 @@ KERNEL rnn_sequence(
         int n = first + 2 * work.pair + s, step = n * T + t, place = step * H + j;
         if (n >= N || j >= H) continue;
         if (t == 0) prev_h[place] = h0[n * H + j];
-        real next_h = rnn_cell(out[place] + sums[s][0] + b[j], relu);
-        if (mask && mask[step] == 0) next_h = prev_h[place];
+        real next_h = carry(mask, step, rnn_cell(out[place] + sums[s][0] + b[j], relu), prev_h[place]);
         out[place] = next_h;
         if (t + 1 < T) prev_h[place + H] = next_h;
       }
@@ -354,10 +347,9 @@ KERNEL rnn_sequence_gradient(
         real dh = sums[s][0] + past;
         past = dh;
         if (t < 0) continue;
-        bool carried = mask && mask[step] == 0;
         dh += dout[place];
-        da[place] = carried ? real(0) : dh * rnn_cell_slope(h[place], relu);
-        past = carried ? dh : real(0);
+        da[place] = of_next(mask, step, dh) * rnn_cell_slope(h[place], relu);
+        past = of_old(mask, step, dh);
       }
     }
     if (t >= 0) meet(work, barriers);
