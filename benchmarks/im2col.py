@@ -85,10 +85,10 @@ def softmax_loss(scores: Array, y: Array) -> tuple[Array, Array]:
 
 
 class Net:
-    """A stack of layers (benchmarks.cases.networks.Brick), trained with Nesterov's momentum."""
+    """A stack of layers (benchmarks.cases.networks.Brick) by name, trained with Nesterov's momentum."""
 
-    def __init__(self, bricks: Sequence[Any], names: Sequence[str], params: Mapping[str, Array]) -> None:
-        self.layers = list(zip(names, bricks, strict=True))
+    def __init__(self, bricks: Mapping[str, Any], params: Mapping[str, Array]) -> None:
+        self.layers = bricks
         self.params = {name: array.copy() for name, array in params.items()}
         self.v = {name: np.zeros_like(array) for name, array in params.items()}
         self.rng = np.random.default_rng(0)
@@ -96,7 +96,7 @@ class Net:
     def step(self, x: Array, y: Array, rate: float, momentum: float, dropout: bool = True) -> Array:
         """One update; returns the loss before it."""
         backwards: list[Callable[[Array], tuple[Array, dict[str, Array]]]] = []
-        for name, brick in self.layers:
+        for name, brick in self.layers.items():
             x, backward = self._forward(x, name, brick, dropout)
             backwards.append(backward)
         loss, dx = softmax_loss(x, y)

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.case import Case, Task
 from benchmarks.cases.captions import CaptionStep
-from benchmarks.cases.networks import PAPER, VGG16, Network, classifier_case
+from benchmarks.cases.networks import Network, classifier_case, vgg16
 from benchmarks.cases.recurrent import RecurrentLayer
 from benchmarks.cases.steps import normal
 from benchmarks.floor import FLOAT, Cost, convolution, product, update
@@ -23,6 +23,7 @@ from minicap.layers import (
     relu_forward,
     temporal_softmax_loss,
 )
+from minicap.models import cnn2
 from minicap.optim.rules import Adam
 
 COPY, PRODUCT = "ceiling/copy", "ceiling/product"
@@ -239,7 +240,8 @@ class Update:
 def network_costs(network: Network) -> list[Cost]:
     """Of its convolutions and affine layers; what stands between them is taken as part of them."""
     costs, parameters, (_, H, W) = [], 0, network.image
-    for number, brick in enumerate(brick for brick in network.layers if brick.kind in ("conv", "pool", "fc")):
+    layers = (brick for brick in network.layers.values() if brick.kind in ("conv", "pool", "fc"))
+    for number, brick in enumerate(layers):
         passes = (3 if number else 2) if network.train else 1
         if brick.kind == "pool":
             H, W = H // brick.size, W // brick.size
@@ -288,8 +290,8 @@ def bandwidth_case(name: str, about: str, work: Any, tolerance: float = 1e-4) ->
 _EAGER = ("torch", "torch-tf32", "torch-graph", "torch-graph-tf32", "floor", "floor-tf32")
 _ALL = (*_EAGER, "torch-compile")
 
-_CNN2 = Network(PAPER["cnn2"], 256, (3, 32, 32), 10)
-_VGG16 = {train: Network(VGG16, 32, (3, 224, 224), 1000, train) for train in (True, False)}
+_CNN2 = Network(cnn2, 256, (3, 32, 32), 10)
+_VGG16 = {train: Network(vgg16, 32, (3, 224, 224), 1000, train) for train in (True, False)}
 _CAPTIONER = CaptionStep(128, 512, 512, 10_000, F=4096)
 _LSTM = RecurrentLayer("lstm", 128, 512, 512)
 _COPY, _PRODUCT = Copy(1 << 27), Product(8192)

@@ -1,10 +1,5 @@
-"""Whole training steps of image classifiers, written as in the paper that tried them on Tiny ImageNet.
+"""Whole training steps of image classifiers: those of minicap.models."""
 
-The paper leaves the padding open; here every convolution keeps the size of its image.  On CIFAR-10 the last
-layer has 10 units instead of 200.
-"""
-
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,32 +18,17 @@ from benchmarks.cases.steps import (
 )
 from benchmarks.peers import TORCH
 from benchmarks.torch_mode import TorchMode, copy_parameters, in_minicap_layout
+from benchmarks.torch_networks import torch_peer
 from minicap.arrays import to_device
-from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
+from minicap.models import SMALL_NETWORKS, vgg
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential, Supervised
 
-# CONV(filters, window), POOL(factor), FC(units), DROPOUT(rate).
-PAPER = {
-    "softmax": "FC(200), SOFTMAX",
-    "mlp": "FC(512), RELU, FC(200), SOFTMAX",
-    "lenet": "CONV(32, 3), RELU, POOL(2), CONV(32, 3), RELU, POOL(2), FC(512), RELU, FC(200), SOFTMAX",
-    "cnn1": "CONV(32, 3), RELU, CONV(32, 3), RELU, POOL(2), DROPOUT(0.25), FC(128), RELU, DROPOUT(0.5), "
-    "FC(200), SOFTMAX",
-    "cnn2": "CONV(32, 3), RELU, CONV(32, 3), RELU, POOL(2), DROPOUT(0.25), CONV(64, 3), RELU, CONV(64, 3), "
-    "RELU, POOL(2), DROPOUT(0.25), FC(512), RELU, DROPOUT(0.5), FC(200), SOFTMAX",
-    "cnn3": "CONV(16, 5), RELU, POOL(2), CONV(16, 3), RELU, POOL(2), CONV(32, 3), RELU, FC(200), SOFTMAX",
-    "cnn4": "CONV(32, 5), RELU, CONV(32, 3), RELU, POOL(2), CONV(64, 3), RELU, POOL(2), CONV(128, 3), RELU, "
-    "POOL(2), FC(256), RELU, DROPOUT(0.5), FC(200), SOFTMAX",
-    "cnn5": "CONV(64, 5), RELU, CONV(64, 5), RELU, POOL(2), CONV(64, 3), RELU, CONV(64, 3), RELU, "
-    "CONV(64, 3), RELU, POOL(2), CONV(128, 3), RELU, FC(256), RELU, DROPOUT(0.5), FC(256), RELU, "
-    "DROPOUT(0.5), FC(200), SOFTMAX",
-}
-# Simonyan & Zisserman 2015, table 1, column D.
-VGG16 = ", ".join(
-    [f"CONV({filters}, 3), RELU, " * convs + "POOL(2)" for filters, convs in
-     ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))]
-    + ["FC(4096), RELU, DROPOUT(0.5)"] * 2
-    + ["FC(1000), SOFTMAX"]
-)  # fmt: skip
+Make = Callable[[tuple[int, int, int], int], Sequential]
+
+
+def vgg16(image: tuple[int, int, int], classes: int) -> Sequential:
+    """For square photos."""
+    return vgg(16, classes, image_size=image[1])
 
 
 class Brick(NamedTuple):
@@ -61,72 +41,34 @@ class Brick(NamedTuple):
     rate: float = 0.0
 
 
-def bricks(spec: str, image: tuple[int, int, int], classes: int) -> list[Brick]:
-    """The layers of a network written in the paper's way, for images (C, H, W)."""
-    C, H, W = image
-    found = []
-    layers = re.findall(r"([A-Z]+)(?:\(([\d., ]+)\))?", spec)
-    last_fc = max(i for i, (kind, _) in enumerate(layers) if kind == "FC")
-    for i, (kind, text) in enumerate(layers):
-        numbers = [float(n) if "." in n else int(n) for n in text.split(",")] if text else []
-        match kind, numbers:
-            case "CONV", [filters, size]:
-                found.append(Brick("conv", C, int(filters), int(size)))
-                C = int(filters)
-            case "POOL", [factor]:
-                found.append(Brick("pool", size=int(factor)))
-                H, W = H // int(factor), W // int(factor)
-            case "FC", [units]:
-                units = classes if i == last_fc else int(units)
-                found.append(Brick("fc", C * H * W, units))
-                C, H, W = units, 1, 1
-            case "DROPOUT", [rate]:
-                found.append(Brick("dropout", rate=rate))
-            case "RELU", []:
-                found.append(Brick("relu"))
-            case "SOFTMAX", []:
-                pass  # the loss
+def bricks(net: Sequential) -> dict[str, Brick]:
+    """The layers of a plain stack by their names, for peers that have no modules like ours."""
+    found: dict[str, Brick] = {}
+    for name, module in net.children.items():
+        match module:
+            case Sequential():
+                found |= {f"{name}.{inner}": brick for inner, brick in bricks(module).items()}
+            case Conv2d():
+                outputs, inputs, size, _ = module.declared["w"].shape
+                found[name] = Brick("conv", inputs, outputs, size)
+            case Affine():
+                found[name] = Brick("fc", *module.declared["w"].shape)
+            case MaxPool2d():
+                found[name] = Brick("pool", size=module.options["size"])
+            case Dropout():
+                found[name] = Brick("dropout", rate=module.options["rate"])
+            case ReLU():
+                found[name] = Brick("relu")
             case _:
-                raise ValueError(f"no layer is written {kind}({text})")
+                raise ValueError(f"no peer has a {type(module).__name__}")
     return found
-
-
-def minicap_net(layers: list[Brick]) -> Sequential:
-    """The network in minicap."""
-    make: dict[str, Callable[[Brick], Module]] = {
-        "conv": lambda brick: Conv2d(brick.inputs, brick.outputs, brick.size, pad="same"),
-        "relu": lambda brick: ReLU(),
-        "pool": lambda brick: MaxPool2d(brick.size),
-        "dropout": lambda brick: Dropout(brick.rate),
-        "fc": lambda brick: Affine(brick.inputs, brick.outputs),
-    }
-    return Sequential(*(make[brick.kind](brick) for brick in layers))
-
-
-def torch_net(layers: list[Brick], names: list[str]) -> Any:
-    """The network in torch, its layers under minicap's names."""
-    from torch import nn
-
-    make = {
-        "conv": lambda brick: nn.Conv2d(brick.inputs, brick.outputs, brick.size, padding=brick.size // 2),
-        "relu": lambda brick: nn.ReLU(),
-        "pool": lambda brick: nn.MaxPool2d(brick.size),
-        "dropout": lambda brick: nn.Dropout(brick.rate),
-        "fc": lambda brick: nn.Linear(brick.inputs, brick.outputs),
-    }
-    net = nn.Sequential()
-    for name, brick in zip(names, layers, strict=True):
-        if brick.kind == "fc" and not hasattr(net, "flatten"):
-            net.add_module("flatten", nn.Flatten())
-        net.add_module(name, make[brick.kind](brick))
-    return net
 
 
 @dataclass(frozen=True)
 class Network:
     """A classifier of N images; train: a training step, else the scores alone."""
 
-    spec: str
+    make: Make
     N: int
     image: tuple[int, int, int]
     classes: int
@@ -138,18 +80,15 @@ class Network:
         return f"{work}, {self.N} images {self.image}, {self.classes} classes"
 
     @property
-    def layers(self) -> list[Brick]:
-        return bricks(self.spec, self.image, self.classes)
+    def layers(self) -> dict[str, Brick]:
+        return bricks(self.make(self.image, self.classes))
 
     def arrays(self) -> tuple[Any, Any]:
         """x, y"""
         return normal(self.N, *self.image), np.random.default_rng(0).integers(self.classes, size=self.N)
 
-    def minicap_model(self) -> Module:
-        return minicap_net(self.layers).initialize(seed=0)
-
-    def torch_model(self, ours: Module) -> Any:
-        return torch_net(self.layers, list(ours.children))
+    def minicap_model(self) -> Sequential:
+        return self.make(self.image, self.classes).initialize(seed=0)
 
     def minicap(self, threads: int) -> Task:
         x, y = map(to_device, self.arrays())
@@ -166,7 +105,7 @@ class Network:
 
         x, y = (mode.tensor(array) for array in self.arrays())
         ours = self.minicap_model()
-        net = self.torch_model(ours)
+        net = torch_peer(ours)
         copy_parameters(net, ours.params)
         net = mode.model(net)
         if not self.train:
@@ -190,7 +129,7 @@ class Network:
     def cs231n(self) -> Task:
         x, y = self.arrays()
         ours = self.minicap_model()
-        net = im2col.Net(self.layers, list(ours.children), ours.params)
+        net = im2col.Net(self.layers, ours.params)
 
         def answer() -> dict[str, Any]:
             before = {name: w.copy() for name, w in net.params.items()}
@@ -210,7 +149,7 @@ class Network:
         ours = self.minicap_model()
         model = L.Layer()
         calls: list[Any] = []
-        for name, brick in zip(ours.children, self.layers, strict=True):
+        for name, brick in self.layers.items():
             match brick.kind:
                 case "conv" | "fc":
                     layer = (
@@ -219,7 +158,7 @@ class Network:
                         else L.Linear(brick.outputs, in_size=brick.inputs)
                     )
                     layer.W.data, layer.b.data = ours.params[f"{name}.w"], ours.params[f"{name}.b"]
-                    setattr(model, name, layer)
+                    setattr(model, name.replace(".", "_"), layer)
                     calls.append(layer if brick.kind == "conv" else lambda x, fc=layer: fc(F.flatten(x)))
                 case "relu":
                     calls.append(F.relu)
@@ -271,10 +210,10 @@ def classifier_case(
 _DATA_SETS = {"tiny": ((3, 64, 64), 200), "cifar": ((3, 32, 32), 10)}
 
 CASES = [
-    classifier_case(f"step/{name}-{data}", Network(spec, 64, *sizes), (*TORCH, "dezero", "cs231n"))
-    for name, spec in PAPER.items()
+    classifier_case(f"step/{name}-{data}", Network(make, 64, *sizes), (*TORCH, "dezero", "cs231n"))
+    for name, make in SMALL_NETWORKS.items()
     for data, sizes in _DATA_SETS.items()
 ] + [
-    classifier_case(f"vgg16/{name}", Network(VGG16, 8, (3, 224, 224), 1000, train=name == "train"), slow=True)
+    classifier_case(f"vgg16/{name}", Network(vgg16, 8, (3, 224, 224), 1000, train=name == "train"), slow=True)
     for name in ("infer", "train")
 ]

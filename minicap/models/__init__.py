@@ -1,6 +1,34 @@
 """Whole networks."""
 
+from minicap.models.cnns import (
+    SMALL_NETWORKS,
+    cnn1,
+    cnn2,
+    cnn3,
+    cnn4,
+    cnn5,
+    lenet,
+    mlp,
+    softmax_regression,
+)
 from minicap.models.imagenet import imagenet_classes
+from minicap.models.resnet import resnet
 from minicap.models.squeezenet import Fire, SqueezeNet
+from minicap.models.vgg import vgg
 
-__all__ = ["Fire", "SqueezeNet", "imagenet_classes"]
+__all__ = [
+    "SMALL_NETWORKS",
+    "Fire",
+    "SqueezeNet",
+    "cnn1",
+    "cnn2",
+    "cnn3",
+    "cnn4",
+    "cnn5",
+    "imagenet_classes",
+    "lenet",
+    "mlp",
+    "resnet",
+    "softmax_regression",
+    "vgg",
+]

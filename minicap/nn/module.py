@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from minicap.arrays import Array, to_device, to_host
-from minicap.arrays.random import RandomStream
+from minicap.arrays.random import RandomStream, as_stream
 from minicap.errors import InputError, ShapeError
 from minicap.nn.init import Initializer, Shape
 from minicap.nn.sharing import Work, worthwhile_shards
@@ -160,9 +160,12 @@ class Module:
         """
         return worthwhile_shards(lambda pixels: [m.work(pixels) for m in self.modules()], batch, count, most)
 
-    def stream(self, rng: RandomStream | None) -> RandomStream | None:
+    def stream(self, rng: RandomStream | int | None) -> RandomStream | None:
         """The stream of this module below the one that its parent was given; the root keeps its own."""
-        return rng.child(crc32(self._name.encode())) if rng and self._name else rng
+        if rng is None:
+            return None
+        stream = as_stream(rng)
+        return stream.child(crc32(self._name.encode())) if self._name else stream
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         module = super().__new__(cls)

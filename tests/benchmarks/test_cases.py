@@ -8,23 +8,36 @@ import pytest
 from benchmarks.cases.captions import BeamSearch, CaptionStep
 from benchmarks.cases.conv import Convolution
 from benchmarks.cases.layers import KINDS, Layer
-from benchmarks.cases.networks import PAPER, Network, bricks
+from benchmarks.cases.networks import Network, bricks
 from benchmarks.cases.recurrent import RecurrentLayer, VocabularyProjection
-from benchmarks.cases.residual import minicap_resnet50, torch_resnet50
 from benchmarks.parity import disagreement, sketch
 from benchmarks.peers import PEERS, load, set_up
-from benchmarks.torch_mode import copy_parameters, in_minicap_layout
-from minicap.nn import Supervised
+from minicap.models import cnn2, mlp, resnet
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
 
-SPEC = "CONV(4, 5), RELU, POOL(2), DROPOUT(0.25), CONV(6, 3), RELU, POOL(2), FC(8), RELU, FC(200), SOFTMAX"
+
+def small(image, classes):
+    """For images (3, 8, 8)."""
+    return Sequential(
+        *(Conv2d(3, 4, 5, pad="same"), ReLU(), MaxPool2d(), Dropout(0.25)),
+        *(Conv2d(4, 6, pad="same"), ReLU(), MaxPool2d()),
+        *(Affine(24, 8), ReLU(), Affine(8, classes)),
+    )
+
+
+def residual(image, classes):
+    return resnet(18, classes, width=2)
+
+
 SMALL = {
     "conv": (Convolution(4, 5, 9, 6, stride=2), 1e-5),
     "rnn": (RecurrentLayer("rnn", 4, 5, 6, T=3), 1e-5),
     "lstm": (RecurrentLayer("lstm", 4, 5, 6, T=3), 1e-5),
     "gru": (RecurrentLayer("gru", 4, 5, 6, T=3), 1e-5),
     "projection": (VocabularyProjection(11, N=4, T=3, H=5), 1e-5),
-    "network": (Network(SPEC, 6, (3, 8, 8), 7), 1e-4),
-    "scores": (Network(SPEC, 6, (3, 8, 8), 7, train=False), 1e-5),
+    "network": (Network(small, 6, (3, 8, 8), 7), 1e-4),
+    "scores": (Network(small, 6, (3, 8, 8), 7, train=False), 1e-5),
+    "residual scores": (Network(residual, 6, (3, 40, 40), 7, train=False), 1e-5),
     "captioner": (CaptionStep(4, 6, 5, 13, T=4, F=7), 1e-4),
     "beam": (BeamSearch(4, 6, 5, 13, T=5, F=7), 1e-4),
 }
@@ -54,27 +67,6 @@ def test_torch_has_the_same_layers(name):
     assert disagreement(ours, theirs, 1e-2 if name == "dropout" else 1e-4) == ""
 
 
-@pytest.mark.slow
-def test_resnet50_has_the_gradients_of_torch_in_float64(rng):
-    torch = pytest.importorskip("torch", reason="the peer is not installed")
-    ours = minicap_resnet50(10).initialize(seed=0, dtype=np.float64)
-    theirs = torch_resnet50(10).double()
-    copy_parameters(theirs, ours.params)
-    x, y = rng.normal(size=(4, 3, 64, 64)), rng.integers(10, size=4)
-    loss, grads = Supervised(ours).loss({"x": x, "y": y})
-    their_loss = torch.nn.functional.cross_entropy(theirs(torch.tensor(x)), torch.tensor(y))
-    their_loss.backward()
-    assert float(loss) == pytest.approx(their_loss.item(), rel=1e-12)
-    compared = 0
-    for parameter in theirs.parameters():
-        parameter.data = parameter.grad  # read the gradients as the parameters are read
-    for name, expected in in_minicap_layout(theirs, ours.params).items():
-        gap = np.linalg.norm(grads[f"net.{name}"] - expected) / np.linalg.norm(expected)
-        assert gap < 1e-10, name
-        compared += 1
-    assert compared == len(list(theirs.parameters()))
-
-
 @pytest.mark.parametrize("name", ["conv", "network"])
 def test_the_floor_computes_the_same(name):
     work, tolerance = SMALL[name]
@@ -99,8 +91,8 @@ def test_minicaps_side_runs(name):
     task.run()
 
 
-def test_a_network_is_read_as_the_paper_writes_it():
-    layers = bricks(PAPER["cnn2"], (3, 64, 64), 200)
+def test_the_layers_of_a_network_have_their_sizes():
+    layers = list(bricks(cnn2((3, 64, 64), 200)).values())
     assert [brick.kind for brick in layers].count("conv") == 4
     first_fc, last_fc = (brick for brick in layers if brick.kind == "fc")
     assert (first_fc.inputs, first_fc.outputs) == (64 * 16 * 16, 512)
@@ -109,7 +101,7 @@ def test_a_network_is_read_as_the_paper_writes_it():
 
 
 def test_the_last_layer_has_the_classes_of_the_data():
-    assert bricks(PAPER["mlp"], (3, 32, 32), 10)[-1].outputs == 10
+    assert bricks(mlp((3, 32, 32), 10))["affine2"].outputs == 10
 
 
 def _gradients_on(wanted=None):

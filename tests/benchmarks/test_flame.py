@@ -10,8 +10,8 @@ from benchmarks.flame import __main__ as command
 from benchmarks.flame.picture import COPIES, ELEMENTS, PRODUCTS, TRANSFORMS, draw_flame, kind_of, shares, tree
 from benchmarks.flame.sampler import PYTHON, operation_at, sample
 from benchmarks.watch import TrainingStep
+from minicap.nn import Affine, Conv2d, MaxPool2d, ReLU, Sequential
 
-SPEC = "CONV(8, 3), RELU, CONV(8, 3), RELU, POOL(2), FC(5), SOFTMAX"
 COUNTS = {
     ("forward", "relu1", "pointwise.relu_forward", "maximum"): 10,
     ("forward", "conv1", "winograd.convolve", "winograd.to_points", "matmul"): 20,
@@ -21,6 +21,11 @@ COUNTS = {
     ("backward", "relu1", "pointwise.relu_backward", "multiply"): 9,
     ("update", "rules.step", PYTHON): 5,
 }
+
+
+def small(image, classes):
+    convs = (Conv2d(3, 8, pad="same"), ReLU(), Conv2d(8, 8, pad="same"), ReLU(), MaxPool2d())
+    return Sequential(*convs, Affine(8 * 16 * 16, classes))
 
 
 def some_operations(x, out):
@@ -49,7 +54,7 @@ def test_code_without_a_source_is_python():
 
 def test_layers_functions_and_operations_are_seen_at_work():
     with threadpool_limits(1, user_api="blas"):
-        counts = sample(TrainingStep(Network(SPEC, 64, (3, 32, 32), 5), shards=1), 30)
+        counts = sample(TrainingStep(Network(small, 64, (3, 32, 32), 5), shards=1), 30)
     assert {stack[0] for stack in counts} == {"forward", "backward", "update"}
     assert {"conv1", "conv2", "affine1"} <= {stack[1] for stack in counts if stack[0] == "backward"}
     convolution = [stack for stack in counts if stack[:2] == ("forward", "conv2")]

@@ -15,7 +15,7 @@ from benchmarks.case import Case
 from benchmarks.cases import gpu_cases
 from benchmarks.cases.captions import CaptionStep
 from benchmarks.cases.gpu import COPY, PRODUCT, Copy, Loss, Pass, Product, Update, network_costs
-from benchmarks.cases.networks import VGG16, Network
+from benchmarks.cases.networks import Network, vgg16
 from benchmarks.cases.recurrent import RecurrentLayer
 from benchmarks.devices import CupyDevice, TorchDevice
 from benchmarks.floor import Ceilings, Cost
@@ -27,13 +27,20 @@ from benchmarks.torch_mode import Replayed
 from benchmarks.worker import Worker
 from minicap.arrays import register_backend, to_host, use_backend
 from minicap.errors import BackendMissing
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
 
-SPEC = "CONV(4, 3), RELU, POOL(2), DROPOUT(0.25), FC(8), RELU, FC(200), SOFTMAX"
+
+def small(image, classes):
+    """For images (3, 4, 4)."""
+    conv = (Conv2d(3, 4, pad="same"), ReLU(), MaxPool2d(), Dropout(0.25))
+    return Sequential(*conv, Affine(16, 8), ReLU(), Affine(8, classes))
+
+
 SMALL = {
     "copy": Copy(10),
     "product": Product(6),
-    "step": Network(SPEC, 3, (3, 4, 4), 5),
-    "scores": Network(SPEC, 3, (3, 4, 4), 5, train=False),
+    "step": Network(small, 3, (3, 4, 4), 5),
+    "scores": Network(small, 3, (3, 4, 4), 5, train=False),
     "captioner": CaptionStep(3, 6, 5, 13, T=3, F=7),
     "lstm": RecurrentLayer("lstm", 3, 5, 6, T=3),
     "relu": Pass("relu", (2, 3, 4, 6)),
@@ -86,10 +93,10 @@ def test_a_case_has_a_side_for_each_of_its_peers(case):
 
 
 def test_vgg16_costs_what_its_paper_says():
-    scores = network_costs(Network(VGG16, 1, (3, 224, 224), 1000, train=False))
+    scores = network_costs(Network(vgg16, 1, (3, 224, 224), 1000, train=False))
     assert sum(cost.flops for cost in scores) == pytest.approx(30.9e9, rel=0.01)
     assert min(cost.bytes for cost in scores) > 0
-    step = network_costs(Network(VGG16, 1, (3, 224, 224), 1000))
+    step = network_costs(Network(vgg16, 1, (3, 224, 224), 1000))
     first = 2 * 224 * 224 * 64 * 27
     assert sum(cost.flops for cost in step) == pytest.approx(3 * 30.9e9 - first, rel=0.01)
     assert step[-1].bytes == pytest.approx(5 * 4 * 138e6, rel=0.01)  # Nesterov's rule

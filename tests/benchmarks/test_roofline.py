@@ -8,16 +8,21 @@ from benchmarks.roofline.layers import Work, measure_layers
 from benchmarks.roofline.picture import draw_roofline
 from benchmarks.roofline.roof import Roof, measure_roof
 from benchmarks.watch import TrainingStep
+from minicap.nn import Affine, Conv2d, MaxPool2d, ReLU, Sequential
 
 N, IMAGE, CLASSES = 4, (3, 16, 16), 5
-SPEC = "CONV(8, 3), RELU, CONV(16, 3), POOL(2), FC(5), SOFTMAX"
 ROOF = Roof(2, flops=100e9, bytes=10e9)
+
+
+def small(image, classes):
+    convs = (Conv2d(3, 8, pad="same"), ReLU(), Conv2d(8, 16, pad="same"), MaxPool2d())
+    return Sequential(*convs, Affine(16 * 8 * 8, classes))
 
 
 @pytest.fixture
 def works(monkeypatch):
     monkeypatch.setenv("MINICAP_AUTOTUNE", "0")
-    step = TrainingStep(Network(SPEC, N, IMAGE, CLASSES), shards=2)
+    step = TrainingStep(Network(small, N, IMAGE, CLASSES), shards=2)
     return {(work.layer, work.phase): work for work in measure_layers(step, 2)}
 
 

@@ -3,10 +3,14 @@ import pytest
 from benchmarks.cases.networks import Network
 from benchmarks.watch import TrainingStep, layers_of, network_case, watched
 from minicap.errors import InputError
-from minicap.nn import Affine, ReLU, Sequential
+from minicap.nn import Affine, Conv2d, MaxPool2d, ReLU, Sequential
 
-SPEC = "CONV(4, 3), RELU, POOL(2), FC(5), SOFTMAX"
-WORK = Network(SPEC, 6, (3, 8, 8), 5)
+
+def small(image, classes):
+    return Sequential(Conv2d(3, 4, pad="same"), ReLU(), MaxPool2d(), Affine(4 * 4 * 4, classes))
+
+
+WORK = Network(small, 6, (3, 8, 8), 5)
 NAMES = ["conv1", "relu1", "pool1", "affine1"]
 
 
