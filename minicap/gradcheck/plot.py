@@ -69,7 +69,7 @@ def draw_errors(curves: Sequence[Curve]) -> Any:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtra('--plot needs matplotlib: pip install "minicap[plots]"') from None
+        raise MissingExtra("--plot needs matplotlib: pip install matplotlib") from None
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     layers = list(dict.fromkeys(curve.layer for curve in curves))

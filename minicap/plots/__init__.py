@@ -1,7 +1,7 @@
 """Figures: training curves, caption sheets, class bars, filters and activations.
 
 Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
-open figures are left alone.  Needs  pip install "minicap[plots]".
+open figures are left alone.  Needs matplotlib.
 """
 
 from minicap.plots.captions import caption_sheet

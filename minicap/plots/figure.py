@@ -25,7 +25,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise MissingExtra('figures need matplotlib: pip install "minicap[plots]"') from None
+        raise MissingExtra("figures need matplotlib: pip install matplotlib") from None
 
 
 def new_figure(width: float, height: float) -> "Figure":
