@@ -77,6 +77,7 @@ class Trainer:
         if validation is not None and len(validation) == 0:
             raise InputError("the validation set is empty; leave it out (None) to train without one")
         self.model, self.examples, self.validation = model, examples, validation
+        self.whole = {name for some in (examples, validation) for name in getattr(some, "whole", ())}
         self.config, self.run, self.about = config, run, dict(about or {})
         self.callbacks, self.measure, self.step = callbacks, measure, step
         self.steps_per_epoch = -(-len(examples) // config.batch_size)
@@ -89,7 +90,9 @@ class Trainer:
             self.rule = GroupedRule(self.rule, config.groups, model.params)
         falls_back = config.monitor == "validation_loss" and validation is None
         self.monitor = Monitor("train_loss" if falls_back else config.monitor, config.monitor_direction)
-        self.fingerprint = {**settings_fingerprint("training", config, MAY_CHANGE), **(fingerprint or {})}
+        settled = settings_fingerprint("training", config, MAY_CHANGE)
+        given = {"the rule": type(rule).__name__} if rule else {}
+        self.fingerprint = settled | given | dict(fingerprint or {})
         self.health = Health(run.last)
         self.position, self.resumed = Position(monitor=self.monitor.name), False
 
@@ -122,9 +125,8 @@ class Trainer:
                         self.train_epoch()
                         self.end_epoch()
             finally:
-                self.resumed = (
-                    False  # an interrupted step may be half done; resume() goes back to a whole one
-                )
+                # An interrupted step may be half done; resume() goes back to a whole one.
+                self.resumed = False
                 self.run.close()
             return [record for record in self.run.metrics() if not is_step(record)]
 
@@ -174,10 +176,9 @@ class Trainer:
         """Loss and gradients of a batch, on threads where that pays; without gradients in evaluation."""
         count = self.model.count(batch)
         batch = {name: to_device(array) for name, array in batch.items()}
-        whole = getattr(self.examples, "whole", ())
-        cut_up = {name: array for name, array in batch.items() if name not in whole}
+        cut_up = {name: array for name, array in batch.items() if name not in self.whole}
         shards = self.config.shards or self.model.shards(cut_up, count, self.position.cores)
-        loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, whole)
+        loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, self.whole)
         return StepResult(float(to_host(loss)), grads, count)
 
     def end_epoch(self) -> None:
@@ -190,13 +191,15 @@ class Trainer:
             "learning_rate": self.rule.learning_rate,
             "seconds": round(here.seconds, 3),
         }
-        if self.validation is not None:
-            record["validation_loss"] = loss = self.evaluate(self.validation)
-            self._require_sane(loss, "validation loss", f"after step {here.step}")
         try:
+            if self.validation is not None:
+                record["validation_loss"] = loss = self.evaluate(self.validation)
+                self._require_sane(loss, "validation loss", f"after step {here.step}")
             record |= self._measured(record)
             value = self.monitor.value(record)
-        except BaseException:  # whatever goes wrong in measuring, the epoch's training is not lost with it
+        except TrainingError:
+            raise
+        except BaseException:  # whatever else goes wrong in measuring, the epoch's training is not lost
             with suppress(TrainingError):
                 self.save()
             raise

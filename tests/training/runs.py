@@ -16,6 +16,7 @@ from training.toy import Points, make_trainer
 
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream, random_uint16
+from minicap.captioning import AttendAndTellConfig, CaptionExamples, Vocabulary, make_model
 from minicap.data.labelled import ArrayDataset
 from minicap.data.transforms import compose, flip, shift
 from minicap.formats import atomic
@@ -103,10 +104,28 @@ def reinforced(run: str | Path) -> Trainer:
     return Trainer(model, Points(200), config, RunFolder(run), measure=reward, step=reinforce)
 
 
+def attention_captioner(run: str | Path) -> Trainer:
+    """A decoder that looks at one of four places of a photo for every word: the place says which word."""
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 4, size=(120, 4))
+    grids = (np.eye(8)[colours] + np.eye(8)[4 + np.arange(4)]).astype(np.float32)  # what is where
+    captions = [[[f"colour{c}" for c in places[: 1 + n % 4]]] for n, places in enumerate(colours)]
+    words = Vocabulary.build(caption for [caption] in captions)
+    settings = AttendAndTellConfig(embed_size=6, hidden_size=16, attention_size=8, dropout=0.1)
+    model = make_model(settings, {"grid": (4, 8)}, len(words), words.log_frequency())
+    model.initialize(1)
+    train, held_out = (
+        CaptionExamples(grids[part], captions[part], words) for part in (slice(100), slice(100, 120))
+    )
+    config = replace(CONFIG, learning_rate=0.01)
+    return Trainer(model, train, config, RunFolder(run), held_out)
+
+
 KINDS: dict[str, Callable[[str | Path], Trainer]] = {
     "classifier": classifier,
     "augmented_classifier": augmented_classifier,
     "multi_label": multi_label,
+    "attention_captioner": attention_captioner,
     "reinforced": reinforced,
 }
 

@@ -49,8 +49,13 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(tmp_path, kind):
 
 @pytest.mark.parametrize(
     ("kind", "metric", "least"),
-    [("augmented_classifier", "accuracy", 0.75), ("multi_label", "f1", 0.6), ("reinforced", "reward", 0.6)],
+    [("augmented_classifier", "accuracy", 0.65), ("multi_label", "f1", 0.6), ("reinforced", "reward", 0.6)],
 )
 def test_these_runs_learn(tmp_path, kind, metric, least):
     records = runs.KINDS[kind](tmp_path).fit()
     assert max(record[metric] for record in records) > least
+
+
+def test_the_attention_captioner_learns(tmp_path):
+    records = runs.attention_captioner(tmp_path).fit()
+    assert records[-1]["validation_loss"] < 0.9 * records[0]["validation_loss"]

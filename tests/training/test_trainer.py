@@ -9,7 +9,7 @@ from minicap.captioning import CaptionExamples, Vocabulary
 from minicap.errors import FormatError, InputError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.nn import Affine, BatchNorm, Sequential, Supervised
-from minicap.optim import SGD, cosine
+from minicap.optim import SGD, Momentum, Nesterov, cosine
 from minicap.training import RunFolder, Trainer, TrainingConfig
 
 CONFIG = TrainingConfig(epochs=4, batch_size=50, learning_rate=3e-3, shards=2)
@@ -217,9 +217,12 @@ def test_a_checkpoint_of_another_model_is_refused_and_changes_nothing(tmp_path):
 
 
 def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
-    make_trainer(tmp_path, CONFIG).fit()
-    with pytest.raises(FormatError, match="does not fit this run: SGD has no slot 'm'"):
-        make_trainer(tmp_path, CONFIG, rule=SGD(0.1)).resume()
+    make_trainer(tmp_path, CONFIG, rule=Momentum(0.1)).fit()
+    with pytest.raises(InputError, match="the rule was Momentum and is Nesterov"):
+        make_trainer(tmp_path, CONFIG, rule=Nesterov(0.1)).resume()
+    trainer = make_trainer(tmp_path, CONFIG, rule=SGD(0.1), fingerprint={"the rule": "Momentum"})
+    with pytest.raises(FormatError, match="does not fit this run: SGD has no slot 'v'"):
+        trainer.resume()
 
 
 @pytest.mark.parametrize("progress", [{}, {"step": 3}, {"rule_steps": 1, "best": None, "colour": "red"}])
