@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from minicap.cli.arguments import path, whole
-from minicap.data import SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
+from minicap.data import SAMPLE, SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
 from minicap.data.captioned import shortcomings
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "dataset",
         nargs="?",
         type=path,
-        default="sample",
+        default=SAMPLE,
         metavar="NAME_OR_PATH",
         help="'sample' (the photos in the package, the default), a folder of captioned photos, "
         "or its JSON or CSV file",
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n{printable(image.path.name)}  ({image.split})")
         for caption in image.raw:
             print(f"    {printable(caption)}")
-    if str(args.dataset) == "sample":
+    if str(args.dataset) == SAMPLE:
         _print_attributions(images if args.attributions else images[: args.n], len(images))
     for sentence in () if args.split else shortcomings(dataset):
         print(f"\nnote: {sentence}")
