@@ -19,6 +19,7 @@ class Case(NamedTuple):
     make: draws the keyword arguments of the forward; a *parameter gets a list.  Every float array among them
     is differentiated but those named in fixed (targets, masks, running statistics).
     smooth: False when the layer has kinks, so that complex-step differentiation must leave it alone.
+    directions: for large arrays, along how many random directions to measure instead of entry by entry.
     """
 
     layer: str
@@ -26,20 +27,21 @@ class Case(NamedTuple):
     make: Callable[[np.random.Generator], Inputs]
     fixed: tuple[str, ...] = ()
     smooth: bool = True
+    directions: int = 0
 
 
 CASES: list[Case] = []
 
 
 def case(
-    layer: str, variant: str = "", *, fixed: tuple[str, ...] = (), smooth: bool = True
+    layer: str, variant: str = "", *, fixed: tuple[str, ...] = (), smooth: bool = True, directions: int = 0
 ) -> Callable[[Callable[[np.random.Generator], Inputs]], Callable[[np.random.Generator], Inputs]]:
     """Register the decorated function as a case.  Raises InputError for a second one of that name."""
 
     def register(make: Callable[[np.random.Generator], Inputs]) -> Callable[[np.random.Generator], Inputs]:
         if any(c.layer == layer and c.variant == variant for c in CASES):
             raise InputError(f"there is a gradient-check case {layer!r} {variant!r} already")
-        CASES.append(Case(layer, variant, make, fixed, smooth))
+        CASES.append(Case(layer, variant, make, fixed, smooth, directions))
         return make
 
     return register
@@ -55,3 +57,15 @@ def distinct(rng: np.random.Generator, shape: tuple[int, ...], step: float = 0.1
     """A shuffled ladder of values, any two at least step apart, so that a maximum is never a tie."""
     size = int(np.prod(shape))
     return rng.permutation(size).reshape(shape) * step - size * step / 2
+
+
+def distinct_in_windows(rng: np.random.Generator, shape: tuple[int, ...], size: int) -> Array:
+    """Images whose entries are distinct within every window of up to size x size, however many there are.
+
+    Entry (i, j) is on the rung of (i mod size, j mod size) of a shuffled ladder, give or take a quarter of a
+    step of 1; no entry is nearer to zero than that.
+    """
+    rungs = rng.permutation(size * size).reshape(size, size) - size * size / 2 + 0.5
+    rungs = rungs + (rungs.size % 2) / 2  # zero lies between two of them
+    rows, columns = (np.arange(n) % size for n in shape[-2:])
+    return np.asarray(rungs[np.ix_(rows, columns)] + rng.uniform(-0.25, 0.25, size=shape))

@@ -11,7 +11,8 @@ Where f is smooth, R(h) and R(h/2) agree and S(h) = 4 S(h/2) up to h^4.  Where a
 entry, at least one of the two is off by a good part of the jump in slope, wherever in that interval it lies.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +23,27 @@ TOLERANCE = 1e-8  # for extrapolated central differences, relative to the larges
 COMPLEX_TOLERANCE = 1e-12  # for the complex step, which has no cancellation
 FLOAT32_TOLERANCE = 1e-3  # between the gradients of the float32 and the float64 run
 STEP = 1e-4  # of the largest entry of the array: rounding costs about 1e-12, truncation 1e-16
+DIRECTION_STEP = 1e-5  # along a direction every entry moves, and what one bends adds up
 COMPLEX_STEP = 1e-20  # its square vanishes beside 1
 FLOOR = 1e-8  # gradients smaller than this are compared absolutely
 _EPS = float(np.finfo(np.float64).eps)
 
 
 class Derivative(NamedTuple):
-    """Central differences of one array argument."""
+    """Central differences of one array argument, by its entries or along some directions."""
 
-    values: Array  # like the argument; entries that were not measured hold nan
+    values: Array  # like the argument, entries not measured nan; or (k,), one for each direction
     kinks: Array  # bool, True where differences at three steps contradict each other
     step: float
     noise: float  # what rounding alone can put between two measurements
+    directions: Array | None = None  # (k, *shape of the argument); None where entries were measured
+
+    def seen(self, gradient: Array) -> Array:
+        """A gradient of the argument as it was measured: itself, or its products with the directions."""
+        gradient = np.asarray(gradient)
+        if self.directions is None:
+            return gradient
+        return np.asarray(np.tensordot(self.directions, gradient, gradient.ndim))
 
 
 def step_size(x: Array, relative: float | None = None) -> float:
@@ -76,6 +86,27 @@ def central_differences(
     everywhere, kinks = np.full(x.size, np.nan), np.zeros(x.size, dtype=bool)
     everywhere[chosen], kinks[chosen] = values, kink
     return Derivative(everywhere.reshape(x.shape), kinks.reshape(x.shape), h, noise)
+
+
+@contextmanager
+def along(
+    call: Callable[[], float], x: Array, directions: Array
+) -> Iterator[tuple[Callable[[], float], Array]]:
+    """Look at a function of x as one of how far x has moved along the directions (k, ...).
+
+    Gives, inside the `with`, the function and the distances (k,), zero at first, to be perturbed in place.
+    x is put back at the end.
+    """
+    start, distances = x.copy(), np.zeros(len(directions), dtype=x.dtype)
+
+    def moved() -> float:
+        x[...] = start + np.tensordot(distances, directions, 1)
+        return call()
+
+    try:
+        yield moved, distances
+    finally:
+        x[...] = start
 
 
 def odd_and_even(change: Callable[[], float], x: Array, entries: Array, h: float) -> tuple[Array, Array]:

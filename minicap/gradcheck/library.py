@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minicap import layers as minicap_layers
 from minicap.arrays import Override, textbook
 from minicap.arrays.backends import NUMPY
 from minicap.arrays.dispatch import overrides_of
 from minicap.errors import InputError
+from minicap.gradcheck import cases as minicap_cases
 from minicap.gradcheck.case import CASES, Case
 from minicap.gradcheck.check import check_subject
 from minicap.gradcheck.report import Report, Row
@@ -23,7 +25,7 @@ SEED = 0
 
 
 class Layer(NamedTuple):
-    """A pair of minicap.layers, or a loss, whose forward is the loss function and which has no backward."""
+    """A pair, or a loss, whose forward is the loss function and which has no backward."""
 
     name: str
     forward: Callable[..., Any] | None
@@ -31,15 +33,31 @@ class Layer(NamedTuple):
     is_loss: bool
 
 
+_ADDED: dict[str, Layer] = {}
+
+
+def add_layer(
+    forward: Callable[..., Any], backward: Callable[..., Any] | None = None, name: str = ""
+) -> None:
+    """Let run_checks, the mutants and the command line know a layer from outside minicap.
+
+    A pair, or a loss, which has no backward.  name: by default the forward's without its ending "_forward".
+    Its cases are registered with `case(name)`.  Raises InputError when there is a layer of that name.
+    """
+    name = name or forward.__name__.removesuffix("_forward")
+    if name in all_layers():
+        raise InputError(f"add_layer: there is a layer {name!r} already; give yours another name")
+    _ADDED[name] = Layer(name, forward, backward, backward is None)
+
+
 def all_layers() -> dict[str, Layer]:
-    """Every public pair and loss in the modules of minicap.layers, by name ("conv", "softmax_loss").
+    """Every public pair and loss in the modules of minicap.layers, by name ("conv", "softmax_loss"), and what
+    add_layer has added.
 
     A pair is listed even when one of its halves is missing.
     """
-    import minicap.layers
-
     functions: dict[str, Callable[..., Any]] = {}
-    for module_info in pkgutil.walk_packages(minicap.layers.__path__, "minicap.layers."):
+    for module_info in pkgutil.walk_packages(minicap_layers.__path__, "minicap.layers."):
         module = import_module(module_info.name)
         for name, value in vars(module).items():
             if inspect.isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_"):
@@ -55,16 +73,17 @@ def all_layers() -> dict[str, Layer]:
         name: Layer(name, functions.get(f"{name}_forward"), functions.get(f"{name}_backward"), False)
         for name in names
     }
-    return dict(sorted((pairs | losses).items()))
+    return dict(sorted((pairs | losses | _ADDED).items()))
 
 
-def load_cases() -> list[Case]:
-    """Import every module of minicap.gradcheck.cases and return the cases, sorted by layer."""
-    import minicap.gradcheck.cases as package
+def load_cases(large: bool = True) -> list[Case]:
+    """Import every module of minicap.gradcheck.cases and return the cases, sorted by layer.
 
-    for module_info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    large: those too that are measured along directions.
+    """
+    for module_info in pkgutil.iter_modules(minicap_cases.__path__, f"{minicap_cases.__name__}."):
         import_module(module_info.name)
-    return sorted(CASES, key=lambda c: c.layer)
+    return sorted((c for c in CASES if large or not c.directions), key=lambda c: c.layer)
 
 
 def choose(layers: Sequence[str] = ()) -> list[str]:
@@ -87,7 +106,14 @@ def subject_of(case: Case, layer: Layer) -> Subject:
     assert layer.forward is not None
     inputs = case.make(np.random.default_rng(SEED))
     return Subject(
-        case.layer, case.variant, layer.forward, layer.backward, inputs, tuple(case.fixed), case.smooth
+        case.layer,
+        case.variant,
+        layer.forward,
+        layer.backward,
+        inputs,
+        tuple(case.fixed),
+        case.smooth,
+        directions=case.directions,
     )
 
 
@@ -160,7 +186,8 @@ def faster_pairs(subject: Subject) -> Iterator[Subject]:
                 subject.inputs,
                 subject.fixed,
                 smooth=False,  # the complex step has judged the textbook pair, and fast code may be real only
-                float32=override.supports(**subject.inputs_as(np.float32)),
+                directions=subject.directions,
+                takes=override.supports,
             )
 
 

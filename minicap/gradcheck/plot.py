@@ -8,9 +8,10 @@ import numpy as np
 
 from minicap.arrays import Array, textbook
 from minicap.errors import InputError, MissingExtra
-from minicap.gradcheck.check import gradients_of, objective
 from minicap.gradcheck.derivatives import STEP, odd_and_even
+from minicap.gradcheck.exercise import exercise
 from minicap.gradcheck.library import subjects
+from minicap.gradcheck.measure import objective
 from minicap.gradcheck.report import Row
 from minicap.gradcheck.subject import Misfit
 
@@ -40,7 +41,7 @@ def error_curves(layers: Sequence[str] = (), progress: Callable[[str], None] | N
                 progress(subject.layer)
             try:
                 target = objective(subject)
-                gradients = gradients_of(subject, target.cotangents)
+                gradients = exercise(subject, np.float64, target.cotangents).gradients
             except Misfit:
                 continue
             for name, x, gradient in zip(subject.arguments, target.arguments, gradients, strict=True):

@@ -12,6 +12,7 @@ import numpy as np
 from minicap.arrays import Array
 from minicap.errors import MinicapError
 from minicap.gradcheck.case import Inputs
+from minicap.gradcheck.layouts import Layout, contiguous
 from minicap.gradcheck.nested import arrays_in, flatten, is_float, map_leaves
 from minicap.gradcheck.report import count
 
@@ -22,7 +23,11 @@ class Misfit(MinicapError):
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked.  backward is None for a loss, which returns (loss, gradients...)."""
+    """What is checked.  backward is None for a loss, which returns (loss, gradients...).
+
+    float32: also judge it in float32.  directions: measure along so many random directions instead of entry
+    by entry.  takes: which inputs the forward takes, where it does not take all.
+    """
 
     layer: str
     variant: str
@@ -32,6 +37,8 @@ class Subject:
     fixed: tuple[str, ...] = ()
     smooth: bool = True
     float32: bool = True
+    directions: int = 0
+    takes: Callable[..., bool] | None = None
 
     @cached_property
     def parameters(self) -> dict[str, inspect.Parameter]:
@@ -50,12 +57,12 @@ class Subject:
             if is_float(array)
         ]
 
-    def inputs_as(self, dtype: Any, fixed_too: bool = True) -> Inputs:
+    def inputs_as(self, dtype: Any, fixed_too: bool = True, layout: Layout = contiguous) -> Inputs:
         """Copies of the inputs, every float array in the dtype, every generator at its first state."""
 
         def convert(leaf: Any) -> Any:
             if isinstance(leaf, np.ndarray):
-                return leaf.astype(dtype) if is_float(leaf) else leaf.copy()
+                return layout(leaf.astype(dtype) if is_float(leaf) else leaf)
             return copy.deepcopy(leaf) if isinstance(leaf, np.random.Generator) else leaf
 
         return {
@@ -77,19 +84,23 @@ class Subject:
 
     def call(self, inputs: Inputs) -> Any:
         """forward(**inputs), where a *parameter takes the sequence of its name."""
-        starred = [
-            name for name, p in self.parameters.items() if p.kind is p.VAR_POSITIONAL and name in inputs
-        ]
-        if not starred:
-            return self.forward(**inputs)
         rest = dict(inputs)
         positional: list[Any] = []
-        for name in self.parameters:
+        for name in self._given_by_position:
+            starred = self.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
             value = rest.pop(name, None)
-            if name == starred[0]:
-                return self.forward(*positional, *(value or ()), **rest)
-            positional.append(value)
-        raise AssertionError("a starred parameter is among the parameters")
+            positional += (value or ()) if starred else [value]
+        return self.forward(*positional, **rest)
+
+    @cached_property
+    def _given_by_position(self) -> list[str]:
+        """The parameters up to a *parameter that the inputs name, or else those that cannot be named."""
+        kinds = {name: parameter.kind for name, parameter in self.parameters.items()}
+        names = list(kinds)
+        for name, kind in kinds.items():
+            if kind is inspect.Parameter.VAR_POSITIONAL and name in self.inputs:
+                return names[: names.index(name) + 1]
+        return [n for n in names if kinds[n] is inspect.Parameter.POSITIONAL_ONLY and n in self.inputs]
 
     def outputs_and_cache(self, result: Any) -> tuple[list[Any], Any]:
         """The outputs that take an upstream gradient, and the cache.  For a loss: the loss and None.

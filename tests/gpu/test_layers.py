@@ -61,7 +61,9 @@ def results(subject: Subject, wide: bool, backend: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("body", BODIES)
-@pytest.mark.parametrize("case", load_cases(), ids=lambda case: f"{case.layer} {case.variant}".strip())
+@pytest.mark.parametrize(
+    "case", load_cases(large=False), ids=lambda case: f"{case.layer} {case.variant}".strip()
+)
 def test_a_layer_is_right_and_repeats_its_bits(case: Case, body: str, cupy: Backend):
     subject = subject_of(case, all_layers()[case.layer])
     with textbook():

@@ -8,7 +8,7 @@ import pytest
 
 from minicap.cli import gradcheck
 from minicap.errors import InputError, MissingExtra
-from minicap.gradcheck import library, mutants
+from minicap.gradcheck import kinds, library
 from minicap.layers.affine import affine_forward
 
 
@@ -19,11 +19,11 @@ def run(*words: str) -> int:
 
 
 def test_a_right_layer_gives_a_table_and_zero(capsys):
-    assert run("affine") == 0
+    assert run("lstm_step") == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].split()[:4] == ["layer", "argument", "error", "complex"]
-    assert [line.split()[1] for line in out[1:4]] == ["x", "w", "b"]
-    assert "1 layer, 1 case, 3 gradients (37 entries); all ok; 0 skipped" in out[-1]
+    assert [line.split()[1] for line in out[1:-1]] == ["x", "prev_h", "prev_c", "Wx", "Wh", "b"]
+    assert "1 layer, 1 case, 6 gradients (199 entries); all ok; 0 skipped" in out[-1]
 
 
 def test_a_wrong_layer_gives_one(capsys, monkeypatch):
@@ -41,9 +41,9 @@ def test_an_unknown_layer_is_an_error_with_a_hint():
 
 
 def test_json_goes_to_stdout_and_nothing_else_does(capsys):
-    assert run("relu", "--json") == 0
+    assert run("tanh", "--json") == 0
     value = json.loads(capsys.readouterr().out)
-    assert value["rows"][0]["layer"] == "relu"
+    assert value["rows"][0]["layer"] == "tanh"
     assert value["summary"]["gradients"] == 1
 
 
@@ -53,14 +53,14 @@ def test_list_names_layers_and_their_cases(capsys):
 
 
 def test_mutants_print_killed_and_survived(capsys):
-    assert run("relu", "--mutants") == 0
+    assert run("tanh", "--mutants") == 0
     out = capsys.readouterr().out
     assert "0 survived" in out
-    assert all(kind.name in out for kind in mutants.KINDS)
+    assert all(kind.name in out for kind in kinds.KINDS)
 
 
 def test_mutants_as_json(capsys):
-    assert run("relu", "--mutants", "--json") == 0
+    assert run("tanh", "--mutants", "--json") == 0
     value = json.loads(capsys.readouterr().out)
     assert value["kinds"]["zeroed"] == {"killed": 1, "survived": 0, "same": 0}
 

@@ -12,7 +12,7 @@ from minicap.gradcheck.library import all_layers, load_cases, subject_of
 from minicap.gradcheck.nested import flatten, map_leaves
 from minicap.gradcheck.subject import Subject
 
-CASES = load_cases()
+CASES = load_cases(large=False)
 
 
 def run(subject: Subject, dtype: Any, backend: str) -> list[Any]:

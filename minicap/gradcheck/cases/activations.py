@@ -56,6 +56,11 @@ def tanh(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(4, 5)))
 
 
+@case("relu", "in pieces", smooth=False, directions=1)
+def relu_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=away_from_zero(rng, (17, 16, 33, 32)))
+
+
 def _around_both_kinks(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Below 0, between 0 and 6, and above 6 in turn, never within 0.5 of either kink."""
     offsets = np.resize([-2.5, 0.5, 3.0, 6.5], int(np.prod(shape)))

@@ -77,3 +77,37 @@ def large_depthwise(rng: np.random.Generator) -> Inputs:
 def large_dilation(rng: np.random.Generator) -> Inputs:
     options = dict(pad="same", dilation=(2, 1), groups=2)
     return arrays(rng, (1, 18, 6, 5), (8, 9, 2, 4)) | options
+
+
+@case("conv", "as many samples, channels and filters")
+def square(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (3, 3, 3, 3), (3, 3, 3, 3)) | dict(pad=1)
+
+
+@case("conv", "many samples, stride 3")
+def many(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (19, 1, 4, 5), (2, 1, 2, 1)) | dict(stride=(3, 3))
+
+
+# More columns than are made at a time, and enough work for two threads.
+
+
+@case("conv", "in pieces", directions=1)
+def pieces(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (9, 16, 32, 31), (20, 16, 3, 3)) | dict(pad=1)
+
+
+@case("conv", "in pieces, 1x1", directions=1)
+def pieces_1x1(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (9, 48, 29, 28), (52, 48, 1, 1))
+
+
+@case("conv", "in pieces, few channels", directions=1)
+def pieces_few_channels(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (9, 3, 43, 42), (24, 3, 5, 5)) | dict(pad=2)
+
+
+@case("conv", "in pieces, dilation, groups", directions=1)
+def pieces_dilation(rng: np.random.Generator) -> Inputs:
+    options = dict(pad="same", dilation=(2, 1), groups=2)
+    return arrays(rng, (9, 16, 32, 31), (20, 8, 3, 4)) | options

@@ -18,3 +18,13 @@ def dilation(rng: np.random.Generator) -> Inputs:
 @case("glu")
 def glu(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(2, 3, 8)))
+
+
+@case("conv1d", "as many of everything")
+def square(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(3, 3, 3)), w=rng.normal(size=(3, 3, 3)), b=rng.normal(size=3))
+
+
+@case("conv1d", "in pieces", directions=1)
+def pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(19, 40, 48)), w=rng.normal(size=(5, 48, 96)), b=rng.normal(size=96))

@@ -29,3 +29,18 @@ def options(rng: np.random.Generator) -> Inputs:
 @case("conv_transpose", "groups")
 def groups(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (2, 4, 3, 2), (4, 3, 2, 3), 6) | dict(stride=2, groups=2)
+
+
+@case("conv_transpose", "as many samples, channels and filters")
+def square(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (3, 3, 3, 3), (3, 3, 3, 3), 3) | dict(pad=1)
+
+
+@case("conv_transpose", "many samples, stride 3")
+def many(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (19, 1, 2, 3), (1, 2, 2, 1), 2) | dict(stride=(3, 3))
+
+
+@case("conv_transpose", "in pieces", directions=1)
+def pieces(rng: np.random.Generator) -> Inputs:
+    return arrays(rng, (9, 20, 32, 31), (20, 16, 3, 3), 16) | dict(pad=1)

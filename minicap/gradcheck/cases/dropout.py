@@ -33,3 +33,8 @@ def recurrent_dropout(rng: np.random.Generator) -> Inputs:
 @case("recurrent_dropout", "eval")
 def recurrent_dropout_eval(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(4, 3, 5)), rate=0.4, train=False)
+
+
+@case("dropout", "in pieces", directions=1)
+def dropout_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(17, 16, 33, 32)), rate=0.4, rng=123)

@@ -64,3 +64,21 @@ def groupnorm_one_group(rng: np.random.Generator) -> Inputs:
 @case("groupnorm", "instance")
 def groupnorm_instance(rng: np.random.Generator) -> Inputs:
     return _with_parameters(rng, (2, 4, 3, 5), 4) | dict(groups=4)
+
+
+# Enough entries for two threads.
+
+
+@case("batchnorm", "in pieces", fixed=RUNNING, directions=1)
+def batchnorm_pieces(rng: np.random.Generator) -> Inputs:
+    return _with_statistics(rng, (4200, 255), 255, train=True)
+
+
+@case("spatial_batchnorm", "in pieces", fixed=RUNNING, directions=1)
+def spatial_batchnorm_pieces(rng: np.random.Generator) -> Inputs:
+    return _with_statistics(rng, (17, 16, 63, 64), 16, train=True)
+
+
+@case("layernorm", "in pieces", directions=1)
+def layernorm_pieces(rng: np.random.Generator) -> Inputs:
+    return _with_parameters(rng, (105, 40, 255), 255)

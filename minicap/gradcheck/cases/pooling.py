@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minicap.gradcheck.case import Inputs, case, distinct
+from minicap.gradcheck.case import Inputs, case, distinct, distinct_in_windows
 
 
 @case("max_pool", smooth=False)
@@ -43,3 +43,36 @@ def global_avg_pool(rng: np.random.Generator) -> Inputs:
 @case("global_max_pool", smooth=False)
 def global_max_pool(rng: np.random.Generator) -> Inputs:
     return dict(x=distinct(rng, (2, 3, 4, 5)))
+
+
+@case("max_pool", "stride 3", smooth=False)
+def max_pool_stride(rng: np.random.Generator) -> Inputs:
+    return dict(x=distinct(rng, (2, 2, 7, 7)), size=2, stride=(3, 3))
+
+
+@case("avg_pool", "stride 3")
+def avg_pool_stride(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(2, 2, 7, 7)), size=2, stride=(3, 3))
+
+
+# Enough entries for two threads.
+
+
+@case("max_pool", "in pieces", smooth=False, directions=1)
+def max_pool_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=distinct_in_windows(rng, (17, 16, 63, 64), 3), size=3, stride=2, pad=1)
+
+
+@case("avg_pool", "in pieces", directions=1)
+def avg_pool_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(17, 16, 63, 64)), size=3, stride=2, pad=1)
+
+
+@case("global_avg_pool", "in pieces", directions=1)
+def global_avg_pool_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(17, 16, 63, 64)))
+
+
+@case("global_max_pool", "in pieces", smooth=False, directions=1)
+def global_max_pool_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=distinct_in_windows(rng, (67, 65, 16, 16), 16))

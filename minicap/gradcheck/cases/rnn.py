@@ -8,6 +8,8 @@ import numpy as np
 from minicap.gradcheck.case import Inputs, case
 
 _SHORT = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], dtype=bool)
+# The mask at the first step, in the middle, and over a whole row.
+_GAPS = np.array([[0, 1, 0, 1, 1], [1, 0, 0, 1, 0], [0, 0, 0, 0, 0]], dtype=bool)
 _SIGNS = np.array([1.0, -1.0, 1.0, 1.0])
 
 
@@ -47,8 +49,29 @@ def rnn_relu(rng: np.random.Generator) -> Inputs:
     )
 
 
-def _weights(rng: np.random.Generator) -> Inputs:
-    return dict(Wx=rng.normal(size=(5, 4)), Wh=rng.normal(size=(4, 4)), b=rng.normal(size=4))
+@case("rnn", "tanh, gaps")
+def rnn_gaps(rng: np.random.Generator) -> Inputs:
+    return rnn_masked(rng) | dict(mask=_GAPS)
+
+
+@case("rnn", "tanh, as many of everything")
+def rnn_square(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(4, 4, 4)), h0=rng.normal(size=(4, 4)), **_weights(rng, D=4))
+
+
+@case("rnn", "many samples")
+def rnn_many(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(19, 2, 2)), h0=rng.normal(size=(19, 1)), **_weights(rng, D=2, H=1))
+
+
+@case("rnn", "in pieces", directions=1)
+def rnn_pieces(rng: np.random.Generator) -> Inputs:
+    weights = {name: w / 8 for name, w in _weights(rng, D=70, H=65).items()}
+    return dict(x=rng.normal(size=(67, 9, 70)), h0=rng.normal(size=(67, 65)), **weights)
+
+
+def _weights(rng: np.random.Generator, D: int = 5, H: int = 4) -> Inputs:
+    return dict(Wx=rng.normal(size=(D, H)), Wh=rng.normal(size=(H, H)), b=rng.normal(size=H))
 
 
 def _small_weights(rng: np.random.Generator) -> Inputs:

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from minicap.gradcheck.case import Inputs, case, distinct
+from minicap.gradcheck.case import Inputs, case, distinct, distinct_in_windows
+from minicap.layers import conv_forward
 
 
 def in_a_gap(results: np.ndarray) -> np.ndarray:
@@ -16,8 +17,6 @@ def in_a_gap(results: np.ndarray) -> np.ndarray:
 
 
 def conv(rng: np.random.Generator, x: tuple[int, ...], w: tuple[int, ...], **options: Any) -> Inputs:
-    from minicap.layers import conv_forward  # a layer above
-
     arrays: Inputs = dict(x=rng.normal(size=x), w=rng.normal(size=w))
     out, _ = conv_forward(**arrays, b=None, **options)
     return arrays | dict(b=in_a_gap(out.swapaxes(0, 1).reshape(w[0], -1))) | options
@@ -63,3 +62,27 @@ def relu_max_pool(rng: np.random.Generator) -> Inputs:
 @case("relu_max_pool", "overlapping, padded", smooth=False)
 def relu_max_pool_overlapping(rng: np.random.Generator) -> Inputs:
     return dict(x=distinct(rng, (2, 1, 5, 6)) + 0.05, size=(3, 2), stride=(2, 1), pad=1)
+
+
+# Enough work for two threads.  Results are small beside the bias, 1 or -1, which decides about every entry.
+
+
+def _signs(count: int) -> np.ndarray:
+    return np.resize([1.0, 1.0, -1.0], count)
+
+
+@case("conv_relu", "in pieces", smooth=False, directions=1)
+def conv_relu_pieces(rng: np.random.Generator) -> Inputs:
+    x, w = rng.uniform(-1, 1, size=(9, 16, 32, 31)), rng.uniform(-0.006, 0.006, size=(20, 16, 3, 3))
+    return dict(x=x, w=w, b=_signs(20), pad=1)
+
+
+@case("affine_relu_dropout", "in pieces", smooth=False, directions=1)
+def affine_relu_dropout_pieces(rng: np.random.Generator) -> Inputs:
+    x, w = rng.uniform(-1, 1, size=(265, 25, 10)), rng.uniform(-0.003, 0.003, size=(250, 259))
+    return dict(x=x, w=w, b=_signs(259), rate=0.4, rng=123)
+
+
+@case("relu_max_pool", "in pieces", smooth=False, directions=1)
+def relu_max_pool_pieces(rng: np.random.Generator) -> Inputs:
+    return dict(x=distinct_in_windows(rng, (17, 16, 63, 64), 3), size=3, stride=2, pad=1)

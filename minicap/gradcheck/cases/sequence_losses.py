@@ -45,3 +45,15 @@ def policy_gradient(rng: np.random.Generator) -> Inputs:
 @case("policy_gradient_loss", "a reward for each word", fixed=("advantage",))
 def policy_gradient_words(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 4, 5)), y=_WORDS, advantage=rng.normal(size=(3, 4)), reduction="words")
+
+
+@case("temporal_affine_softmax_loss", "in pieces", directions=1)
+def temporal_affine_softmax_pieces(rng: np.random.Generator) -> Inputs:
+    words, mask = rng.integers(0, 260, size=(41, 26)), rng.uniform(size=(41, 26)) < 0.8
+    return dict(
+        x=rng.normal(size=(41, 26, 64)),
+        w=rng.normal(size=(64, 260)),
+        b=rng.normal(size=260),
+        y=words,
+        mask=mask,
+    )
