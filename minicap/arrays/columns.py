@@ -5,12 +5,9 @@ back to the pixel it came from.
 """
 
 from collections.abc import Iterator
-from math import prod
 
 from minicap.arrays.backends import Array, backend_of
 from minicap.arrays.windows import Window
-
-COLUMN_BYTES = 8 << 20  # columns made at a time: they are HH * WW times the images, and best stay in cache
 
 
 def im2col(images: Array, window: Window) -> Array:
@@ -45,13 +42,6 @@ def taps(padded: Array, window: Window) -> Iterator[Array]:
     for i in range(0, window.size[0] * dh, dh):
         for j in range(0, window.size[1] * dw, dw):
             yield padded[..., i : i + sh * (OH - 1) + 1 : sh, j : j + sw * (OW - 1) + 1 : sw]
-
-
-def few_images(x: Array, window: Window) -> list[slice]:
-    """Cut the batch (N, C, H, W) so that the columns of each piece take about COLUMN_BYTES at most."""
-    one_image = x.shape[1] * prod(window.size) * prod(window.out) * x.dtype.itemsize
-    step = max(1, COLUMN_BYTES // one_image)
-    return [slice(start, start + step) for start in range(0, len(x), step)]
 
 
 def pad_images(images: Array, window: Window, value: float = 0) -> Array:

@@ -41,3 +41,14 @@ def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True
     dw = x.reshape(len(x), -1).T @ dout
     db = dout.sum(axis=0)
     return dx, dw, db
+
+
+def project(x: Array, w: Array) -> Array:
+    """x w over the last axis of x, as one product.  x: (..., D).  w: (D, M).  Returns (..., M)."""
+    return (x.reshape(-1, len(w)) @ w).reshape(*x.shape[:-1], -1)
+
+
+def project_gradients(dout: Array, x: Array, w: Array) -> tuple[Array, Array]:
+    """Gradients of project.  dout: (..., M).  Returns dx like x and dw (D, M)."""
+    dout = dout.reshape(-1, w.shape[1])
+    return (dout @ w.T).reshape(x.shape), x.reshape(-1, len(w)).T @ dout

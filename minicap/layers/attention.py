@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
+from minicap.layers.affine import project, project_gradients
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
 
 
@@ -16,7 +17,7 @@ def _attention_weights(xp: Any, scores: Array, mask: Array | None) -> Array:
     """Softmax over the last axis, among the entries where the mask is 1."""
     if mask is not None:
         scores = xp.where(mask != 0, scores, xp.finfo(scores.dtype).min)
-    e = xp.exp(scores - scores.real.max(axis=-1, keepdims=True))
+    e = xp.exp(scores - scores.max(axis=-1, keepdims=True))
     if mask is None:
         return e / e.sum(axis=-1, keepdims=True)
     e = e * mask
@@ -65,11 +66,10 @@ def additive_attention_forward(
         b=(b, "A"),
         v=(v, "A"),
     )
-    N, S, H = h.shape
     if mask is not None:
-        mask = check_mask(additive_attention_forward, mask, (N, S), h)
-    projected = (h.reshape(N * S, H) @ W1).reshape(N, S, -1)
-    hidden = xp.tanh(projected + (d @ W2 + b)[:, None])
+        mask = check_mask(additive_attention_forward, mask, h.shape[:2], h)
+
+    hidden = xp.tanh(project(h, W1) + (d @ W2 + b)[:, None])
     weights = _attention_weights(xp, hidden @ v, mask)
     context = (weights[:, None] @ h)[:, 0]
     return context, weights, AdditiveAttentionCache(h, d, W1, W2, v, hidden, weights)
@@ -94,9 +94,10 @@ def additive_attention_backward(
     dscores = _score_gradients(_plus((h @ dcontext[:, :, None])[:, :, 0], dweights), weights)
     dv = dscores.reshape(N * S) @ hidden.reshape(N * S, -1)
     da = dscores[:, :, None] * v * (1 - hidden**2)
-    flat_da, da = da.reshape(N * S, -1), da.sum(axis=1)
-    dh = weights[:, :, None] * dcontext[:, None] + (flat_da @ W1.T).reshape(N, S, H)
-    return dh, da @ W2.T, h.reshape(N * S, H).T @ flat_da, d.T @ da, da.sum(axis=0), dv
+    dh_scored, dW1 = project_gradients(da, h, W1)
+    dh = weights[:, :, None] * dcontext[:, None] + dh_scored
+    da = da.sum(axis=1)
+    return dh, da @ W2.T, dW1, d.T @ da, da.sum(axis=0), dv
 
 
 class DotProductAttentionCache(NamedTuple):
@@ -189,17 +190,6 @@ def _join_heads(x: Array) -> Array:
     return x.swapaxes(1, 2).reshape(N, T, heads * width)
 
 
-def _product(x: Array, w: Array) -> Array:
-    """x w over the last axis of x, as one product."""
-    return (x.reshape(-1, len(w)) @ w).reshape(*x.shape[:-1], -1)
-
-
-def _product_gradients(dout: Array, x: Array, w: Array) -> tuple[Array, Array]:
-    """Gradients of _product: dx and dw."""
-    flat = dout.reshape(-1, w.shape[1])
-    return (flat @ w.T).reshape(x.shape), x.reshape(-1, len(w)).T @ flat
-
-
 @accelerated
 def multi_head_attention_forward(
     q: Array,
@@ -239,10 +229,10 @@ def multi_head_attention_forward(
     mask = _check_attention_mask(multi_head_attention_forward, mask, q, k)
     if mask is not None:
         mask = mask[:, None]
-    qs, ks, vs = (_split_heads(_product(x, w), heads) for x, w in ((q, Wq), (k, Wk), (v, Wv)))
+    qs, ks, vs = (_split_heads(project(x, w), heads) for x, w in ((q, Wq), (k, Wk), (v, Wv)))
     contexts, cache = _attend(xp, qs, ks, vs, mask, scaled=True)
     joined = _join_heads(contexts)
-    out = _product(joined, Wo)
+    out = project(joined, Wo)
     return out, cache.weights, MultiHeadAttentionCache((q, k, v), (Wq, Wk, Wv), Wo, joined, cache)
 
 
@@ -259,10 +249,10 @@ def multi_head_attention_backward(
     check_dout(multi_head_attention_backward, (*joined.shape[:2], Wo.shape[1]), dout=dout)
     if dweights is not None:
         check_dout(multi_head_attention_backward, heads.weights.shape, dweights=dweights)
-    djoined, dWo = _product_gradients(dout, joined, Wo)
+    djoined, dWo = project_gradients(dout, joined, Wo)
     dprojected = _attend_backward(_split_heads(djoined, heads.q.shape[1]), dweights, heads)
     (dq, dWq), (dk, dWk), (dv, dWv) = (
-        _product_gradients(_join_heads(d), x, w)
+        project_gradients(_join_heads(d), x, w)
         for d, x, w in zip(dprojected, inputs, projections, strict=True)
     )
     return dq, dk, dv, dWq, dWk, dWv, dWo

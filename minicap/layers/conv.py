@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
-from minicap.arrays.columns import col2im, few_images, im2col
+from minicap.arrays.columns import col2im, im2col
 from minicap.arrays.windows import IntOrPair, Padding, Window, whole, window_over
 from minicap.layers.checks import check, check_dout, shape_error
 
@@ -39,7 +39,7 @@ def conv_forward(
     Raises ShapeError when channels, filters and groups do not fit or the window is larger than the padded
     image, InputError for a stride, pad, dilation or groups that is none.
     """
-    xp = check(conv_forward, x=(x, "N C H W"), w=(w, "F I HH WW"), b=(b, "F"))
+    check(conv_forward, x=(x, "N C H W"), w=(w, "F I HH WW"), b=(b, "F"))
     (N, C, H, W), (F, channels_seen, HH, WW) = x.shape, w.shape
     groups = whole(conv_forward, "groups", groups)
     if channels_seen * groups != C:
@@ -55,12 +55,10 @@ def conv_forward(
     window = window_over(conv_forward, (H, W), (HH, WW), stride, pad, dilation)
 
     filters = w.reshape(groups, F // groups, -1)
-    out = xp.empty((N, F, *window.out), dtype=x.dtype)
-    for some in few_images(x, window):
-        columns = im2col(x[some], window).reshape(groups, channels_seen * HH * WW, -1)
-        out[some] = (filters @ columns).reshape(F, -1, *window.out).swapaxes(0, 1)
+    columns = im2col(x, window).reshape(groups, channels_seen * HH * WW, -1)
+    out = (filters @ columns).reshape(F, N, *window.out).swapaxes(0, 1)
     if b is not None:
-        out += b[:, None, None]
+        out = out + b[:, None, None]
     return out, ConvCache(x, w, b is not None, window, groups)
 
 
@@ -74,18 +72,16 @@ def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) ->
     dcolumns = filters^T dout; and since im2col copies pixels, dx adds up the gradients of all their copies.
     """
     x, w, has_bias, window, groups = cache
-    F, channels_seen, HH, WW = w.shape
-    xp = check_dout(conv_backward, (len(x), F, *window.out), dout=dout)
+    (N, C, _, _), (F, channels_seen, HH, WW) = x.shape, w.shape
+    check_dout(conv_backward, (N, F, *window.out), dout=dout)
 
     filters = w.reshape(groups, F // groups, -1)
-    dx = xp.empty(x.shape, dtype=x.dtype) if input_gradient else None
-    dfilters = xp.zeros(filters.shape, dtype=w.dtype)
-    for some in few_images(x, window):
-        columns = im2col(x[some], window).reshape(groups, channels_seen * HH * WW, -1)
-        dscores = dout[some].swapaxes(0, 1).reshape(groups, F // groups, -1)
-        dfilters += dscores @ columns.swapaxes(1, 2)
-        if dx is not None:
-            dcolumns = filters.swapaxes(1, 2) @ dscores
-            dx[some] = col2im(dcolumns.reshape(x.shape[1], HH, WW, -1, *window.out), window)
+    columns = im2col(x, window).reshape(groups, channels_seen * HH * WW, -1)
+    dscores = dout.swapaxes(0, 1).reshape(groups, F // groups, -1)
+    dx = None
+    if input_gradient:
+        dcolumns = filters.swapaxes(1, 2) @ dscores
+        dx = col2im(dcolumns.reshape(C, HH, WW, N, *window.out), window)
+    dw = (dscores @ columns.swapaxes(1, 2)).reshape(w.shape)
     db = dout.sum(axis=(0, 2, 3)) if has_bias else None
-    return dx, dfilters.reshape(w.shape), db
+    return dx, dw, db

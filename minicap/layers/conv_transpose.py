@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
-from minicap.arrays.columns import col2im, few_images, im2col
+from minicap.arrays.columns import col2im, im2col
 from minicap.arrays.windows import IntOrPair, Window, pair, whole, window_over
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout, shape_error
@@ -40,7 +40,7 @@ def conv_transpose_forward(
     Raises ShapeError when channels and groups do not fit or nothing is left after the cut, InputError for an
     option that cannot be used.  Source: Zeiler et al. 2010, "Deconvolutional Networks".
     """
-    xp = check(conv_transpose_forward, x=(x, "N C H W"), w=(w, "C I HH WW"))
+    check(conv_transpose_forward, x=(x, "N C H W"), w=(w, "C I HH WW"))
     (N, C, H, W), (_, filters_made, HH, WW) = x.shape, w.shape
     groups = whole(conv_transpose_forward, "groups", groups)
     F = filters_made * groups
@@ -61,13 +61,11 @@ def conv_transpose_forward(
     window = _window_over_output((H, W), (HH, WW), stride, pad, dilation, output_pad)
 
     filters = w.reshape(groups, C // groups, -1)
-    out = xp.empty((N, F, *window.image), dtype=x.dtype)
-    for some in few_images(out, window):
-        pixels = x[some].swapaxes(0, 1).reshape(groups, C // groups, -1)
-        columns = filters.swapaxes(1, 2) @ pixels
-        out[some] = col2im(columns.reshape(F, HH, WW, -1, H, W), window)
+    pixels = x.swapaxes(0, 1).reshape(groups, C // groups, -1)
+    columns = filters.swapaxes(1, 2) @ pixels
+    out = col2im(columns.reshape(F, HH, WW, N, H, W), window)
     if b is not None:
-        out += b[:, None, None]
+        out = out + b[:, None, None]
     return out, ConvTransposeCache(x, w, b is not None, window, groups)
 
 
@@ -81,18 +79,15 @@ def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Arr
     x, w, has_bias, window, groups = cache
     N, C, H, W = x.shape
     _, filters_made, HH, WW = w.shape
-    xp = check_dout(conv_transpose_backward, (N, filters_made * groups, *window.image), dout=dout)
+    check_dout(conv_transpose_backward, (N, filters_made * groups, *window.image), dout=dout)
 
     filters = w.reshape(groups, C // groups, -1)
-    dx = xp.empty(x.shape, dtype=x.dtype)
-    dfilters = xp.zeros(filters.shape, dtype=w.dtype)
-    for some in few_images(dout, window):
-        dcolumns = im2col(dout[some], window).reshape(groups, filters_made * HH * WW, -1)
-        pixels = x[some].swapaxes(0, 1).reshape(groups, C // groups, -1)
-        dfilters += pixels @ dcolumns.swapaxes(1, 2)
-        dx[some] = (filters @ dcolumns).reshape(C, -1, H, W).swapaxes(0, 1)
+    pixels = x.swapaxes(0, 1).reshape(groups, C // groups, -1)
+    dcolumns = im2col(dout, window).reshape(groups, filters_made * HH * WW, -1)
+    dx = (filters @ dcolumns).reshape(C, N, H, W).swapaxes(0, 1)
+    dw = (pixels @ dcolumns.swapaxes(1, 2)).reshape(w.shape)
     db = dout.sum(axis=(0, 2, 3)) if has_bias else None
-    return dx, dfilters.reshape(w.shape), db
+    return dx, dw, db
 
 
 def _window_over_output(

@@ -9,6 +9,7 @@ from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check, check_ids, shape_error
+from minicap.layers.softmax import log_softmax_forward
 
 
 @accelerated
@@ -27,6 +28,7 @@ def softmax_loss(
     check_classes(softmax_loss, "class", x, y)
     check_fraction(softmax_loss, "label_smoothing", label_smoothing)
     weight = xp.full(len(x), reduction_scale(softmax_loss, reduction, len(x)), dtype=x.dtype)
+
     losses, dx = cross_entropy(x, y, weight, label_smoothing)
     return reduce_losses(losses, reduction), dx
 
@@ -35,24 +37,20 @@ def cross_entropy(x: Array, y: Array, weight: Array, label_smoothing: float = 0.
     """Cross-entropy of each row, and the gradient of  sum_n weight_n loss_n.
 
     x: (N, K).  y: (N,).  weight: (N,).  Returns losses (N,), not weighted, and dx (N, K).
-    loss_n = log sum_k exp(x_nk) - sum_k t_nk x_nk, so dloss_n / dx_nk = p_nk - t_nk.
-    One array the size of x is made: the shifted scores become the probabilities become the gradient.
+    loss_n = -sum_k t_nk log p_nk, and d log p_nj / dx_nk = 1[j = k] - p_nk, so dloss_n / dx_nk = p_nk - t_nk:
+    the probabilities, less one at the right class.
     """
-    xp = backend_of(x=x).xp
-    label_smoothing = float(label_smoothing)  # a NumPy scalar would turn float32 into float64
+    xp, s = backend_of(x=x).xp, float(label_smoothing)  # a NumPy scalar would turn float32 into float64
     rows = xp.arange(len(x))
-    dx = x - x.real.max(axis=1, keepdims=True)
-    on_target = (1 - label_smoothing) * dx[rows, y]
-    if label_smoothing:
-        on_target += label_smoothing * dx.mean(axis=1)
-    xp.exp(dx, out=dx)
-    total = dx.sum(axis=1)
-    losses = xp.log(total) - on_target
-    dx *= (weight / total)[:, None]
-    dx[rows, y] -= (1 - label_smoothing) * weight  # one entry a row, so no index meets twice
-    if label_smoothing:
-        dx -= (label_smoothing / x.shape[1] * weight)[:, None]
-    return losses, dx
+
+    log_p, _ = log_softmax_forward(x)
+    losses = -log_p[rows, y]
+    dx = xp.exp(log_p)
+    dx[rows, y] -= 1 - s
+    if s:
+        losses = (1 - s) * losses - s * log_p.mean(axis=1)
+        dx = dx - s / x.shape[1]
+    return losses, weight[:, None] * dx
 
 
 @accelerated
@@ -95,7 +93,7 @@ def sigmoid_bce_loss(
     else:
         check(sigmoid_bce_loss, x=(x, "N K"), pos_weight=(pos_weight, "K"))
     # -log p = log(1 + exp(-x)) and -log(1 - p) = x - log p; the exponent is -|x|, so nothing overflows.
-    minus_log_p = xp.log1p(xp.exp(xp.where(x.real < 0, x, -x))) - xp.minimum(x, 0)
+    minus_log_p = xp.log1p(xp.exp(xp.where(x < 0, x, -x))) - xp.minimum(x, 0)
     positive = pos_weight * y
     losses = (positive + 1 - y) * minus_log_p + (1 - y) * x
     p = sigmoid(x)

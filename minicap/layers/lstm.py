@@ -5,58 +5,17 @@ from typing import Any, NamedTuple
 from minicap.arrays import Array, accelerated
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check_dout
-from minicap.layers.sequence import (
-    carry,
-    carry_gradients,
-    check_recurrent,
-    input_gradients,
-    input_product,
-    recurrent_gradient,
-    step_masks,
-    time_first,
-)
-
-
-class LstmCell(NamedTuple):
-    """What one step's backward needs to know of its forward."""
-
-    gates: Array  # (N, 4H): i, f, o, g
-    prev_c: Array  # (N, H)
-    tanh_c: Array  # (N, H): tanh(next_c)
-
-
-def _blocks(gates: Array) -> list[Array]:
-    """Views of the four gate blocks i, f, o, g."""
-    H = gates.shape[-1] // 4
-    return [gates[..., k * H : (k + 1) * H] for k in range(4)]
-
-
-def _cell_forward(xp: Any, a: Array, prev_c: Array) -> tuple[Array, Array, LstmCell]:
-    """The equations of the LSTM.  a: (N, 4H) = x Wx + h Wh + b.  Returns next_h, next_c and the cell."""
-    H = prev_c.shape[1]
-    gates = xp.concatenate((sigmoid(a[:, : 3 * H]), xp.tanh(a[:, 3 * H :])), axis=1)
-    i, f, o, g = _blocks(gates)
-    next_c = f * prev_c + i * g
-    tanh_c = xp.tanh(next_c)
-    return o * tanh_c, next_c, LstmCell(gates, prev_c, tanh_c)
-
-
-def _cell_backward(xp: Any, dnext_h: Array, dnext_c: Array, cell: LstmCell) -> tuple[Array, Array]:
-    """Gradients of _cell_forward: da (N, 4H) and dprev_c."""
-    gates, prev_c, tanh_c = cell
-    i, f, o, g = _blocks(gates)
-    dc = dnext_c + dnext_h * o * (1 - tanh_c**2)
-    di, df, do, dg = dc * g, dc * prev_c, dnext_h * tanh_c, dc * i
-    da = xp.concatenate((di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)), axis=1)
-    return da, dc * f
+from minicap.layers.sequence import blocks, carry, carry_gradients, check_recurrent, step_masks
 
 
 class LstmStepCache(NamedTuple):
     x: Array  # (N, D)
     prev_h: Array  # (N, H)
+    prev_c: Array  # (N, H)
     Wx: Array  # (D, 4H)
     Wh: Array  # (H, 4H)
-    cell: LstmCell
+    gates: tuple[Array, Array, Array, Array]  # (N, H) each: i, f, o, g
+    tanh_c: Array  # (N, H): tanh(next_c)
 
 
 @accelerated
@@ -82,8 +41,13 @@ def lstm_step_forward(
         Wx=(Wx, "D G"),
         b=(b, "G"),
     )
-    next_h, next_c, cell = _cell_forward(xp, x @ Wx + prev_h @ Wh + b, prev_c)
-    return next_h, next_c, LstmStepCache(x, prev_h, Wx, Wh, cell)
+
+    a_i, a_f, a_o, a_g = blocks(x @ Wx + prev_h @ Wh + b, 4)
+    i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), xp.tanh(a_g)
+    next_c = f * prev_c + i * g
+    tanh_c = xp.tanh(next_c)
+    next_h = o * tanh_c
+    return next_h, next_c, LstmStepCache(x, prev_h, prev_c, Wx, Wh, (i, f, o, g), tanh_c)
 
 
 @accelerated
@@ -97,21 +61,21 @@ def lstm_step_backward(
     di = dc * g, df = dc * prev_c, dg = dc * i, and dprev_c = dc * f, while do = dnext_h * tanh(next_c).
     Times the slope of each gate this is da, and the rest are the gradients of two products.
     """
-    x, prev_h, Wx, Wh, cell = cache
-    xp = check_dout(lstm_step_backward, cell.prev_c.shape, dnext_h=dnext_h)
-    check_dout(lstm_step_backward, cell.prev_c.shape, dnext_c=dnext_c)
-    da, dprev_c = _cell_backward(xp, dnext_h, dnext_c, cell)
-    return da @ Wx.T, da @ Wh.T, dprev_c, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+    x, prev_h, prev_c, Wx, Wh, (i, f, o, g), tanh_c = cache
+    xp = check_dout(lstm_step_backward, prev_c.shape, dnext_h=dnext_h)
+    check_dout(lstm_step_backward, prev_c.shape, dnext_c=dnext_c)
+
+    dc = dnext_c + dnext_h * o * (1 - tanh_c**2)
+    di, df, do, dg = dc * g, dc * prev_c, dnext_h * tanh_c, dc * i
+    da = xp.concatenate((di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)), axis=1)
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 class LstmCache(NamedTuple):
-    x: Array  # (N, T, D)
-    Wx: Array  # (D, 4H)
-    Wh: Array  # (H, 4H)
-    h: Array  # (T + 1, N, H) states, h[0] = h0
-    c: Array  # (T + 1, N, H) cells, c[0] = c0; c[-1] is the last one
-    cells: list[LstmCell]  # one a step
+    steps: list[Any]  # the caches of lstm_step_forward
+    c: list[Array]  # (N, H) the cell after each step; c[-1] is the last one
     mask: Any  # one factor (N, 1) a step, or None a step
+    shape: tuple[int, ...]  # (N, T, H)
 
 
 @accelerated
@@ -142,35 +106,36 @@ def lstm_forward(
         c0=(c0, "N H"),
     )
     keep = step_masks(lstm_forward, mask, x)
-    T = x.shape[1]
-    a = input_product(x, Wx, b)
-    h = xp.empty((T + 1, *h0.shape), dtype=x.dtype)
-    c = xp.empty_like(h)
-    h[0], c[0] = h0, 0 if c0 is None else c0
-    cells = []
-    for t in range(T):
-        next_h, next_c, cell = _cell_forward(xp, a[t] + h[t] @ Wh, c[t])
-        h[t + 1], c[t + 1] = carry(keep[t], next_h, h[t]), carry(keep[t], next_c, c[t])
-        cells.append(cell)
-    return time_first(h[1:]), LstmCache(x, Wx, Wh, h, c, cells, keep)
+
+    h, c = h0, xp.zeros_like(h0) if c0 is None else c0
+    hs, cs, steps = [], [], []
+    for t in range(x.shape[1]):
+        next_h, next_c, step = lstm_step_forward(x[:, t], h, c, Wx, Wh, b)
+        h, c = carry(keep[t], next_h, h), carry(keep[t], next_c, c)
+        hs.append(h)
+        cs.append(c)
+        steps.append(step)
+    out = xp.stack(hs, axis=1)
+    return out, LstmCache(steps, cs, keep, out.shape)
 
 
 @accelerated
-def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
+def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, ...]:
     """Gradients of lstm_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db, dc0 (also without c0).
 
     Backward through time: a state gets its own gradient and the one from the step after it, a cell only
-    the latter.  The steps leave their da behind, and the weights' gradients are sums over time, one
-    product each.
+    the latter.  Every step used the same weights, so their gradients are sums over the steps.
     """
-    x, Wx, Wh, h, c, cells, keep = cache
-    xp = check_dout(lstm_backward, (*x.shape[:2], len(Wh)), dh=dh)
-    da = xp.empty((len(cells), *cells[0].gates.shape), dtype=h.dtype)
-    dprev_h, dprev_c = xp.zeros_like(h[0]), xp.zeros_like(c[0])
-    for t in reversed(range(len(cells))):
+    steps, _, keep, shape = cache
+    xp = check_dout(lstm_backward, shape, dh=dh)
+
+    dx, dprev_h, dprev_c = [], xp.zeros_like(dh[:, 0]), xp.zeros_like(dh[:, 0])
+    dweights: list[Any] = [0, 0, 0]  # dWx, dWh, db
+    for t in reversed(range(len(steps))):
         dnext_h, dh_carried = carry_gradients(keep[t], dh[:, t] + dprev_h)
         dnext_c, dc_carried = carry_gradients(keep[t], dprev_c)
-        da[t], dprev_c = _cell_backward(xp, dnext_h, dnext_c, cells[t])
-        dprev_h, dprev_c = da[t] @ Wh.T + dh_carried, dprev_c + dc_carried
-    dx, dWx, db = input_gradients(da, x, Wx)
-    return dx, dprev_h, dWx, recurrent_gradient(h[:-1], da), db, dprev_c
+        dx_t, dprev_h, dprev_c, *of_step = lstm_step_backward(dnext_h, dnext_c, steps[t])
+        dprev_h, dprev_c = dprev_h + dh_carried, dprev_c + dc_carried
+        dx.append(dx_t)
+        dweights = [total + new for total, new in zip(dweights, of_step, strict=True)]
+    return xp.stack(dx[::-1], axis=1), dprev_h, *dweights, dprev_c

@@ -19,7 +19,7 @@ def normal_cdf(x: Array) -> Array:
     Source: Weideman 1994, "Computation of the complex error function", eq. 38-I.
     """
     xp = backend_of(x=x).xp
-    left = x.real < 0
+    left = x < 0
     u = xp.where(left, -x, x) / sqrt(2)
     scale, coefficients = _expansion(40 if x.real.dtype == np.float64 else 20)
     z = 2 * scale / (scale + u) - 1  # (L - u) / (L + u), but defined at infinity too

@@ -6,25 +6,7 @@ from typing import Any, NamedTuple
 from minicap.arrays import Array, accelerated
 from minicap.errors import InputError
 from minicap.layers.checks import check_dout
-from minicap.layers.sequence import (
-    carry,
-    carry_gradients,
-    check_recurrent,
-    input_gradients,
-    input_product,
-    recurrent_gradient,
-    step_masks,
-    time_first,
-)
-
-
-def _next_state(xp: Any, a: Array, activation: str) -> Array:
-    return xp.tanh(a) if activation == "tanh" else xp.maximum(a, 0)
-
-
-def _slope(next_h: Array, activation: str) -> Array:
-    """Derivative of _next_state, from its output."""
-    return 1 - next_h**2 if activation == "tanh" else next_h > 0
+from minicap.layers.sequence import carry, carry_gradients, check_recurrent, step_masks
 
 
 class RnnStepCache(NamedTuple):
@@ -50,7 +32,9 @@ def rnn_step_forward(
         rnn_step_forward, 1, x=(x, "N D"), prev_h=(prev_h, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H G"), b=(b, "H")
     )
     _check_activation(rnn_step_forward, activation)
-    next_h = _next_state(xp, x @ Wx + prev_h @ Wh + b, activation)
+
+    a = x @ Wx + prev_h @ Wh + b
+    next_h = xp.tanh(a) if activation == "tanh" else xp.maximum(a, 0)
     return next_h, RnnStepCache(x, prev_h, Wx, Wh, next_h, activation)
 
 
@@ -63,17 +47,15 @@ def rnn_step_backward(dnext_h: Array, cache: RnnStepCache) -> tuple[Array, Array
     """
     x, prev_h, Wx, Wh, next_h, activation = cache
     check_dout(rnn_step_backward, next_h.shape, dnext_h=dnext_h)
-    da = dnext_h * _slope(next_h, activation)
+
+    da = dnext_h * (1 - next_h**2 if activation == "tanh" else next_h > 0)
     return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(axis=0)
 
 
 class RnnCache(NamedTuple):
-    x: Array  # (N, T, D)
-    Wx: Array  # (D, H)
-    Wh: Array  # (H, H)
-    h: Array  # (T + 1, N, H) states, h[0] = h0
-    activation: str
+    steps: list[Any]  # the caches of rnn_step_forward
     mask: Any  # one factor (N, 1) a step, or None a step
+    shape: tuple[int, ...]  # (N, T, H)
 
 
 @accelerated
@@ -86,7 +68,7 @@ def rnn_forward(
     activation: str = "tanh",
     mask: Array | None = None,
 ) -> tuple[Array, RnnCache]:
-    """A vanilla RNN over sequences:  h[t] = act(x[t] Wx + h[t-1] Wh + b).
+    """A vanilla RNN over sequences: rnn_step_forward at every step, from h0 on.
 
     x: (N, T, D).  h0: (N, H).  Wx: (D, H).  Wh: (H, H).  b: (H,).  activation: "tanh" or "relu".
     mask: (N, T), 0 where the state is carried on unchanged, so that h[:, -1] is the last real state.
@@ -98,32 +80,36 @@ def rnn_forward(
     )
     _check_activation(rnn_forward, activation)
     keep = step_masks(rnn_forward, mask, x)
-    T = x.shape[1]
-    a = input_product(x, Wx, b)
-    h = xp.empty((T + 1, *h0.shape), dtype=x.dtype)
-    h[0] = h0
-    for t in range(T):
-        h[t + 1] = carry(keep[t], _next_state(xp, a[t] + h[t] @ Wh, activation), h[t])
-    return time_first(h[1:]), RnnCache(x, Wx, Wh, h, activation, keep)
+
+    h, hs, steps = h0, [], []
+    for t in range(x.shape[1]):
+        next_h, step = rnn_step_forward(x[:, t], h, Wx, Wh, b, activation)
+        h = carry(keep[t], next_h, h)
+        hs.append(h)
+        steps.append(step)
+    out = xp.stack(hs, axis=1)
+    return out, RnnCache(steps, keep, out.shape)
 
 
 @accelerated
-def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array, Array]:
+def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, ...]:
     """Gradients of rnn_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db.
 
-    Backward through time: a state gets its own gradient and the one from the step after it.  The steps
-    leave their da behind, and the weights' gradients are sums over time, one product each.
+    Backward through time: a state gets its own gradient and the one from the step after it.  Every step used
+    the same weights, so their gradients are sums over the steps.
     """
-    x, Wx, Wh, h, activation, keep = cache
-    xp = check_dout(rnn_backward, (*x.shape[:2], len(Wh)), dh=dh)
-    da = xp.empty_like(h[1:])
-    dprev_h = xp.zeros_like(h[0])
-    for t in reversed(range(len(da))):
+    steps, keep, shape = cache
+    xp = check_dout(rnn_backward, shape, dh=dh)
+
+    dx, dprev_h = [], xp.zeros_like(dh[:, 0])
+    dweights: list[Any] = [0, 0, 0]  # dWx, dWh, db
+    for t in reversed(range(len(steps))):
         dnext_h, dcarried = carry_gradients(keep[t], dh[:, t] + dprev_h)
-        da[t] = dnext_h * _slope(h[t + 1], activation)
-        dprev_h = da[t] @ Wh.T + dcarried
-    dx, dWx, db = input_gradients(da, x, Wx)
-    return dx, dprev_h, dWx, recurrent_gradient(h[:-1], da), db
+        dx_t, dprev_h, *of_step = rnn_step_backward(dnext_h, steps[t])
+        dprev_h = dprev_h + dcarried
+        dx.append(dx_t)
+        dweights = [total + new for total, new in zip(dweights, of_step, strict=True)]
+    return xp.stack(dx[::-1], axis=1), dprev_h, *dweights
 
 
 def _check_activation(function: Callable[..., Any], activation: str) -> None:

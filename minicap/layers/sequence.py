@@ -1,7 +1,4 @@
-"""What the recurrent layers share: the product with all inputs, and steps that a mask leaves out.
-
-Inside, time is the first axis, (T, N, ...), so that each step is one contiguous block.
-"""
+"""What the recurrent layers share: blocks of gates, and steps that a mask leaves out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,30 +20,10 @@ def check_recurrent(function: Callable[..., Any], gates: int, **arguments: tuple
     return xp
 
 
-def time_first(x: Array) -> Array:
-    """(N, T, ...) to (T, N, ...) or back, as a view."""
-    return x.swapaxes(0, 1)
-
-
-def input_product(x: Array, Wx: Array, b: Array) -> Array:
-    """x[n, t] Wx + b for all steps in one product.  x: (N, T, D).  Returns (T, N, G)."""
-    N, T, D = x.shape
-    return (time_first(x).reshape(T * N, D) @ Wx + b).reshape(T, N, -1)
-
-
-def input_gradients(da: Array, x: Array, Wx: Array) -> tuple[Array, Array, Array]:
-    """Gradients of input_product.  da: (T, N, G).  Returns dx (N, T, D), dWx, db."""
-    N, T, D = x.shape
-    da = da.reshape(T * N, -1)
-    dx = time_first((da @ Wx.T).reshape(T, N, D))
-    dWx = time_first(x).reshape(T * N, D).T @ da
-    return dx, dWx, da.sum(axis=0)
-
-
-def recurrent_gradient(h: Array, da: Array) -> Array:
-    """dWh of the products h[t] Wh of all steps.  h: (T, N, H).  da: (T, N, G).  Returns (H, G)."""
-    T, N, H = h.shape
-    return h.reshape(T * N, H).T @ da.reshape(T * N, -1)
+def blocks(a: Array, count: int) -> list[Array]:
+    """Views of the blocks that the last axis is made of, one for each gate."""
+    H = a.shape[-1] // count
+    return [a[..., k * H : (k + 1) * H] for k in range(count)]
 
 
 def step_masks(function: Callable[..., Any], mask: Array | None, x: Array) -> Any:

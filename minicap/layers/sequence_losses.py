@@ -110,7 +110,7 @@ def _word_scale(function: Callable[..., Any], mask: Array, reduction: str) -> An
     if reduction == "mean":
         return 1 / len(mask)
     if reduction == "words":
-        return 1 / backend_of(mask=mask).xp.maximum(mask.sum().real, 1)  # a batch without words has loss 0
+        return 1 / backend_of(mask=mask).xp.maximum(mask.sum(), 1)  # a batch without words has loss 0
     if reduction in ("sum", "none"):
         return 1.0
     raise InputError(

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from minicap.arrays import Array, accelerated
+from minicap.layers.affine import project, project_gradients
 from minicap.layers.checks import check, check_dout
 
 
@@ -19,9 +20,9 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Tempor
     Raises ShapeError when the sizes do not fit.
     """
     check(temporal_affine_forward, x=(x, "N T D"), w=(w, "D M"), b=(b, "M"))
-    N, T, D = x.shape
-    out = x.reshape(N * T, D) @ w + b
-    return out.reshape(N, T, -1), TemporalAffineCache(x, w)
+
+    out = project(x, w) + b
+    return out, TemporalAffineCache(x, w)
 
 
 @accelerated
@@ -31,10 +32,8 @@ def temporal_affine_backward(dout: Array, cache: TemporalAffineCache) -> tuple[A
     The steps are N T samples of one affine layer, and its three products are the same.
     """
     x, w = cache
-    N, T, D = x.shape
-    check_dout(temporal_affine_backward, (N, T, w.shape[1]), dout=dout)
-    dout = dout.reshape(N * T, -1)
-    dx = (dout @ w.T).reshape(N, T, D)
-    dw = x.reshape(N * T, D).T @ dout
-    db = dout.sum(axis=0)
+    check_dout(temporal_affine_backward, (*x.shape[:2], w.shape[1]), dout=dout)
+
+    dx, dw = project_gradients(dout, x, w)
+    db = dout.sum(axis=(0, 1))
     return dx, dw, db

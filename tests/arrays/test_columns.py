@@ -48,17 +48,6 @@ def test_columns_do_not_depend_on_the_memory_order(rng):
     np.testing.assert_array_equal(got, columns.im2col(x, window))
 
 
-def test_pieces_of_the_batch_cover_it_once_and_fit(monkeypatch):
-    window = make_window()
-    x = np.zeros((7, 3, 6, 7))
-    one_image = columns.im2col(x[:1], window).nbytes
-    monkeypatch.setattr(columns, "COLUMN_BYTES", 3 * one_image)
-    pieces = columns.few_images(x, window)
-    assert [len(x[piece]) for piece in pieces] == [3, 3, 1]
-    monkeypatch.setattr(columns, "COLUMN_BYTES", 1)
-    assert [len(x[piece]) for piece in columns.few_images(x, window)] == [1] * 7
-
-
 def test_images_without_padding_are_not_copied():
     x = np.zeros((1, 1, 6, 7))
     assert columns.pad_images(x, make_window()) is x

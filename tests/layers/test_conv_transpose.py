@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.arrays import columns, textbook
+from minicap.arrays import textbook
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.conv import conv_backward, conv_forward
 from minicap.layers.conv_transpose import conv_transpose_backward, conv_transpose_forward
@@ -62,18 +62,6 @@ def test_it_is_the_backward_of_conv(rng):
     dimage, _, _ = conv_backward(scores, cache)
     out, _ = conv_transpose_forward(scores, w, None, stride=2, pad=1, groups=2, output_pad=(1, 1))
     np.testing.assert_allclose(out, dimage, rtol=1e-12, atol=1e-12)
-
-
-def test_a_batch_in_pieces_gives_the_same(rng, monkeypatch):
-    x, w, b = rng.normal(size=(5, 4, 3, 2)), rng.normal(size=(4, 3, 2, 3)), rng.normal(size=6)
-    with textbook():
-        out, cache = conv_transpose_forward(x, w, b, stride=2, groups=2)
-        grads = conv_transpose_backward(out, cache)
-        monkeypatch.setattr(columns, "COLUMN_BYTES", 1)
-        out_in_pieces, cache = conv_transpose_forward(x, w, b, stride=2, groups=2)
-        assert_close(out_in_pieces, out)
-        for got, expected in zip(conv_transpose_backward(out, cache), grads, strict=True):
-            assert_close(got, expected)
 
 
 def test_dtype_in_is_dtype_out_and_any_memory_order_gives_the_same(rng):

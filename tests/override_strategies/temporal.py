@@ -27,7 +27,37 @@ def vocabulary_losses(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
+@st.composite
+def classifications(draw: st.DrawFn) -> dict[str, Any]:
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    N, K = draw(st.integers(1, 40)), draw(st.integers(1, 9))
+    return dict(
+        x=rng.normal(size=(N, K)),
+        y=rng.integers(K, size=N),
+        reduction=draw(st.sampled_from(["mean", "sum", "none"])),
+        label_smoothing=draw(st.sampled_from([0.0, 0.1, 1.0])),
+    )
+
+
+@st.composite
+def word_losses(draw: st.DrawFn) -> dict[str, Any]:
+    inputs = draw(vocabulary_losses())
+    inputs["x"] = inputs["x"] @ inputs.pop("w") + inputs.pop("b")
+    return inputs
+
+
+@st.composite
+def sampled_sentences(draw: st.DrawFn) -> dict[str, Any]:
+    inputs = draw(word_losses())
+    del inputs["label_smoothing"]
+    shape = inputs["y"].shape if draw(st.booleans()) else inputs["y"].shape[:1]
+    return inputs | dict(advantage=np.random.default_rng(0).normal(size=shape))
+
+
 STRATEGIES = {
+    ("policy_gradient_loss", "policy_gradient_loss"): sampled_sentences(),
+    ("softmax_loss", "softmax_loss"): classifications(),
+    ("temporal_softmax_loss", "temporal_softmax_loss"): word_losses(),
     ("temporal_affine", "temporal_affine_forward"): temporal_affines(),
     ("temporal_affine_softmax_loss", "temporal_affine_softmax_loss"): vocabulary_losses(),
 }

@@ -4,6 +4,7 @@ from minicap.arrays.dispatch import Override
 from minicap.backend.cpu import (
     affine,
     conv,
+    losses,
     normalization,
     pointwise,
     pooling,
@@ -16,6 +17,7 @@ from minicap.backend.cpu import (
 OVERRIDES: tuple[Override, ...] = (
     *affine.OVERRIDES,
     *conv.OVERRIDES,
+    *losses.OVERRIDES,
     *normalization.OVERRIDES,
     *pointwise.OVERRIDES,
     *pooling.OVERRIDES,
