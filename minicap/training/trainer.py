@@ -279,9 +279,11 @@ class Trainer:
             )
         if position.monitor != self.monitor.name:  # the best so far was judged by another measure
             position.monitor, position.best, position.waited = self.monitor.name, None, 0
+        before = self.rule.arrays(), self.rule.step_count
         try:
             self.rule.load(checkpoint.optimizer, position.rule_steps)
             self.model.load(checkpoint.model)
         except (InputError, ShapeError) as error:
+            self.rule.load(*before)
             raise FormatError(f"{self.run.last} does not fit this run: {error}") from None
         self.position, self.resumed = position, True

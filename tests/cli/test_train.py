@@ -128,6 +128,11 @@ def test_resume_starts_a_run_that_died_before_its_first_checkpoint(run, trained)
     assert_same_run(RunFolder(run), RunFolder(trained))
 
 
+def test_resuming_a_finished_run_says_so(run, capsys):
+    assert main(["train", "--resume", str(run)]) == 0
+    assert f"{run} is finished; --epochs 4 would go on with it" in capsys.readouterr().out
+
+
 def test_resume_refuses_other_settings_than_the_runs_own(run, refused):
     message = refused("train", "--resume", run, "--hidden-size", "99")
     assert "--hidden-size cannot change when a run is resumed" in message

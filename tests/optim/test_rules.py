@@ -168,6 +168,14 @@ def test_memory_of_another_rule_is_refused_and_changes_nothing(rng):
     assert all((before[key] == array).all() for key, array in momentum.arrays().items())
 
 
+def test_memory_that_lacks_a_slot_is_refused(rng):
+    momentum, adam = Momentum(0.1), Adam()
+    momentum.step(draw(rng), draw(rng))
+    with pytest.raises(InputError, match=r"Adam: m/a is missing; was it another rule's\?"):
+        adam.load(momentum.arrays(), 1)
+    assert adam.step_count == 0
+
+
 def test_a_parameter_without_a_gradient_stays(rng):
     params = draw(rng)
     before = params["b"].copy()
