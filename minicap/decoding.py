@@ -119,8 +119,8 @@ def beam_search(
     live = [Beam(owner) for owner in range(len(state[0]))]
     found: list[list[Hypothesis]] = [[] for _ in live]
     for _ in range(max_length):
-        log_probs, state, extras = _step(step, state, live, start, forbid)
-        totals = log_probs + np.array([b.log_prob for b in live])[:, None]
+        totals, state, extras = _step(step, state, live, start, forbid)
+        totals += np.array([b.log_prob for b in live])[:, None]
         parents, grown = [], []
         for owner, rows in _rows_of_owners(live).items():
             best = _best(totals, rows, beam - len(found[owner]))
@@ -180,8 +180,9 @@ def _step(
     device_log_probs, state, device_extras = step(state, to_device(last))
     log_probs = to_host(device_log_probs).astype(np.float64)
     if forbid:
-        for row, beam in enumerate(beams):
-            log_probs[row, list(forbid(beam.words))] = -np.inf
+        pairs = [(row, word) for row, beam in enumerate(beams) for word in forbid(beam.words)]
+        rows, words = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        log_probs[rows, words] = -np.inf
     extras = {name: to_host(array) for name, array in device_extras.items()}
     return log_probs, state, [{name: a[row] for name, a in extras.items()} for row in range(len(beams))]
 

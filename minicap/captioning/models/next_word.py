@@ -1,5 +1,6 @@
 """What captioners that say one word after the other have in common."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -76,10 +77,9 @@ class NextWordModel(Module):
         Raises ShapeError for features of another size than the model's.
         """
         self._check_features(features)
-        features = to_host(features).reshape(-1, self.feature_size)
+        mean, std, of_all = channel_moments(features)
         # A channel that never fires in training must not shout at the first photo where it does.
-        std = np.maximum(features.std(axis=0), 1e-3 * features.std())
-        for name, values in (("feature_mean", features.mean(axis=0)), ("feature_std", std)):
+        for name, values in (("feature_mean", mean), ("feature_std", np.maximum(std, 1e-3 * of_all))):
             self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
 
     def standardized(self, features: Array) -> Array:
@@ -165,3 +165,22 @@ class NextWordModel(Module):
         """Log probabilities (N, V) of the next word, the state after words (N,), and the step's extras."""
         h, state, extras = self.advance(state, words)
         return log_softmax_forward(h @ self["out_w"] + self["out_b"])[0], state, extras
+
+
+def channel_moments(
+    features: Array, photos: int = 256
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Mean and deviation of every channel, and the deviation of all numbers together.
+
+    Some photos at a time: the grids of a large set stay in their file.  features: (N, ..., F).
+    """
+    size = features.shape[-1]
+    rows = features.size // size
+
+    def pieces() -> Iterator[NDArray[np.float64]]:
+        for first in range(0, len(features), photos):
+            yield to_host(features[first : first + photos]).reshape(-1, size).astype(np.float64)
+
+    mean = sum((piece.sum(axis=0) for piece in pieces()), np.zeros(size)) / rows
+    variance = sum((((piece - mean) ** 2).sum(axis=0) for piece in pieces()), np.zeros(size)) / rows
+    return mean, np.sqrt(variance), float(np.sqrt((variance + (mean - mean.mean()) ** 2).mean()))
