@@ -78,7 +78,7 @@ def _train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionData
     if run_folder.holds_a_run:
         trainer.resume()
         run_folder.write_config(config.to_toml())
-    if trainer.finished:
+    if trainer.position.epoch >= config.training.epochs:
         print(f"{run_folder.path} is finished; --epochs {2 * trainer.position.epoch} would go on with it")
     trainer.fit()
     if trainer.position.epoch < config.training.epochs:

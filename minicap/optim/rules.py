@@ -86,7 +86,7 @@ class Rule:
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
         """Take up the state of a checkpoint; the arrays are copied.
 
-        Raises InputError for a slot this rule does not have, or one that is missing; then nothing has changed.
+        Raises InputError for a slot that this rule does not have, or misses; then nothing has changed.
         """
         state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
         for key, array in arrays.items():
@@ -94,8 +94,9 @@ class Rule:
             if slot not in state:
                 raise InputError(f"{type(self).__name__} has no slot {slot!r}; was it another rule's?")
             state[slot][name] = to_device(array).copy()
+        names = {name for kept in state.values() for name in kept}
         for slot, kept in state.items():
-            if missing := sorted({name for others in state.values() for name in others} - set(kept)):
+            if missing := sorted(names - set(kept)):
                 raise InputError(
                     f"{type(self).__name__}: {slot}/{missing[0]} is missing; was it another rule's?"
                 )
