@@ -1,6 +1,5 @@
 """minicap.layers.losses against hand-computed values and PyTorch."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,6 +1,5 @@
 """minicap.layers.sequence_losses against hand-computed values and PyTorch."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
