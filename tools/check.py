@@ -1,6 +1,6 @@
 """Everything a change must pass; CI runs it.
 
-    python tools/check.py [STEP ...]
+    python -m tools.check [STEP ...]
 
 readme   the README's two commands as they stand, each in a copy of the tree and an environment of its own
 matrix   some rows of tools/matrix.py
@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import bare
+from tools import bare
 
 ROWS = ("oldest", "sandybridge", "random-order")
 ORACLES = ("torch==2.13.0", "pycocoevalcap")
@@ -35,7 +35,7 @@ def readme() -> None:
 
 def matrix() -> None:
     """The rows that differ most from this machine."""
-    run(sys.executable, "tools/matrix.py", *ROWS)
+    run(sys.executable, "-m", "tools.matrix", *ROWS)
 
 
 def gates() -> None:
@@ -68,7 +68,7 @@ STEPS = {step.__name__: step for step in (readme, matrix, gates)}
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: every step passed, 1: one failed."""
     parser = argparse.ArgumentParser(
-        prog="python tools/check.py",
+        prog="python -m tools.check",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,6 +1,6 @@
 """The tests under other processors, threads, users, orders, versions: a row each.
 
-    python tools/matrix.py [ROW ...]      all rows by default; --list names them
+    python -m tools.matrix [ROW ...]      all rows by default; --list names them
 
 Each environment holds a copy of the tree and what the README's test command installs.  A row that cannot be
 run here says why and counts as no failure.
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import bare
+from tools import bare
 
 NOBODY = 65534  # the number of the user nobody wherever there is one
 FLAGS = {"Haswell": "avx2", "Zen": "avx2", "SkylakeX": "avx512vl", "Sandybridge": "avx"}
@@ -52,6 +52,7 @@ class Row:
 
 ROWS = {
     **{name.lower(): Row(f"BLAS kernels for {name}", {"OPENBLAS_CORETYPE": name}) for name in FLAGS},
+    "narrow": Row("NumPy without its wider vector instructions", {"NPY_DISABLE_CPU_FEATURES": "all of them"}),
     "one-thread": Row("BLAS with one thread", {"OPENBLAS_NUM_THREADS": "1"}),
     "two-threads": Row("BLAS with two threads", {"OPENBLAS_NUM_THREADS": "2"}),
     "no-autotune": Row("the default of every choice", {"MINICAP_AUTOTUNE": "0"}),
@@ -93,7 +94,7 @@ class Result(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: every row that could be run passed, 1: one failed, 2: there is no such row."""
     about = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python tools/matrix.py", description=about)
+    parser = argparse.ArgumentParser(prog="python -m tools.matrix", description=about)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--list", action="store_true", help="say what the rows are, run nothing")
     parser.add_argument("--logs", type=Path, metavar="DIR", help="keep what pytest says, a file for each row")
@@ -137,6 +138,8 @@ def run(row: Row, folder: Path, places: dict[tuple[object, ...], Place]) -> Resu
     if not row.cache:
         (cache := place.home / "read-only").mkdir(mode=0o555)
         variables["MINICAP_CACHE"] = str(cache)
+    if "NPY_DISABLE_CPU_FEATURES" in variables:
+        variables["NPY_DISABLE_CPU_FEATURES"] = wider_instructions(place)
     check_kernels(place, variables)
     started = time.monotonic()
     command = [place.python, "-m", "pytest", *row.options]
@@ -204,6 +207,15 @@ def oldest(tree: Path) -> list[str]:
     project = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = project["dependencies"] + project["optional-dependencies"]["test"]
     return [line.replace(">=", "==") for line in needed]
+
+
+def wider_instructions(place: Place) -> str:
+    """What NumPy uses here beyond what every processor has.  Raises Impossible where that is nothing."""
+    names = "__cpu_dispatch__ as names, __cpu_features__ as has"
+    ask = f"from numpy._core._multiarray_umath import {names}; print(*(n for n in names if has[n]))"
+    if found := call([place.python, "-c", ask], place, bare.variables()).stdout.strip():
+        return found
+    raise Impossible("NumPy has no other code for this processor")
 
 
 def check_kernels(place: Place, variables: Mapping[str, str]) -> None:
