@@ -38,7 +38,7 @@ def test_versions_are_bounded_from_below_only(project):
     bounds = {
         re.sub(r";.*", "", line) for group in groups for line in group if not line.startswith("minicap[")
     }
-    assert [line for line in bounds if not re.fullmatch(r"[\w-]+>=[\d.]+", line.strip())] == []
+    assert [line for line in bounds if not re.fullmatch(r"[\w-]+(\[\w+\])?>=[\d.]+", line.strip())] == []
 
 
 def test_every_extra_that_a_text_names_exists(project):

@@ -196,7 +196,10 @@ def find_python(version: str, user: int | None) -> str:
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
     for candidate in candidates:
         if path := shutil.which(candidate):
-            found = subprocess.run([path, "-c", ask], capture_output=True, text=True, user=user, cwd="/")
+            try:
+                found = subprocess.run([path, "-c", ask], capture_output=True, text=True, user=user, cwd="/")
+            except PermissionError:
+                continue
             if found.returncode == 0 and found.stdout.strip() in versions:
                 return path
     raise Impossible(f"there is no Python {version}".rstrip() + (" that this user may run" if user else ""))

@@ -43,7 +43,10 @@ def as_numbers(metrics: Mapping[str, Any], taken: Collection[str]) -> dict[str, 
         if name in taken:
             raise InputError(f'a metric cannot be called "{name}", which every epoch records already')
         try:
-            number = float(to_host(value))
+            host = to_host(value)
+            if np.ndim(host):  # NumPy before 2.4 makes a number of an array of one
+                raise TypeError
+            number = float(host)
         except (TypeError, ValueError):
             raise InputError(f'the metric "{name}" is {value!r} but must be a number') from None
         numbers[name] = number if isfinite(number) else None

@@ -99,7 +99,12 @@ def test_a_cmyk_jpeg_becomes_rgb(tmp_path, photo):
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 def test_16_bit_grey_keeps_its_upper_bits(tmp_path, suffix):
     deep = (np.arange(48 * 64).reshape(48, 64) * 21).astype(np.uint16)
-    loaded = load_image(save(Image.fromarray(deep), tmp_path / f"a.{suffix}"))
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "pgm":  # which Pillow has not always written
+        path.write_bytes(b"P5 64 48 65535\n" + deep.astype(">u2").tobytes())
+    else:
+        save(Image.fromarray(deep), path)
+    loaded = load_image(path)
     np.testing.assert_array_equal(loaded[:, :, 0], deep >> 8)
 
 

@@ -81,12 +81,22 @@ def measured_peak(model, x, shards):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("shards", [1, 2])
 @pytest.mark.parametrize("make", [convolutional, normalised, perceptron, captioner])
-def test_the_peak_of_a_step_is_foretold(rng, make, shards):
+def test_the_peak_of_a_step_is_foretold(rng, make):
     model, x = make(rng, 48)
     foretold = training_memory(model.initialize(), x)
-    assert foretold.peak(48, shards) == pytest.approx(measured_peak(model, x, shards), rel=WITHIN)
+    assert foretold.peak(48) == pytest.approx(measured_peak(model, x, 1), rel=WITHIN)
+
+
+@pytest.mark.parametrize("make", [convolutional, normalised, perceptron, captioner])
+def test_the_peak_of_two_shards_at_the_same_moment_is_foretold(rng, make):
+    model, x = make(rng, 48)
+    foretold = training_memory(model.initialize(), x)
+    gradients = sum(array.nbytes for array in model.params.values())
+    # On a busy machine the shards take turns and need less, so what is foretold is bounded from both sides:
+    # two shards keep together what one keeps, and have two more sets of gradients, one each and their sum.
+    assert measured_peak(model, x, 2) <= (1 + WITHIN) * foretold.peak(48, 2)
+    assert foretold.peak(48, 2) <= (1 + WITHIN) * (measured_peak(model, x, 1) + 2 * gradients)
 
 
 @pytest.mark.parametrize(("make", "telling"), [(convolutional, 10_000_000), (captioner, 3_000_000)])
