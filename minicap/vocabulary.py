@@ -98,11 +98,15 @@ class Vocabulary:
     def from_json(cls, values: Mapping[str, Any]) -> "Vocabulary":
         """Raises FormatError when the values are no vocabulary."""
         try:
-            words = tuple(str(w) for w in values["words"])
-            counts = tuple(int(n) for n in values["counts"])
-        except (KeyError, TypeError, ValueError):
+            words, counts = tuple(values["words"]), tuple(values["counts"])
+        except (KeyError, TypeError):
             raise FormatError("the vocabulary of this checkpoint is damaged") from None
-        sound = words[:4] == SPECIAL and len(set(words)) == len(words) == len(counts) and min(counts) >= 0
+        sound = (
+            words[:4] == SPECIAL
+            and all(isinstance(word, str) for word in words)
+            and len(set(words)) == len(words) == len(counts)
+            and all(type(count) is int and 0 <= count < 2**63 for count in counts)
+        )
         if not sound:
             raise FormatError("the vocabulary of this checkpoint is damaged")
         return cls(words, counts)

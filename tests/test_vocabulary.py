@@ -87,6 +87,10 @@ GOOD = {"words": ["<pad>", "<start>", "<end>", "<unk>", "a"], "counts": [0, 0, 1
         {"counts": [0, 0, 1, 0]},
         {"counts": [0, 0, 1, 0, "many"]},
         {"counts": [0, 0, 1, 0, -1]},
+        {"counts": [0, 0, 1, 0, 1.5]},
+        {"counts": [0, 0, 1, 0, float("inf")]},
+        {"counts": [0, 0, 1, 0, 10**400]},
+        {"words": [*GOOD["words"][:4], ["a"]]},
         {"counts": 3},
     ],
 )

@@ -7,6 +7,8 @@ from minicap.errors import InputError
 from minicap.optim import Group, Rule, Schedule, linear_warmup, make_rule, make_schedule
 from minicap.training.monitor import Direction
 
+MOST_SHARDS = 1024  # each is a thread
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -52,6 +54,7 @@ class TrainingConfig:
         not_negative = ("warmup_steps", "clip_norm", "patience", "checkpoint_every", "shards", "weight_decay")
         for name in (*not_negative, "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
+        _require(self.shards <= MOST_SHARDS, f"shards is {self.shards} but must be at most {MOST_SHARDS}")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
         _require(
             "weight_decay" not in self.optimizer_options,

@@ -23,6 +23,7 @@ def test_the_settings_come_back_from_toml():
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1 but must not be negative"),
         ({"warmup_steps": -1}, "warmup_steps"),
+        ({"shards": 10**9}, "shards is 1000000000 but must be at most 1024"),
         ({"clip_norm": float("nan")}, "clip_norm"),
         ({"checkpoint_every": -1}, "checkpoint_every"),
         ({"shards": -1}, "shards"),
