@@ -41,6 +41,13 @@ class Vocabulary:
         counts = (0, 0, len(captions), rare, *(seen[word] for word in kept))
         return cls((*SPECIAL, *kept), counts)
 
+    def extended(self, other: "Vocabulary") -> "Vocabulary":
+        """These words at their places, then those of the other that are new; counts are added up."""
+        new = [word for word in other.words if word not in self.index]
+        count = {word: other.counts[i] for word, i in other.index.items()}
+        counts = [n + count.get(word, 0) for word, n in zip(self.words, self.counts, strict=True)]
+        return Vocabulary((*self.words, *new), (*counts, *(count[word] for word in new)))
+
     def __len__(self) -> int:
         return len(self.words)
 

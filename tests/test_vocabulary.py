@@ -109,3 +109,10 @@ def test_missing_parts_are_a_format_error(values):
 def test_no_captions_are_an_input_error():
     with pytest.raises(InputError, match="no captions"):
         Vocabulary.build([])
+
+
+def test_an_extended_vocabulary_keeps_its_places_and_adds_the_counts():
+    first = Vocabulary.build([["a", "dog"]])
+    both = first.extended(Vocabulary.build([["a", "cow"], ["a"]]))
+    assert both.words == (*first.words, "cow")
+    assert [both.counts[both.index[word]] for word in ("a", "dog", "cow", "<end>")] == [3, 1, 1, 3]

@@ -1,7 +1,7 @@
 """A captioner in one piece: encoder, preprocessing, vocabulary and model, from photo to sentence."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -16,11 +16,12 @@ from minicap.captioning.models import MODEL_SETTINGS, make_model
 from minicap.data.images import Preprocess
 from minicap.decoding import Hypothesis, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, from_named, load_checkpoint, save_checkpoint
+from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, save_checkpoint
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
-from minicap.vocabulary import Vocabulary
+from minicap.vocabulary import SPECIAL, Vocabulary
 
 KIND = "captioner"
+MOST_WORDS = 1000  # of a caption
 _SHIPPED = "weights/captioner.safetensors"
 
 
@@ -45,6 +46,22 @@ class Captioner:
         model = make_model(config, encoder.shapes, len(vocabulary), vocabulary.log_frequency())
         return cls(encoder, vocabulary, model, max_words)
 
+    def with_words_of(self, vocabulary: Vocabulary, seed: int = 0) -> "Captioner":
+        """A copy that also knows the words of another vocabulary, untrained in those that are new to it.
+
+        seed: of what the new words start from.
+        """
+        words = self.vocabulary.extended(vocabulary)
+        copy = self.create(self.encoder, words, self.model.config, self.max_words)
+        copy.model.initialize(seed)
+        arrays = {
+            name: to_host(array).copy() for name, array in (copy.model.params | copy.model.state).items()
+        }
+        for name, known in (self.model.params | self.model.state).items():
+            arrays[name][tuple(slice(size) for size in known.shape)] = to_host(known)
+        copy.model.load(arrays)
+        return copy
+
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""
         return {
@@ -66,13 +83,20 @@ class Captioner:
             encoder = make_encoder(from_named(ENCODER_SETTINGS, about["encoder"], "encoder", where))
             preprocess = Preprocess.from_json(about["preprocess"])
             config = from_named(MODEL_SETTINGS, about["model"], "model", where)
-            vocabulary, max_words = Vocabulary.from_json(about["vocabulary"]), int(about["max_words"])
+            vocabulary = Vocabulary.from_json(about["vocabulary"])
+            max_words = entry(about, "max_words", int, where)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{where}: {error}") from None
         if preprocess != encoder.preprocess:
             raise FormatError(
                 f"{where} was trained on photos prepared otherwise than for {encoder.config.name}"
             )
+        if not 1 <= max_words <= MOST_WORDS:
+            raise FormatError(f"{where}: max_words is {max_words} but must be in 1..{MOST_WORDS}")
+        if len(vocabulary) == len(SPECIAL):
+            raise FormatError(f"{where} knows no words")
+        if flaw := _flaw(checkpoint.model):
+            raise FormatError(f"{where}: {flaw}")
         captioner = cls.create(encoder, vocabulary, config, max_words)
         try:
             captioner.model.load({n: a.astype(np.float32) for n, a in checkpoint.model.items()})
@@ -107,11 +131,20 @@ class Captioner:
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
         """Write all that is needed to caption, without the state of training, in half precision.
 
-        Raises InputError when the file cannot be written.
+        Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
-        arrays = {
-            name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()
-        }
+        whole = {name: to_host(a) for name, a in (self.model.params | self.model.state).items()}
+        with np.errstate(over="ignore"):
+            arrays = {name: a.astype(dtype) for name, a in whole.items()}
+        for name, array in arrays.items():
+            if not np.isfinite(array).all() and np.isfinite(whole[name]).all():
+                largest = np.abs(whole[name]).max()
+                raise InputError(
+                    f"Captioner.save: {name} reaches {largest:.3g}, too large for {array.dtype}; save it as "
+                    "float32 (--float32)"
+                )
+        if flaw := _flaw(arrays):
+            raise InputError(f"Captioner.save: {flaw}; save it as float32 (--float32)")
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
     def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
@@ -136,17 +169,22 @@ class Captioner:
     ) -> list[list[Hypothesis]]:
         """Hypotheses for every photo, best first.  features: (N, ...), as from `features`.
 
-        beam 1 is greedy decoding; a temperature above 0 draws one caption instead.  <unk> is never said.
+        beam 1 is greedy decoding; a temperature above 0 draws one caption instead.  <unk> is never said, and
+        no caption is empty.
         """
         words = self.vocabulary
-        unsaid = (words.pad, words.start, words.unk)
+
+        def unsaid(beginning: Sequence[int]) -> tuple[int, ...]:
+            never = (words.pad, words.start, words.unk)
+            return never if beginning else (*never, words.end)
+
         search = (self.model.step, self.model.start(features), words.start, words.end, self.max_words + 1)
         if temperature:
-            drawn = sample(*search, temperature, rng, forbid=lambda _: unsaid)
+            drawn = sample(*search, temperature, rng, forbid=unsaid)
             return [[caption] for caption in drawn]
         if beam == 1:
-            return [[caption] for caption in greedy(*search, forbid=lambda _: unsaid)]
-        return beam_search(*search, beam, length_power, forbid=lambda _: unsaid)
+            return [[caption] for caption in greedy(*search, forbid=unsaid)]
+        return beam_search(*search, beam, length_power, forbid=unsaid)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The hypothesis as a sentence of tokens."""
@@ -160,6 +198,14 @@ class Captioner:
             with explain_out_of_memory(len(rows)):
                 best += [self.text(found[0]) for found in self.decode(rows, **options)]
         return best
+
+
+def _flaw(arrays: Mapping[str, np.ndarray]) -> str:
+    """What would make every caption NaN, or nothing."""
+    for name, array in arrays.items():
+        if name.endswith("feature_std") and not (array > 0).all():
+            return f"{name} has a standard deviation that is not above 0"
+    return ""
 
 
 def _origin(checkpoint: Checkpoint, path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from minicap.arrays import to_device
-from minicap.captioning.captioner import Captioner
+from minicap.captioning.captioner import MOST_WORDS, Captioner
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
@@ -21,22 +21,32 @@ from minicap.progress import Progress
 from minicap.training import RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 from minicap.vocabulary import SPECIAL, Vocabulary
 
+SHIPPED = "shipped"
+_MANY_CAPTIONS = 5000  # for which the usual settings are made
+_STEPS = 500  # that a small data set is trained for
+
 
 @dataclass(frozen=True)
 class CaptionDataConfig:
     """What to train on.
 
     path: a folder of captioned photos, a JSON or CSV file, or "sample" for the photos in the package.
+    start: a run folder, a checkpoint, or "shipped", that training goes on from; empty to start anew.
+    outside: whether photos may lie outside the data set's folder.
     min_count: a word must be seen that often in training.  max_words: captions are cut after so many.
     """
 
     path: str = SAMPLE
+    outside: bool = False
+    start: str = ""
     min_count: int = 3
     max_words: int = 20
 
     def __post_init__(self) -> None:
         if min(self.min_count, self.max_words) < 1:
             raise InputError("min_count and max_words must be at least 1")
+        if self.max_words > MOST_WORDS:
+            raise InputError(f"max_words is {self.max_words} but must be at most {MOST_WORDS}")
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,25 @@ class CaptionRunConfig:
         return to_toml({name: getattr(self, name) for name in self.tables()})
 
 
+def settings_for(dataset: CaptionDataset, start: bool) -> dict[str, dict[str, Any]]:
+    """Settings that suit a small data set, table by table; none for one of 5000 captions or more.
+
+    Few captions need every word, small batches and many epochs to come to enough steps. A captioner that
+    goes on from another (`start`) needs a fifth of them, and smaller ones.
+    """
+    captions = sum(len(image.captions) for image in dataset.images if image.split == "train")
+    if captions >= _MANY_CAPTIONS:
+        return {}
+    batch_size = 64 if captions >= 2000 else 32 if captions >= 400 else 8
+    steps = _STEPS // 5 if start else _STEPS
+    epochs = min(max(round(steps * batch_size / max(captions, 1)), 5), 40)
+    rate = {"learning_rate": 3e-4} if start else {}
+    return {
+        "data": {"min_count": 1 if captions < 1000 else 2},
+        "training": {"batch_size": batch_size, "epochs": epochs} | rate,
+    }
+
+
 @dataclass
 class Split:
     """One split of a data set, ready for a captioner: its photos, their features and captions."""
@@ -134,6 +163,11 @@ def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str)
     )
 
 
+def load_start(path: str) -> Captioner:
+    """The captioner that training goes on from: "shipped", or that of a run folder or checkpoint."""
+    return Captioner.shipped() if path == SHIPPED else Captioner.load(path)
+
+
 def make_trainer(
     config: CaptionRunConfig,
     run: RunFolder,
@@ -152,10 +186,14 @@ def make_trainer(
         raise InputError(
             f"min_count is {config.data.min_count} but no word of the captions is seen that often"
         )
-    encoder = make_encoder(config.encoder)
-    captioner = Captioner.create(encoder, vocabulary, config.model, config.data.max_words)
-    captioner.model.initialize(config.training.seed)
-    captioner.model.standardize(train.features)
+    if config.data.start:
+        captioner = load_start(config.data.start).with_words_of(vocabulary, config.training.seed)
+        vocabulary = captioner.vocabulary
+    else:
+        encoder = make_encoder(config.encoder)
+        captioner = Captioner.create(encoder, vocabulary, config.model, config.data.max_words)
+        captioner.model.initialize(config.training.seed)
+        captioner.model.standardize(train.features)
 
     def examples(split: Split) -> CaptionExamples:
         # Pooled features live where the model does, for all steps; those of grids stay in their file.

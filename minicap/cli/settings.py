@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from minicap.formats import allowed, defaults, descriptions, parse, toml_value
 
-BESIDES = ("path", "name")  # settings that are no flags of their own
+BESIDES = ("path", "name", "start")  # settings that are no flags of their own
 
 
 def add_settings(parser: argparse.ArgumentParser, tables: Mapping[str, type]) -> None:

@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from minicap.captioning import ENCODERS, MODELS, Captioner, make_encoder
-from minicap.captioning.run import CaptionRunConfig, evaluate, load_split, make_trainer
+from minicap.captioning.run import (
+    SHIPPED,
+    CaptionRunConfig,
+    evaluate,
+    load_split,
+    load_start,
+    make_trainer,
+    settings_for,
+)
+from minicap.cli.arguments import path
 from minicap.cli.scores import print_scores
 from minicap.cli.settings import add_settings, given_settings
 from minicap.data import SAMPLE, CaptionDataset, open_dataset
+from minicap.data.captioned import shortcomings
 from minicap.errors import InputError
 from minicap.formats import read_toml
+from minicap.progress import printable
 from minicap.training import MAY_CHANGE, RunFolder, Trainer
 
 _CHOSEN = {"encoder": list(ENCODERS), "model": list(MODELS)}  # tables whose settings depend on a name
@@ -20,11 +31,17 @@ _CHOSEN = {"encoder": list(ENCODERS), "model": list(MODELS)}  # tables whose set
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help='folder or JSON file in Karpathy\'s format, or "sample"'
+        "data", nargs="?", metavar="DATA", help='folder of captioned photos (docs/data.md), or "sample"'
     )
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder to make for the run")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="go on with an interrupted run")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings, like a config.toml")
+    parser.add_argument("--run", type=path, metavar="DIR", help="folder to make for the run")
+    parser.add_argument("--resume", type=path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--config", type=path, metavar="FILE.toml", help="settings, like a config.toml")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="RUN",
+        help='teach a captioner more: a run folder, a checkpoint, or "shipped" for the one in the package',
+    )
     for table, names in _CHOSEN.items():
         default = CaptionRunConfig.tables()[table].name
         parser.add_argument(f"--{table}", metavar="NAME", help=f"{', '.join(names)} (default: {default})")
@@ -50,14 +67,18 @@ def _named(argv: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def run(args: argparse.Namespace) -> int:
     if args.resume:
-        if args.data or args.run or args.config:
-            raise InputError("--resume takes data and settings from the run; leave out DATA, --run, --config")
+        if args.data or args.run or args.config or args.start:
+            raise InputError(
+                "--resume takes data and settings from the run; leave out DATA, --run, --config, --from"
+            )
         folder, config = args.resume, _resumed_config(args)
+        dataset = open_dataset(config.data.path, config.data.outside)
     else:
         if not args.run:
             raise InputError("say where the run goes: --run DIR")
-        folder, config = args.run, _new_config(args)
-    dataset = open_dataset(config.data.path)
+        folder = args.run
+        config, dataset = _new_config(args)
+    _say_what_there_is(dataset)
     run_folder = RunFolder(folder)
     with run_folder.locked():
         if run_folder.holds_a_run and not args.resume:
@@ -74,7 +95,11 @@ def _train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionData
     encoder = make_encoder(config.encoder)
     train = load_split(dataset, "train", encoder, config.reads)
     validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
-    _, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
+    captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
+    parameters = sum(array.size for array in captioner.model.params.values())
+    print(
+        f"the captioner has {parameters:,} parameters and knows {len(captioner.vocabulary)} words", flush=True
+    )
     if run_folder.holds_a_run:
         trainer.resume()
         run_folder.write_config(config.to_toml())
@@ -118,7 +143,8 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return {table: names.get(table, {}) | given_settings(args, kind) for table, kind in args.kinds.items()}
 
 
-def _new_config(args: argparse.Namespace) -> CaptionRunConfig:
+def _new_config(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
+    """The settings of flags and --config, completed by those that suit the data set, and the data set."""
     tables = read_toml(args.config) if args.config else {}
     CaptionRunConfig.from_tables(tables, str(args.config))  # mistakes in the file are told apart from flags'
     of_file = CaptionRunConfig.tables_for(tables, str(args.config))
@@ -129,8 +155,37 @@ def _new_config(args: argparse.Namespace) -> CaptionRunConfig:
     if args.data:
         tables["data"]["path"] = args.data if args.data == SAMPLE else str(Path(args.data).resolve())
     if "path" not in tables["data"]:
-        raise InputError('say what to train on: a folder in Karpathy\'s format, or "sample"')
-    return CaptionRunConfig.from_tables(tables, "command line")
+        raise InputError('say what to train on: a folder of captioned photos, or "sample"')
+    if args.start:
+        tables["data"]["start"] = args.start if args.start == SHIPPED else str(Path(args.start).resolve())
+    if start := tables["data"].get("start"):
+        source = load_start(start)
+        tables["encoder"], tables["model"] = asdict(source.encoder.config), asdict(source.model.config)
+        tables["data"].setdefault("max_words", source.max_words)
+    config = CaptionRunConfig.from_tables(tables, "command line")
+    dataset = open_dataset(config.data.path, config.data.outside)
+    fitting = settings_for(dataset, bool(start))
+    said = [
+        f"{name} {value:g}"
+        for table, values in fitting.items()
+        for name, value in values.items()
+        if name not in tables.setdefault(table, {})
+    ]
+    if said:
+        print(f"settings that suit so few captions: {', '.join(said)} (flags and --config take precedence)")
+    fitted = {table: fitting.get(table, {}) | values for table, values in tables.items()}
+    return CaptionRunConfig.from_tables(fitted, "command line"), dataset
+
+
+def _say_what_there_is(dataset: CaptionDataset) -> None:
+    train = [image for image in dataset.images if image.split == "train"]
+    captions = [caption for image in train for caption in image.captions]
+    words = len({word for caption in captions for word in caption})
+    print(
+        f"{printable(dataset.name)}: {len(train)} photos, {len(captions)} captions, {words} words to train on"
+    )
+    for sentence in shortcomings(dataset):
+        print(f"note: {sentence}")
 
 
 def _resumed_config(args: argparse.Namespace) -> CaptionRunConfig:

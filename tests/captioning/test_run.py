@@ -15,6 +15,7 @@ from minicap.captioning.run import (
     evaluate,
     load_split,
     make_trainer,
+    settings_for,
 )
 from minicap.data import load_karpathy, open_dataset
 from minicap.errors import InputError
@@ -124,3 +125,11 @@ def test_a_vocabulary_without_words_is_refused(tmp_path, split):
     config = replace(CONFIG, data=CaptionDataConfig(min_count=1000))
     with pytest.raises(InputError, match="min_count is 1000 but no word"):
         make_trainer(config, RunFolder(tmp_path / "run"), split)
+
+
+def test_small_data_sets_get_every_word_and_small_batches(tmp_path):
+    dataset = load_karpathy(make_dataset(tmp_path / "data"))
+    anew, further = settings_for(dataset, False), settings_for(dataset, True)
+    assert anew["data"]["min_count"] == further["data"]["min_count"] == 1
+    assert anew["training"]["batch_size"] == 8
+    assert further["training"]["learning_rate"] < 1e-3
