@@ -20,6 +20,7 @@ from minicap.gradcheck.derivatives import (
 from minicap.gradcheck.exercise import call_guarded, named_outputs, words
 from minicap.gradcheck.nested import flatten, is_float, map_leaves
 from minicap.gradcheck.subject import Misfit, Subject
+from minicap.layers.checks import complex_numbers
 
 
 class Reference(NamedTuple):
@@ -82,7 +83,8 @@ def measure(subject: Subject, seed: int = 0) -> Reference:
             derivatives = [_differences(target, x, subject.directions, rng) for x in target.arguments]
         except Exception as error:
             raise Misfit(f"forward raises at perturbed inputs: {words(error, subject.forward)}") from error
-        complex_gradients, complaint = _complex_gradients(subject, _weights(target.cotangents))
+        with complex_numbers():
+            complex_gradients, complaint = _complex_gradients(subject, _weights(target.cotangents))
     return Reference(target.cotangents, derivatives, complex_gradients, complaint)
 
 

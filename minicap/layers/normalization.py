@@ -4,9 +4,11 @@ All four set x_hat = (x - mean) / sqrt(var + eps) and out = gamma x_hat + beta, 
 (divided by the number of entries).  They differ only in which entries share a mean and a variance.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
+from minicap.errors import InputError
 from minicap.layers.checks import check, check_dout, shape_error
 
 
@@ -41,11 +43,13 @@ def batchnorm_forward(
     cache.running_var, to be handed to the next call.  PyTorch's momentum is 1 - momentum, and its running
     variance is unbiased: M / (M - 1) times the batch's, for M entries a feature.
     A batch of one has no variance: in training it gives beta, and no gradient reaches x.
-    Returns out like x and the cache.  Raises ShapeError when sizes differ.
+    Returns out like x and the cache.  Raises ShapeError when sizes differ, InputError for an option.
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
     """
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     check(batchnorm_forward, x=(x, "N D ..."), **{name: (p, "D") for name, p in parameters.items()})
+    _check_options(batchnorm_forward, eps, momentum)
+
     others, column = _around_channels(x)
     if train:
         x_hat, inv_std, mean, var = _standardise(x, others, eps)
@@ -100,6 +104,7 @@ def spatial_batchnorm_forward(
     """
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     check(spatial_batchnorm_forward, x=(x, "N C H W"), **{name: (p, "C") for name, p in parameters.items()})
+
     out, cache = batchnorm_forward(x, gamma, beta, running_mean, running_var, train, momentum, eps)
     return out, SpatialBatchnormCache(cache, x.shape, cache.running_mean, cache.running_var)
 
@@ -130,6 +135,8 @@ def layernorm_forward(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) ->
         raise shape_error(
             layernorm_forward, f"x has {x.shape[-1]} features but gamma {len(gamma)}", x=x, gamma=gamma
         )
+    _check_options(layernorm_forward, eps)
+
     x_hat, inv_std, _, _ = _standardise(x, -1, eps)
     return gamma * x_hat + beta, LayernormCache(x_hat, inv_std, gamma)
 
@@ -164,6 +171,8 @@ def groupnorm_forward(
     check(groupnorm_forward, x=(x, "N C H W"), gamma=(gamma, "C"), beta=(beta, "C"))
     if groups < 1 or x.shape[1] % groups:
         raise shape_error(groupnorm_forward, "groups must divide the channels", x=x, groups=groups)
+    _check_options(groupnorm_forward, eps)
+
     x_hat, inv_std, _, _ = _standardise(x.reshape(len(x), groups, -1), -1, eps)
     x_hat = x_hat.reshape(x.shape)
     return gamma[:, None, None] * x_hat + beta[:, None, None], GroupnormCache(x_hat, inv_std, gamma)
@@ -208,3 +217,11 @@ def _inverse_root(var: Array, eps: float) -> Array:
 def _around_channels(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """For x (N, C, ...): the axes that share a channel's statistics, and (C,) shaped to broadcast to x."""
     return (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+
+
+def _check_options(function: Callable[..., Any], eps: float, momentum: float = 0.0) -> None:
+    """Raise InputError unless eps is not negative and momentum, a share, lies in [0, 1]."""
+    if not 0 <= momentum <= 1:
+        raise InputError(f"{function.__name__}: momentum is {momentum} but must lie in [0, 1]")
+    if not eps >= 0:
+        raise InputError(f"{function.__name__}: eps is {eps} but must not be negative")

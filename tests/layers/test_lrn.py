@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicap.errors import DtypeError, InputError, ShapeError
+from minicap.layers.checks import complex_numbers
 from minicap.layers.lrn import lrn_backward, lrn_forward
 
 
@@ -49,7 +50,8 @@ def test_strides_do_not_change_the_result(rng):
 
 def test_a_complex_step_gives_the_directional_derivative(rng):
     x, direction, dout = rng.normal(size=(3, 2, 5, 3, 4))
-    stepped, _ = lrn_forward(x + 1e-30j * direction, alpha=0.5)
+    with complex_numbers():
+        stepped, _ = lrn_forward(x + 1e-30j * direction, alpha=0.5)
     _, cache = lrn_forward(x, alpha=0.5)
     np.testing.assert_allclose(
         (stepped.imag / 1e-30 * dout).sum(), (lrn_backward(dout, cache) * direction).sum(), rtol=1e-12

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minicap import layers
-from minicap.errors import InputError
+from minicap.errors import DtypeError, InputError
 from minicap.gradcheck.library import all_layers, subjects
 
 BY_LAYER = defaultdict(list)
@@ -62,3 +62,32 @@ def test_a_refused_cache_is_told_apart_from_a_refused_gradient():
     _, fast_cache = layers.relu_forward(large)
     with pytest.raises(InputError, match=r"dropout_backward: cache is a ReluCache"):
         layers.dropout_backward(large, fast_cache)
+
+
+def test_complex_numbers_are_for_the_gradient_checker_alone():
+    with pytest.raises(DtypeError, match="tanh_forward: x is complex128 but must be float32 or float64"):
+        layers.tanh_forward(np.ones(3, complex))
+
+
+@pytest.mark.parametrize("size", [3, 300])  # for the textbook, and for its faster pair
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(momentum=2), "momentum is 2 but must lie in"),
+        (dict(momentum=float("nan")), "momentum is nan"),
+        (dict(eps=-1), "eps is -1 but must not be negative"),
+    ],
+)
+def test_senseless_options_of_batch_normalisation_are_refused(options, message, size):
+    x, one = np.ones((size, size)), np.ones(size)
+    with pytest.raises(InputError, match=f"batchnorm_forward: {message}"):
+        layers.batchnorm_forward(x, one, one, one, one, **options)
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_a_negative_eps_is_refused_by_every_normalisation(size):
+    x, one = np.ones((size, size)), np.ones(size)
+    with pytest.raises(InputError, match="layernorm_forward: eps is -1"):
+        layers.layernorm_forward(x, one, one, eps=-1)
+    with pytest.raises(InputError, match="groupnorm_forward: eps is -1"):
+        layers.groupnorm_forward(x[:, :, None, None], one, one, 3, eps=-1)

@@ -43,11 +43,20 @@ class BatchnormCache(NamedTuple):
 
 
 def supports_batchnorm(
-    x: Array, gamma: Array, beta: Array, running_mean: Array, running_var: Array, *_o: object, **_n: object
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_var: Array,
+    train: bool = True,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
 ) -> bool:
-    """Not few floats without gaps in memory, and parameters that fit."""
+    """Not few floats without gaps in memory, and parameters and options that fit."""
     return (
         is_float(x)
+        and 0 <= momentum <= 1
+        and eps >= 0
         and x.ndim >= 2
         and x.size >= MIN_SIZE
         and is_dense(x)
@@ -251,9 +260,10 @@ class LayernormCache(NamedTuple):
 
 
 def supports_layernorm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
-    """Not few floats, row after row in memory, and parameters that fit."""
+    """Not few floats, row after row in memory, and parameters and an eps that fit."""
     return (
         is_float(x)
+        and eps >= 0
         and x.size >= MIN_SIZE
         and x.flags.c_contiguous
         and _fit(x.dtype, x.shape[-1:], gamma, beta)

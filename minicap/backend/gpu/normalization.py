@@ -155,10 +155,18 @@ def _sizes(x: Planes) -> dict[str, int]:
     return dict(N=N, C=C, P=H * W, **x.steps)
 
 
-def _supports_batchnorm(x: Array, gamma: Array, beta: Array, *statistics: Any, **options: Any) -> bool:
-    named = {name: options[name] for name in ("running_mean", "running_var") if name in options}
-    vectors = (gamma, beta, *statistics[:2], *named.values())
-    if len(vectors) != 4 or x.ndim < 2 or not readable(x, *vectors):
+def _supports_batchnorm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    running_mean: Array,
+    running_var: Array,
+    train: bool = True,
+    momentum: float = 0.9,
+    eps: float = 1e-5,
+) -> bool:
+    vectors = gamma, beta, running_mean, running_var
+    if x.ndim < 2 or not readable(x, *vectors) or not 0 <= momentum <= 1 or not eps >= 0:
         return False
     in_one_piece = x.ndim == 4 or x.flags.c_contiguous
     return in_one_piece and all(v.shape == (x.shape[1],) and v.flags.c_contiguous for v in vectors)
@@ -171,6 +179,8 @@ def _supports_spatial(x: Array, *parameters: Any, **options: Any) -> bool:
 def _supports_groupnorm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e-5) -> bool:
     if x.ndim != 4 or not readable(x, gamma, beta) or not isinstance(groups, int) or groups < 1:
         return False
+    if not eps >= 0:
+        return False
     in_one_piece = all(v.shape == x.shape[1:2] and v.flags.c_contiguous for v in (gamma, beta))
     return in_one_piece and x.shape[1] % groups == 0
 
@@ -178,7 +188,7 @@ def _supports_groupnorm(x: Array, gamma: Array, beta: Array, groups: int, eps: f
 def _supports_layernorm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
     vectors = (gamma, beta)
     in_one_piece = all(v.shape == x.shape[-1:] and v.flags.c_contiguous for v in vectors)
-    return x.ndim >= 1 and readable(x, *vectors) and in_one_piece
+    return x.ndim >= 1 and readable(x, *vectors) and in_one_piece and eps >= 0
 
 
 OVERRIDES = (
