@@ -12,11 +12,13 @@ from fuzz.mutations import HOSTILE, of_bytes, of_text
 from PIL import Image
 from training.tiny import make_dataset
 
-from minicap.captioning import Captioner, CaptionModelConfig, SqueezeNetEncoder, Vocabulary
+from minicap.captioning import Captioner, Vocabulary
+from minicap.captioning.models import ShowAndTellConfig
 from minicap.captioning.run import CaptionRunConfig
 from minicap.cli import main
 from minicap.data import SQUEEZENET, extract_features, open_dataset
 from minicap.formats import load_safetensors
+from minicap.models.encoders import SqueezeNetEncoderConfig, make_encoder
 from minicap.training import RunFolder
 
 Generator = np.random.Generator
@@ -120,7 +122,9 @@ def checkpoints(folder: Path) -> Try:
     """Checkpoints of a small captioner: their header, the texts in it, their arrays."""
     path = folder / "a.safetensors"
     words = Vocabulary.build([["a", "dog", "on", "grass"]])
-    captioner = Captioner.create(SqueezeNetEncoder(), words, CaptionModelConfig(embed_size=3, hidden_size=4))
+    captioner = Captioner.create(
+        make_encoder(SqueezeNetEncoderConfig()), words, ShowAndTellConfig(embed_size=3, hidden_size=4)
+    )
     captioner.model.initialize(0)
     captioner.save(path)
     whole = path.read_bytes()
