@@ -32,7 +32,9 @@ def lstm_captioner() -> Module:
 
 def attention_captioner() -> Module:
     """Show, Attend and Tell."""
-    config = AttendAndTellConfig(embed_size=4, hidden_size=7, attention_size=5, dropout=0.2)
+    config = AttendAndTellConfig(
+        embed_size=4, hidden_size=7, attention_size=5, dropout=0.2, doubly_stochastic=1.0
+    )
     return AttendAndTell(config, FEATURES, WORDS)
 
 

@@ -32,7 +32,7 @@ def settings(hidden: int = 5, dropout: float = 0.5) -> dict[str, Any]:
         "show-and-tell lstm": ShowAndTellConfig("lstm", **sizes),
         "show-and-tell gru": ShowAndTellConfig("gru", **sizes),
         "show-and-tell rnn": ShowAndTellConfig("rnn", **sizes),
-        "attend-and-tell": AttendAndTellConfig(**sizes, attention_size=3),
+        "attend-and-tell": AttendAndTellConfig(**sizes, attention_size=3, doubly_stochastic=1.0),
     }
 
 

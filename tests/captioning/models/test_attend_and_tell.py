@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from captioning.models.small import CAPTIONS, WORDS, batch_for, small
+from captioning.models.small import CAPTIONS, SHAPES, WORDS, batch_for, small
 
-from minicap.captioning import AttendAndTellConfig
+from minicap.captioning import AttendAndTellConfig, make_model
 from minicap.decoding import beam_search, greedy
 from minicap.errors import InputError
+from minicap.gradcheck import check_model
 
 
 def test_attention_is_a_share_of_every_place_at_every_step():
@@ -48,6 +49,15 @@ def test_training_asks_every_place_to_be_looked_at_and_evaluation_does_not():
     penalty = (4 * (1 - lengths / 4) ** 2).sum() / lengths.sum()
     train, _ = model.loss(batch, train=True)
     assert train == pytest.approx(model.loss(batch, train=False)[0] + penalty, rel=1e-12)
+
+
+def test_a_penalty_of_weight_0_leaves_the_loss_and_the_gradients_of_the_words():
+    config = AttendAndTellConfig(4, 5, 3, dropout=0.0, doubly_stochastic=0.0)
+    model = make_model(config, SHAPES, len(WORDS)).initialize(seed=1, dtype=np.float64)
+    batch = batch_for(model)
+    assert model.loss(batch, train=True)[0] == model.loss(batch, train=False)[0]
+    report = check_model(lambda: model.loss(batch, train=True), model.params, entries=5)
+    assert report.passed, str(report)
 
 
 def test_sizes_and_penalties_out_of_range_are_input_errors():
