@@ -1,6 +1,7 @@
 """Starting values for parameters."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,32 +39,49 @@ def glorot_uniform(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64
     return rng.uniform(-bound, bound, size=shape)
 
 
-def uniform(bound: float) -> Initializer:
+# Those with a setting are classes, so that a module can be pickled together with them.
+
+
+@dataclass(frozen=True)
+class uniform:
     """Uniform in [-bound, bound]."""
 
-    def draw(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
-        return rng.uniform(-bound, bound, size=shape)
+    bound: float
 
-    return draw
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return rng.uniform(-self.bound, self.bound, size=shape)
 
 
-def normal(scale: float) -> Initializer:
+@dataclass(frozen=True)
+class normal:
     """Normal with mean 0 and this standard deviation."""
 
-    def draw(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
-        return rng.normal(scale=scale, size=shape)
+    scale: float
 
-    return draw
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return rng.normal(scale=self.scale, size=shape)
 
 
-def stacked(draw: Initializer, blocks: int) -> Initializer:
+@dataclass(frozen=True, eq=False)
+class given:
+    """These numbers."""
+
+    values: NDArray[np.float64]
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return np.array(self.values)
+
+
+@dataclass(frozen=True)
+class stacked:
     """Draw the gate blocks of a recurrent matrix (D, blocks * H) one by one, each with its own fans."""
 
-    def draw_blocks(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
-        block = (*shape[:-1], shape[-1] // blocks)
-        return np.concatenate([draw(rng, block) for _ in range(blocks)], axis=-1)
+    draw: Initializer
+    blocks: int
 
-    return draw_blocks
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        block = (*shape[:-1], shape[-1] // self.blocks)
+        return np.concatenate([self.draw(rng, block) for _ in range(self.blocks)], axis=-1)
 
 
 def orthogonal(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:

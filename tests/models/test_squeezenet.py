@@ -6,6 +6,7 @@ import pytest
 from minicap.data import load_image
 from minicap.gradcheck import check_model
 from minicap.models import Fire, SqueezeNet, imagenet_classes
+from minicap.nn import BatchNorm2d, Conv2d, Sequential
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +112,11 @@ def test_accuracy_on_imagenet_is_that_of_the_same_weights_in_pytorch(pretrained,
     assert len(photos) == 200
     assert abs(correct1 - 125) <= 2  # one point of 200
     assert abs(correct5 - 167) <= 2
+
+
+def test_training_reaches_what_stands_inside_a_fire(rng):
+    fire = Fire(4, 2, 3)
+    fire.squeeze = Sequential(conv=Conv2d(4, 2, 1), norm=BatchNorm2d(2))
+    fire.initialize(0, np.float64)
+    fire.forward(rng.normal(loc=3, size=(2, 4, 3, 3)), train=True)
+    assert (fire.squeeze.norm.buffers["running_mean"] != 0).all()

@@ -19,7 +19,19 @@ from minicap.layers import (
     relu_backward,
     relu_forward,
 )
-from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn import (
+    Affine,
+    BatchNorm2d,
+    Branches,
+    Conv2d,
+    Dropout,
+    MaxPool2d,
+    Module,
+    ReLU,
+    Residual,
+    Sequential,
+    Supervised,
+)
 
 
 def test_positional_modules_are_numbered_by_their_kind():
@@ -158,3 +170,53 @@ def test_the_gradients_of_the_parameters_alone_are_those_of_the_backward(rng, ne
     assert set(grads) == set(expected) == set(net.params)
     for name, grad in expected.items():
         np.testing.assert_array_equal(grads[name], grad)
+
+
+def test_a_residual_adds_what_goes_past_it(rng):
+    x, dout = rng.normal(size=(2, 4, 3))
+    body, shortcut = Affine(3, 3).initialize(1, np.float64), Affine(3, 3).initialize(2, np.float64)
+    np.testing.assert_allclose(Residual(body)(x), body(x) + x)
+    net = Residual(body, shortcut)
+    out, cache = net.forward(x, train=True)
+    np.testing.assert_allclose(out, body(x) + shortcut(x))
+    np.testing.assert_array_equal(out, net(x))
+    dx, grads = net.backward(dout, cache)
+    np.testing.assert_allclose(dx, dout @ (body["w"] + shortcut["w"]).T)
+    np.testing.assert_allclose(grads["body.w"], grads["shortcut.w"])
+    np.testing.assert_allclose(grads["body.w"], x.T @ dout)
+
+
+def test_branches_are_concatenated_along_the_channels(rng):
+    x = rng.normal(size=(2, 3, 4, 5))
+    net = Branches(Conv2d(3, 2, 1), ReLU(), pooled=MaxPool2d(3, 1, pad=1)).initialize(0, np.float64)
+    out, _ = net.forward(x, train=True)
+    assert out.shape == (2, 2 + 3 + 3, 4, 5)
+    np.testing.assert_array_equal(out[:, 2:5], np.maximum(x, 0))
+    np.testing.assert_array_equal(out[:, :2], net.conv1(x))
+    np.testing.assert_array_equal(out, net(x))
+    assert list(net.children) == ["conv1", "relu1", "pooled"]
+
+
+def test_one_branch_alone_is_refused():
+    with pytest.raises(InputError, match="two modules or more"):
+        Branches(ReLU())
+
+
+@pytest.mark.parametrize("wrap", [Residual, lambda m: Branches(m, ReLU()), Supervised, Sequential])
+def test_training_reaches_the_modules_inside(wrap, rng):
+    norm = BatchNorm2d(3)
+    net = wrap(Sequential(norm=norm)).initialize(0, np.float64)
+    net.forward(rng.normal(loc=4, size=(5, 3, 2, 2)), train=True)
+    assert (norm.buffers["running_mean"] > 0.3).all()
+    before = norm.buffers["running_mean"]
+    net(rng.normal(size=(5, 3, 2, 2)))
+    np.testing.assert_array_equal(norm.buffers["running_mean"], before)
+
+
+def test_a_step_of_a_sequential_is_a_module_or_a_faster_pair_for_several(rng):
+    net = Sequential(Conv2d(2, 3, 3, pad=1), ReLU(), MaxPool2d(), Affine(12, 5)).initialize(0, np.float64)
+    _, done = net.forward(rng.normal(size=(4, 2, 4, 4)), train=True)
+    assert [step.name for step, _ in done] == ["conv1", "relu1", "affine1"]
+    with textbook():
+        _, done = net.forward(rng.normal(size=(4, 2, 4, 4)), train=True)
+    assert [step.name for step, _ in done] == ["conv1", "relu1", "pool1", "affine1"]

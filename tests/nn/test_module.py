@@ -1,9 +1,25 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
+from minicap.arrays.random import RandomStream
 from minicap.errors import InputError, ShapeError
-from minicap.nn import LSTM, RNN, Affine, BatchNorm, Module, ReLU, Sequential, Supervised
-from minicap.nn.init import orthogonal
+from minicap.nn import (
+    LSTM,
+    RNN,
+    Affine,
+    BatchNorm,
+    Branches,
+    Conv2d,
+    Dropout,
+    Module,
+    ReLU,
+    Sequential,
+    Supervised,
+)
+from minicap.nn.init import glorot_uniform, normal, orthogonal
 
 
 class TwoBranches(Module):
@@ -175,3 +191,134 @@ def test_every_parameter_gets_a_gradient_under_its_own_name(rng):
     _, grads = model.loss(batch)
     assert {name: g.shape for name, g in grads.items()} == {n: p.shape for n, p in model.params.items()}
     assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}
+
+
+class Listed(Module):
+    """Children in a list, a tuple and a dict, and one inside both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = [Affine(2, 2), Affine(2, 2)]
+        self.pair = (ReLU(), Affine(2, 2))
+        self.heads = {"age": Affine(2, 1), "more": [Affine(2, 3)]}
+        self.sizes = [2, 3]
+
+    def forward(self, x, train, rng=None):
+        for block in self.blocks:
+            x, _ = block.forward(x, train, rng)
+        return x, None
+
+
+def test_modules_in_lists_tuples_and_dicts_are_children():
+    model = Listed().initialize()
+    assert list(model.children) == ["blocks.0", "blocks.1", "pair.0", "pair.1", "heads.age", "heads.more.0"]
+    assert {name for name in model.params if name.endswith(".w")} == {
+        *("blocks.0.w", "blocks.1.w", "pair.1.w", "heads.age.w", "heads.more.0.w")
+    }
+    other = Listed()
+    other.load(model.params)
+    np.testing.assert_array_equal(other.blocks[1]["w"], model.blocks[1]["w"])
+
+
+def test_a_module_appended_to_a_list_counts_too():
+    model = Listed()
+    model.blocks.append(Affine(2, 4))
+    assert model.initialize()(np.ones((3, 2), np.float32)).shape == (3, 4)
+    assert "blocks.2.w" in model.params
+
+
+def test_a_module_that_stands_in_two_places_is_refused():
+    shared = Affine(3, 3)
+    with pytest.raises(
+        InputError, match=r"Sequential: first and second are one and the same Affine; make two"
+    ):
+        Sequential(first=shared, second=shared).initialize()
+    with pytest.raises(InputError, match=r"inner.left and right"):
+        Sequential(inner=Sequential(left=shared), right=shared).initialize()
+
+
+def test_params_can_be_changed_in_place_and_not_otherwise():
+    model = Affine(2, 2).initialize()
+    model.params["b"] -= 1
+    np.testing.assert_array_equal(model["b"], [-1, -1])
+    params = model.params
+    for change in (
+        lambda: params.update(b=np.zeros(2)),
+        lambda: params.__setitem__("b", np.zeros(2)),
+        lambda: params.pop("b"),
+        lambda: params.__delitem__("b"),
+        params.clear,
+    ):
+        with pytest.raises(InputError, match=r"params\[name\]\[...\] = array, or model.load\(arrays\)"):
+            change()
+    np.testing.assert_array_equal(model["b"], [-1, -1])
+    assert type(params | {"more": np.ones(1)}) is dict
+
+
+def test_train_has_to_be_said():
+    with pytest.raises(TypeError, match="train"):
+        ReLU().forward(np.ones(3))
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_can_be_copied_and_pickled(again, rng):
+    model = Supervised(Sequential(LSTM(3, 4), Affine(8, 5), BatchNorm(5), Dropout(0.5))).initialize(3)
+    other, x = again(model), rng.normal(size=(2, 2, 3)).astype(np.float32)
+    np.testing.assert_array_equal(model(x), other(x))
+    stream = RandomStream(1)
+    np.testing.assert_array_equal(model.forward(x, True, stream)[0], other.forward(x, True, stream)[0])
+    assert repr(other) == repr(model)
+    other.net.affine1["w"][...] = 0
+    assert (model.net.affine1["w"] != 0).any()
+    other.initialize(4)
+
+
+def test_a_module_shows_how_it_was_made():
+    assert repr(Conv2d(3, 16, size=3, pad=1)) == "Conv2d(3, 16, size=3, pad=1)"
+    assert repr(Affine(3, 2, glorot_uniform)) == "Affine(3, 2, glorot_uniform)"
+    assert repr(Affine(3, 2, normal(0.1))) == "Affine(3, 2, normal(scale=0.1))"
+    assert repr(Sequential(Affine(3, 2), act=Sequential(ReLU()))).splitlines() == [
+        "Sequential()",
+        "  affine1: Affine(3, 2)",
+        "  act: Sequential()",
+        "    relu1: ReLU()",
+    ]
+
+
+class TwoDropouts(Module):
+    """Hands both children the same rng."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = Dropout(0.5), Dropout(0.5)
+
+    def forward(self, x, train, rng=None):
+        left, right = (child.forward(x, train, rng)[0] for child in (self.left, self.right))
+        return np.stack([left, right], axis=1), None
+
+
+def test_two_children_with_the_same_rng_draw_different_bits():
+    bits = TwoDropouts().forward(np.ones((4, 50)), True, RandomStream(0))[0]
+    assert (bits[:, 0] != bits[:, 1]).any()
+
+
+def test_grandchildren_of_one_name_draw_different_bits_too():
+    model = Branches(a=TwoDropouts(), b=TwoDropouts())
+    bits = model.forward(np.ones((4, 50)), True, RandomStream(0))[0]
+    assert len({bits[:, i].tobytes() for i in range(4)}) == 4
+
+
+def test_the_bits_of_a_module_depend_on_the_seed_and_its_place_and_on_nothing_else():
+    alone, beside = Sequential(drop=Dropout(0.5)), Sequential(first=Dropout(0.0), drop=Dropout(0.5))
+    x = np.ones((4, 50))
+    first, again, other = (alone.forward(x, True, RandomStream(seed))[0] for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, beside.forward(x, True, RandomStream(5))[0])
+    assert (first != other).any()
+
+
+def test_the_bits_of_a_sample_do_not_depend_on_the_shard_it_is_in():
+    model, x = Branches(Dropout(0.5), Sequential(Dropout(0.3))), np.ones((6, 5))
+    whole = model.forward(x, True, RandomStream(5))[0]
+    part = model.forward(x[4:], True, RandomStream(5, row=4))[0]
+    np.testing.assert_array_equal(whole[4:], part)

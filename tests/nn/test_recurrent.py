@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from minicap.gradcheck import check_model
 from minicap.nn import GRU, LSTM, RECURRENT, RNN
 
 CELLS = {
@@ -41,3 +42,42 @@ def test_each_gate_starts_from_an_orthogonal_block(kind):
     cell = kind(4, 3).initialize(2, np.float64)
     for block in np.split(cell["Wh"], cell.gates, axis=1):
         np.testing.assert_allclose(block.T @ block, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_sequence_goes_on_from_a_given_state(name, rng):
+    cell, x = CELLS[name]().initialize(1, np.float64), rng.normal(size=(2, 6, 4))
+    whole, _ = cell.forward(x, train=True)
+    state = cell.start(2)
+    for t in range(3):
+        state = cell.step(x[:, t], state)
+    rest, _ = cell.forward(x[:, 3:], train=True, **dict(zip(cell.states, state, strict=True)))
+    np.testing.assert_allclose(rest, whole[:, 3:], atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_state_is_carried_over_masked_steps(name, rng):
+    cell, x = CELLS[name]().initialize(1, np.float64), rng.normal(size=(2, 4, 4))
+    mask = np.array([[1, 0, 1, 1], [1, 1, 0, 0.0]])
+    h, _ = cell.forward(x, train=True, mask=mask)
+    np.testing.assert_array_equal(h[0, 1], h[0, 0])
+    np.testing.assert_array_equal(h[1, 3], h[1, 1])
+    without, _ = cell.forward(x[:1, [0, 2, 3]], train=True)
+    np.testing.assert_allclose(h[0, [0, 2, 3]], without[0], atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_gradients_of_the_state_at_the_start(name, rng):
+    cell, x = CELLS[name]().initialize(1, np.float64), rng.normal(size=(2, 4, 4))
+    state = {name: rng.normal(size=(2, 3)) for name in cell.states}
+    mask, dout = np.array([[1, 0, 1, 1], [0, 1, 1, 0.0]]), rng.normal(size=(2, 4, 3))
+
+    def loss():
+        h, cache = cell.forward(x, train=True, mask=mask, **state)
+        dx, grads, dstate = cell.backward_to_start(dout, cache)
+        named = dict(zip(cell.states, dstate, strict=True))
+        return (h * dout).sum(), grads | named | {"x": dx}
+
+    report = check_model(loss, {**cell.params, **state, "x": x})
+    assert len(report) == len(cell.names) + len(state) + 1
+    assert report.passed, str(report)

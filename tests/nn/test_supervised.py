@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from minicap.layers import softmax_loss
+from minicap.gradcheck import check_model
+from minicap.layers import mse_loss, sigmoid_bce_loss, softmax_loss, svm_loss
 from minicap.nn import Affine, Supervised
 
 
@@ -34,3 +35,32 @@ def test_evaluation_gives_the_loss_and_no_gradients(model, batch):
     loss, grads = model.loss(batch, train=False)
     np.testing.assert_allclose(loss, model.loss(batch)[0])
     assert grads == {}
+
+
+LOSSES = {
+    "softmax": (softmax_loss, np.array([0, 2, 1, 1, 0])),
+    "svm": (svm_loss, np.array([0, 2, 1, 1, 0])),
+    "several labels": (sigmoid_bce_loss, np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1], [0, 1, 0], [1, 0, 0.0]])),
+    "regression": (mse_loss, np.linspace(-1, 1, 15).reshape(5, 3)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_any_loss_trains_as_its_own_mean(name, rng):
+    function, y = LOSSES[name]
+    model = Supervised(Affine(4, 3), function).initialize(0, np.float64)
+    batch = {"x": rng.normal(size=(5, 4)), "y": y}
+    loss, grads = model.loss(batch)
+    expected, dscores = function(model.scores(batch), y)
+    np.testing.assert_allclose(loss, expected)
+    np.testing.assert_allclose(grads["net.b"], dscores.sum(axis=0))
+    report = check_model(lambda: model.loss(batch), model.params)
+    assert report.passed, str(report)
+    parts = [{k: v[part] for k, v in batch.items()} for part in (slice(2), slice(2, 5))]
+    np.testing.assert_allclose(sum(model.loss(part, count=model.count(batch))[0] for part in parts), loss)
+
+
+def test_metrics_are_there_to_be_asked_for():
+    model = Supervised(Affine(4, 3), metrics={"accuracy": lambda scores, y: 0.5})
+    assert model.metrics["accuracy"](None, None) == 0.5
+    assert Supervised(Affine(4, 3)).metrics == {}

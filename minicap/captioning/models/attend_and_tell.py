@@ -23,7 +23,7 @@ from minicap.layers import (
     soft_attention_forward,
 )
 from minicap.nn import LSTM, Affine, Gradients, Sequential, Tanh, prefixed
-from minicap.nn.init import glorot_uniform, zeros
+from minicap.nn.init import glorot_uniform, normal, zeros
 
 _ATTENTION = ("Wf", "Wa", "ba", "v", "w_beta", "b_beta")
 _CELL = ("Wx", "Wh", "b")
@@ -86,7 +86,7 @@ class AttendAndTell(NextWordModel):
         self.declare("Wf", (feature_size, attention), glorot_uniform)
         self.declare("Wa", (hidden, attention), glorot_uniform)
         self.declare("ba", (attention,), zeros)
-        self.declare("v", (attention,), lambda rng, shape: rng.normal(size=shape) / shape[0] ** 0.5)
+        self.declare("v", (attention,), normal(attention**-0.5))
         self.declare("w_beta", (hidden, 1), glorot_uniform)
         self.declare("b_beta", (1,), zeros)
 

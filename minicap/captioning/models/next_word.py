@@ -14,7 +14,7 @@ from minicap.errors import InputError, ShapeError
 from minicap.layers import log_softmax_forward, temporal_affine_softmax_loss
 from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 from minicap.nn import Dropout, Embedding, Gradients, Module
-from minicap.nn.init import glorot_uniform, normal, zeros
+from minicap.nn.init import Initializer, given, glorot_uniform, normal, zeros
 
 
 class NextWordModel(Module):
@@ -43,7 +43,7 @@ class NextWordModel(Module):
         self.dropout = Dropout(config.dropout)
         self.declare("out_w", (config.hidden_size, vocabulary_size), glorot_uniform)
         # Words start as likely as they are frequent, which saves the first epoch from learning just that.
-        bias = zeros if log_frequency is None else lambda rng, shape: np.array(log_frequency)
+        bias: Initializer = zeros if log_frequency is None else given(log_frequency)
         self.declare("out_b", (vocabulary_size,), bias)
 
     def hidden(self, batch: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Extras, Any]:
