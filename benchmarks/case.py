@@ -1,6 +1,5 @@
 """A case: one piece of work that minicap and its peers all can do."""
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.floor import Cost
 from minicap.errors import InputError
+from minicap.formats import nearest
 
 
 class Task(NamedTuple):
@@ -68,8 +68,7 @@ def choose(cases: Iterable[Case], names: Sequence[str], slow: bool = False) -> l
         ]
         if not found:
             known = sorted({case.family for case in cases} | {case.name for case in cases})
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "see --list"
-            raise InputError(f"no case is called {name!r}; {hint}")
+            hint = nearest(name, known) or "; see --list"
+            raise InputError(f"no case is called {name!r}{hint}")
         chosen |= {case.name: case for case in found}
     return [case for case in cases if case.name in chosen]

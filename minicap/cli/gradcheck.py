@@ -14,6 +14,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "layers", nargs="*", metavar="LAYER", help="layers to check, such as conv (default: all)"
     )
+    parser.add_argument(
+        "--file",
+        type=Path,
+        metavar="FILE.py",
+        help="check layers of your own: a file that calls minicap.gradcheck.add_layer",
+    )
     parser.add_argument("--list", action="store_true", help="list the layers and their cases, check nothing")
     parser.add_argument("--accelerated", action="store_true", help="check the faster NumPy pairs too")
     parser.add_argument(
@@ -30,22 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command.  Returns 1 when a check fails or a mutant survives, else 0.
 
-    Raises InputError for an unknown layer, MissingExtra for --plot without matplotlib.
+    Raises InputError for an unknown layer or a file that cannot be run, MissingExtra for --plot without
+    matplotlib.
     """
-    names = library.choose(args.layers)
+    own = library.load_file(args.file) if args.file else []
+    layers = args.layers or own
+    names = library.choose(layers)
     if args.list:
         print(_listing(names, args.json))
         return 0
     progress = _Progress(len(names))
     if args.plot:  # first, since a missing library or a wrong path should not cost the whole check
-        save_plot(args.plot, args.layers, progress)
+        save_plot(args.plot, layers, progress)
         progress.clear()
     if args.mutants:
-        tally = mutants.run_mutants(args.layers, progress)
+        tally = mutants.run_mutants(layers, progress)
         progress.clear()
         print(mutants.to_json(tally) if args.json else mutants.table(tally))
         return 0 if tally.passed else 1
-    report = library.run_checks(args.layers, accelerated=args.accelerated, progress=progress)
+    report = library.run_checks(layers, accelerated=args.accelerated, progress=progress)
     progress.clear()
     if args.json:
         print(to_json(report))

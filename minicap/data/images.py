@@ -1,6 +1,5 @@
 """Photos from files, and the arithmetic that turns one into the input of a network."""
 
-import difflib
 import hashlib
 import json
 import math
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from minicap.errors import DtypeError, FormatError, InputError, ShapeError
+from minicap.formats import nearest
 from minicap.formats.documents import parse_json
 from minicap.formats.regular import open_regular
 
@@ -196,9 +196,8 @@ class Preprocess:
             raise InputError("Preprocess.from_json: a JSON object with the keys of Preprocess is needed")
         known = [field.name for field in fields(cls)]
         for key in sorted(values.keys() - set(known)):
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-            raise InputError(f"Preprocess.from_json: unknown key {key!r}; {hint}")
+            hint = nearest(key, known) or f"; known keys: {', '.join(known)}"
+            raise InputError(f"Preprocess.from_json: unknown key {key!r}{hint}")
         if missing := [key for key in known if key not in values]:
             raise InputError(f"Preprocess.from_json: key {missing[0]!r} is missing")
         return cls(**values)

@@ -2,7 +2,7 @@
 
 from minicap.gradcheck.case import CASES, Case, away_from_zero, case, distinct, distinct_in_windows
 from minicap.gradcheck.check import check_loss, check_pair
-from minicap.gradcheck.library import add_layer, load_cases, run_checks
+from minicap.gradcheck.library import add_layer, load_cases, load_file, run_checks
 from minicap.gradcheck.model import check_model
 from minicap.gradcheck.report import Report, Row
 
@@ -20,5 +20,6 @@ __all__ = [
     "distinct",
     "distinct_in_windows",
     "load_cases",
+    "load_file",
     "run_checks",
 ]

@@ -15,7 +15,7 @@ from minicap.gradcheck.nested import flatten, is_float, map_leaves
 from minicap.gradcheck.purity import call_frozen
 from minicap.gradcheck.subject import Misfit, Subject
 
-_HERE = str(Path(__file__).parent)
+_HERE = Path(__file__).parent
 
 
 class Run(NamedTuple):
@@ -99,26 +99,27 @@ def call_guarded(
         raise Misfit(f"{name} raises {words(error, function)}") from error
 
 
-def words(error: Exception, function: Callable[..., Any]) -> str:
-    """An exception as one line: its type, its message, and the line of the function it came from.
+def words(error: Exception, source: Callable[..., Any] | str) -> str:
+    """An exception as one line: its type, its message, and the line of the source it came from.
 
-    The deepest line in the function's own file, since that is where its author can act; else the deepest
-    one outside the checker; else, for a call that does not fit the signature, where the function begins.
+    source: a function or a file.  Of the lines on the way the deepest in its own file, where its author can
+    act; else the deepest outside the checker; else, for a call that does not fit, the function's first.
     """
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != Path(_HERE)]
-    own = [frame for frame in frames if code and frame.filename == code.co_filename]
-    where = ""
+    code = None if isinstance(source, str) else getattr(inspect.unwrap(source), "__code__", None)
+    own_file = source if isinstance(source, str) else code and code.co_filename
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != _HERE]
+    own = [frame for frame in frames if frame.filename == own_file]
+    place = None
     if frames:
         frame = (own or frames)[-1]
-        where = f" ({Path(frame.filename).name}, line {frame.lineno}{_inside(frame.name)})"
+        place = frame.filename, frame.lineno, frame.name
     elif code:
-        where = f" ({Path(code.co_filename).name}, line {code.co_firstlineno}{_inside(code.co_name)})"
+        place = code.co_filename, code.co_firstlineno, code.co_name
+    where = ""
+    if place:
+        file, line, name = place
+        where = f" ({Path(file).name}, line {line}{'' if name.startswith('<') else f', in {name}'})"
     return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"
-
-
-def _inside(name: str) -> str:
-    return "" if name.startswith("<") else f", in {name}"
 
 
 def _dout_names(count: int) -> list[str]:

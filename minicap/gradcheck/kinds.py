@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
@@ -262,13 +261,17 @@ def _edited(name: str, right: str, wrong: str) -> Kind:
         if subject.backward is None:
             return None
         body = getattr(subject.backward, "textbook", subject.backward)
-        edited, count = re.subn(right, wrong, dedent(inspect.getsource(body)))
+        try:
+            edited, count = re.subn(right, wrong, dedent(inspect.getsource(body)))
+        except (OSError, TypeError):
+            return None  # there is no text, as in a frozen program
         if not count:
             return None
         text = ast.parse(edited)
-        (function,) = (node for node in text.body if isinstance(node, ast.FunctionDef))
-        function.decorator_list.clear()  # else the dispatcher would look for a faster pair
-        names = dict(vars(sys.modules[body.__module__]))
+        for node in text.body:
+            if isinstance(node, ast.FunctionDef):
+                node.decorator_list.clear()  # else the dispatcher would look for a faster pair
+        names = dict(body.__globals__)
         exec(compile(text, f"{name}, in {body.__name__}", "exec"), names)
         return replace(subject, backward=names[body.__name__])
 

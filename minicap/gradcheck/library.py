@@ -1,11 +1,13 @@
 """The layers of minicap.layers, their cases, and the check of all of them."""
 
-import difflib
 import inspect
 import pkgutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +16,12 @@ from minicap import layers as minicap_layers
 from minicap.arrays import Override, textbook
 from minicap.arrays.backends import NUMPY
 from minicap.arrays.dispatch import overrides_of
-from minicap.errors import InputError
+from minicap.errors import InputError, MinicapError
+from minicap.formats import nearest
 from minicap.gradcheck import cases as minicap_cases
 from minicap.gradcheck.case import CASES, Case
 from minicap.gradcheck.check import check_subject
+from minicap.gradcheck.exercise import words
 from minicap.gradcheck.report import Report, Row
 from minicap.gradcheck.subject import Subject
 
@@ -48,6 +52,32 @@ def add_layer(
     if name in all_layers():
         raise InputError(f"add_layer: there is a layer {name!r} already; give yours another name")
     _ADDED[name] = Layer(name, forward, backward, backward is None)
+
+
+def load_file(path: Path) -> list[str]:
+    """Run a Python file that adds layers and registers their cases.  Returns the names of its layers.
+
+    Raises InputError when it cannot be run, or adds none.
+    """
+    before = set(_ADDED)
+    spec = spec_from_file_location(f"gradcheck_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"gradcheck: {path} is not a Python file (its name must end in .py)")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    sys.path.insert(0, str(path.parent.resolve()))  # as for a script: it may import what lies beside it
+    try:
+        spec.loader.exec_module(module)
+    except MinicapError:
+        raise
+    except Exception as error:
+        raise InputError(f"gradcheck: {path} cannot be run: {words(error, str(path))}") from error
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    added = [name for name in _ADDED if name not in before]
+    if not added:
+        raise InputError(f"gradcheck: {path} adds no layer; call minicap.gradcheck.add_layer in it")
+    return added
 
 
 def all_layers() -> dict[str, Layer]:
@@ -95,9 +125,8 @@ def choose(layers: Sequence[str] = ()) -> list[str]:
     names = [name.removesuffix("_forward").removesuffix("_backward") for name in layers] or list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else "see minicap gradcheck --list"
-            raise InputError(f"gradcheck: there is no layer {name!r}; {hint}")
+            hint = nearest(name, known) or "; see minicap gradcheck --list"
+            raise InputError(f"gradcheck: there is no layer {name!r}{hint}")
     return list(dict.fromkeys(names))
 
 

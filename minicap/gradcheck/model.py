@@ -2,13 +2,20 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from minicap.arrays import Array
 from minicap.errors import DtypeError
-from minicap.gradcheck.derivatives import TOLERANCE, central_differences, relative_error, step_size
+from minicap.gradcheck.derivatives import (
+    TOLERANCE,
+    Derivative,
+    central_differences,
+    relative_error,
+    step_size,
+)
 from minicap.gradcheck.judge import KINKS_ALLOWED
 from minicap.gradcheck.report import OK, Report, Row
 
@@ -32,72 +39,77 @@ def check_model(
     Gradients are compared relative to the largest entry of their whole array.
     Raises DtypeError when a parameter is not float64.
     """
-    for parameter, array in params.items():
-        if array.dtype != np.float64:
-            raise DtypeError(
-                f"check_model: {parameter} is {array.dtype} but central differences need float64; "
-                "build the model in float64"
-            )
     started = time.perf_counter()
+    _demand_float64(params)
     copies = {parameter: array.copy() for parameter, array in params.items()}
-    loss, grads = model_loss()
+    loss, given = model_loss()
     start = float(loss)
-    grads = {key: value if value is None else np.array(value) for key, value in grads.items()}
-    report = Report()
-
-    def fail(verdict: str, argument: str = "") -> None:
-        report.append(Row(name, "", argument, verdict=verdict))
-
-    for parameter, array in params.items():
-        if not np.array_equal(array, copies[parameter]):
-            array[...] = copies[parameter]
-            fail("the loss wrote into this parameter", parameter)
-    if report:
-        return report
-    for key in grads.keys() - params.keys():
-        fail("there is a gradient but no parameter of this name", key)
+    grads = {key: value if value is None else np.array(value) for key, value in given.items()}
+    written = [key for key, array in params.items() if not np.array_equal(array, copies[key])]
+    for key in written:
+        params[key][...] = copies[key]
+    if written:
+        wrote = "the loss wrote into this parameter"
+        return Report(Row(name, argument=key, verdict=wrote) for key in written)
+    unknown = "there is a gradient but no parameter of this name"
+    report = Report(Row(name, argument=key, verdict=unknown) for key in grads.keys() - params.keys())
     if float(model_loss()[0]) != start:
-        fail("the loss changes from call to call; fix the seed of dropout and sampling")
-        return report
+        changes = "the loss changes from call to call; fix the seed of dropout and sampling"
+        return Report([*report, Row(name, verdict=changes)])
+
+    def change() -> float:
+        return float(model_loss()[0]) - start
 
     rng = np.random.default_rng(seed)
-    for parameter, array in params.items():
+    for key, array in params.items():
+        row, gradient = Row(name, argument=key), grads.get(key)
         chosen = np.sort(rng.permutation(array.size)[:entries])
-        gradient = grads.get(parameter)
-        if gradient is None:
-            fail("there is no gradient for this parameter", parameter)
-        elif gradient.shape != array.shape:
-            fail(f"the gradient has shape {gradient.shape} but the parameter {array.shape}", parameter)
-        elif not np.isfinite(gradient).all():
-            fail("the gradient is not finite", parameter)
-        else:
-            h = step_size(array, step)
-            derivative = central_differences(
-                lambda: float(model_loss()[0]) - start, array, abs(start), h, chosen, tolerance
-            )
-            counted = np.isfinite(derivative.values) & ~derivative.kinks
-            largest = float(np.abs(gradient).max())
-            error, worst = relative_error(
-                gradient, derivative.values, counted, max(largest, derivative.noise / tolerance)
-            )
-            skipped = int(derivative.kinks.sum())
-            verdicts = [] if error <= tolerance else [f"error {error:.1e} > {tolerance:.0e}"]
-            if skipped > KINKS_ALLOWED * len(chosen):
-                verdicts.append(f"{skipped} of {len(chosen)} entries lie at a kink; try step=1e-6")
-            report.append(
-                Row(
-                    name,
-                    "",
-                    parameter,
-                    error=error,
-                    step=derivative.step,
-                    worst=worst if counted.any() else None,
-                    analytic=float(gradient[worst]) if counted.any() else None,
-                    numeric=float(derivative.values[worst]) if counted.any() else None,
-                    entries=len(chosen),
-                    skipped=skipped,
-                    verdict="; ".join(verdicts) or OK,
-                )
-            )
+        if problem := _misshapen(gradient, array):
+            report.append(replace(row, verdict=problem))
+            continue
+        h = step_size(array, step)
+        derivative = central_differences(change, array, abs(start), h, chosen, tolerance)
+        report.append(_judge(row, np.asarray(gradient), derivative, tolerance))
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _demand_float64(params: dict[str, Array]) -> None:
+    for key, array in params.items():
+        if array.dtype != np.float64:
+            raise DtypeError(
+                f"check_model: {key} is {array.dtype} but central differences need float64; "
+                "build the model in float64"
+            )
+
+
+def _misshapen(gradient: Array | None, parameter: Array) -> str:
+    """What is wrong with a gradient before its numbers are looked at; "" when nothing is."""
+    if gradient is None:
+        return "there is no gradient for this parameter"
+    if gradient.shape != parameter.shape:
+        return f"the gradient has shape {gradient.shape} but the parameter {parameter.shape}"
+    return "" if np.isfinite(gradient).all() else "the gradient is not finite"
+
+
+def _judge(row: Row, gradient: Array, derivative: Derivative, tolerance: float) -> Row:
+    """The row of a parameter from its gradient and the entries of it that were measured."""
+    looked_at = np.isfinite(derivative.values) | derivative.kinks
+    counted = looked_at & ~derivative.kinks
+    size = max(float(np.abs(gradient).max(initial=0.0)), derivative.noise / tolerance)
+    error, worst = relative_error(gradient, derivative.values, counted, size)
+    entries, skipped = int(looked_at.sum()), int(derivative.kinks.sum())
+    verdicts = [] if error <= tolerance else [f"error {error:.1e} > {tolerance:.0e}"]
+    if skipped > KINKS_ALLOWED * entries:
+        verdicts.append(f"{skipped} of {entries} entries lie at a kink; try step=1e-6")
+    return replace(
+        row,
+        error=error,
+        step=derivative.step,
+        worst=worst if counted.any() else None,
+        analytic=float(gradient[worst]) if counted.any() else None,
+        numeric=float(derivative.values[worst]) if counted.any() else None,
+        entries=entries,
+        skipped=skipped,
+        verdict="; ".join(verdicts) or OK,
+    )

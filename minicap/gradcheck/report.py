@@ -118,7 +118,7 @@ def summary(rows: Report) -> str:
     t = totals(rows)
     counts = (count(t[f"{what}s"], what) for what in ("layer", "case", "gradient"))
     parts = [
-        f"{', '.join(counts)} ({t['entries']} entries)",
+        f"{', '.join(counts)} ({count(t['entries'], 'entry', 'entries')})",
         f"{t['failures']} failed" if t["failures"] else "all ok" if rows else "nothing checked",
         f"{t['skipped']} skipped at kinks",
     ]
@@ -131,9 +131,9 @@ def summary(rows: Report) -> str:
     return "; ".join(parts)
 
 
-def count(number: int, what: str) -> str:
+def count(number: int, what: str, plural: str = "") -> str:
     """ "1 layer", "2 layers"."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what}" if number == 1 else f"{number} {plural or what + 's'}"
 
 
 def to_json(rows: Report) -> str:

@@ -36,7 +36,7 @@ def test_patterns_keep_the_order_of_the_table_and_name_no_case_twice():
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
-    with pytest.raises(InputError, match="did you mean 'conv/a'"):
+    with pytest.raises(InputError, match='did you mean "conv/a"'):
         names("conv/aa")
 
 

@@ -31,7 +31,7 @@ def test_an_unknown_case_is_an_error_in_one_line(capsys):
     assert main(["step/cnn2-tyni"]) == 2
     assert (
         capsys.readouterr().err
-        == "benchmarks: no case is called 'step/cnn2-tyni'; did you mean 'step/cnn2-tiny'?\n"
+        == """benchmarks: no case is called 'step/cnn2-tyni' (did you mean "step/cnn2-tiny"?)\n"""
     )
 
 

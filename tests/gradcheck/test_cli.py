@@ -36,7 +36,7 @@ def test_a_wrong_layer_gives_one(capsys, monkeypatch):
 
 
 def test_an_unknown_layer_is_an_error_with_a_hint():
-    with pytest.raises(InputError, match="did you mean 'softmax_loss'"):
+    with pytest.raises(InputError, match='did you mean "softmax_loss"'):
         run("softmaxloss")
 
 

@@ -47,7 +47,7 @@ def test_a_layer_can_be_named_by_its_forward():
 
 
 def test_an_unknown_layer_gets_the_nearest_known_name():
-    with pytest.raises(InputError, match="no layer 'afine'; did you mean 'affine'"):
+    with pytest.raises(InputError, match=r"""no layer 'afine' \(did you mean "affine"\?\)"""):
         run_checks(["afine"])
 
 

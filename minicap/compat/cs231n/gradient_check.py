@@ -1,13 +1,20 @@
 """CS231n's numeric gradients, for notebooks.  minicap's own checker is minicap.gradcheck."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from minicap.arrays import Array
 
-__all__ = ["eval_numerical_gradient", "eval_numerical_gradient_array", "grad_check_sparse", "rel_error"]
+__all__ = [
+    "eval_numerical_gradient",
+    "eval_numerical_gradient_array",
+    "eval_numerical_gradient_blobs",
+    "eval_numerical_gradient_net",
+    "grad_check_sparse",
+    "rel_error",
+]
 
 
 def eval_numerical_gradient(
@@ -34,6 +41,27 @@ def eval_numerical_gradient_array(f: Callable[[Array], Any], x: Array, df: Array
         above, below = _on_both_sides(f, x, index, h)
         gradient[index] = ((above - below) * df).sum() / (2 * h)
     return gradient
+
+
+def eval_numerical_gradient_blobs(
+    f: Callable[..., Any], inputs: Sequence[Any], output: Any, h: float = 1e-5
+) -> list[Array]:
+    """Central differences of  sum(output.vals * output.diffs)  for an f that writes its result into a blob.
+
+    A blob has two arrays, vals and diffs.  f(*inputs, output) fills output.vals; output.diffs is the
+    upstream gradient.  Returns for each input what a backward should put into its diffs.
+    """
+
+    def forward(_: Array) -> Array:
+        f(*inputs, output)
+        return np.asarray(output.vals)
+
+    return [eval_numerical_gradient_array(forward, blob.vals, output.diffs, h) for blob in inputs]
+
+
+def eval_numerical_gradient_net(net: Any, inputs: Sequence[Any], output: Any, h: float = 1e-5) -> list[Array]:
+    """eval_numerical_gradient_blobs of net.forward(), which reads the inputs and writes the output itself."""
+    return eval_numerical_gradient_blobs(lambda *_: net.forward(), inputs, output, h)
 
 
 def grad_check_sparse(

@@ -15,6 +15,8 @@ from minicap.compat.cs231n.layers import (
     affine_forward,
     batchnorm_backward,
     batchnorm_forward,
+    layernorm_backward,
+    layernorm_forward,
     relu_backward,
     relu_forward,
     spatial_batchnorm_backward,
@@ -24,6 +26,8 @@ from minicap.compat.cs231n.layers import (
 __all__ = [
     "affine_bn_relu_backward",
     "affine_bn_relu_forward",
+    "affine_ln_relu_backward",
+    "affine_ln_relu_forward",
     "affine_relu_backward",
     "affine_relu_forward",
     "conv_bn_relu_backward",
@@ -62,6 +66,23 @@ def affine_bn_relu_backward(dout: Array, cache: Any) -> tuple[Array, Array, Arra
     """Returns dx, dw, db, dgamma, dbeta."""
     affine_cache, bn_cache, relu_cache = cache
     da, dgamma, dbeta = batchnorm_backward(relu_backward(dout, relu_cache), bn_cache)
+    return *affine_backward(da, affine_cache), dgamma, dbeta
+
+
+def affine_ln_relu_forward(
+    x: Array, w: Array, b: Array, gamma: Array, beta: Array, ln_param: Param
+) -> tuple[Array, Any]:
+    """An affine layer, layer normalisation, ReLU.  Returns out (N, M) and the cache."""
+    a, affine_cache = affine_forward(x, w, b)
+    a, ln_cache = layernorm_forward(a, gamma, beta, ln_param)
+    out, relu_cache = relu_forward(a)
+    return out, (affine_cache, ln_cache, relu_cache)
+
+
+def affine_ln_relu_backward(dout: Array, cache: Any) -> tuple[Array, Array, Array, Array, Array]:
+    """Returns dx, dw, db, dgamma, dbeta."""
+    affine_cache, ln_cache, relu_cache = cache
+    da, dgamma, dbeta = layernorm_backward(relu_backward(dout, relu_cache), ln_cache)
     return *affine_backward(da, affine_cache), dgamma, dbeta
 
 

@@ -1,10 +1,13 @@
-"""The layers of CS231n's captioning assignment.  The gates of the LSTM are i, f, o, g, there and here."""
+"""The layers of CS231n's captioning assignment.  The gates of the LSTM are i, f, o, g, there and here.
+
+Since 2021 the course's file of this name holds the affine layer and the sigmoid as well.
+"""
 
 from typing import Any
 
 from minicap import layers
 from minicap.arrays import Array
-from minicap.compat.cs231n.layers import promote
+from minicap.compat.cs231n.layers import affine_backward, affine_forward, promote
 from minicap.layers import (
     lstm_step_backward,
     rnn_backward,
@@ -13,6 +16,8 @@ from minicap.layers import (
 )
 
 __all__ = [
+    "affine_backward",
+    "affine_forward",
     "lstm_backward",
     "lstm_forward",
     "lstm_step_backward",
@@ -21,12 +26,20 @@ __all__ = [
     "rnn_forward",
     "rnn_step_backward",
     "rnn_step_forward",
+    "sigmoid",
     "temporal_affine_backward",
     "temporal_affine_forward",
     "temporal_softmax_loss",
     "word_embedding_backward",
     "word_embedding_forward",
 ]
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) of every entry, where exp cannot overflow."""
+    (x,) = promote(x)
+    out, _ = layers.sigmoid_forward(x)
+    return out
 
 
 def rnn_step_forward(x: Array, prev_h: Array, Wx: Array, Wh: Array, b: Array) -> tuple[Array, Any]:

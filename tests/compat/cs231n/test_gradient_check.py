@@ -6,6 +6,8 @@ import pytest
 from minicap.compat.cs231n.gradient_check import (
     eval_numerical_gradient,
     eval_numerical_gradient_array,
+    eval_numerical_gradient_blobs,
+    eval_numerical_gradient_net,
     grad_check_sparse,
     rel_error,
 )
@@ -29,6 +31,41 @@ def test_an_array_function_is_weighted_with_df():
     buffer = np.empty(3)
     same_buffer = eval_numerical_gradient_array(lambda x: np.square(x, out=buffer), x, df)
     np.testing.assert_allclose(same_buffer, 2 * x * df, rtol=1e-8)
+
+
+class Blob:
+    def __init__(self, vals):
+        self.vals, self.diffs = np.array(vals, dtype=float), np.zeros(np.shape(vals))
+
+
+@pytest.fixture
+def blobs():
+    x, w, out = Blob([[1.0, 2.0]]), Blob([[3.0], [-1.0]]), Blob([[0.0]])
+    out.diffs[...] = 10.0
+    return x, w, out
+
+
+def test_blobs_get_a_gradient_each(blobs):
+    x, w, out = blobs
+
+    def f(x, w, out):
+        out.vals[...] = x.vals @ w.vals
+
+    dx, dw = eval_numerical_gradient_blobs(f, (x, w), out)
+    np.testing.assert_allclose(dx, [[30, -10]], rtol=1e-8)
+    np.testing.assert_allclose(dw, [[10], [20]], rtol=1e-8)
+    assert x.vals.tolist() == [[1, 2]]
+
+
+def test_a_net_reads_and_writes_its_blobs_itself(blobs):
+    x, w, out = blobs
+
+    class Net:
+        def forward(self):
+            out.vals = x.vals @ w.vals  # a new array each time
+
+    (dx,) = eval_numerical_gradient_net(Net(), [x], out)
+    np.testing.assert_allclose(dx, [[30, -10]], rtol=1e-8)
 
 
 def test_x_is_restored_when_the_function_fails():

@@ -19,6 +19,7 @@ def train():
     [
         ("affine_relu", AFFINE_SHAPES, lambda: []),
         ("affine_bn_relu", [*AFFINE_SHAPES, (5,), (5,)], lambda: [train()]),
+        ("affine_ln_relu", [*AFFINE_SHAPES, (5,), (5,)], lambda: [{"eps": 1e-3}]),
         ("conv_relu", CONV_SHAPES, lambda: [CONV]),
         ("conv_bn_relu", [*CONV_SHAPES, (3,), (3,)], lambda: [CONV, train()]),
         ("conv_relu_pool", CONV_SHAPES, lambda: [CONV, POOL]),

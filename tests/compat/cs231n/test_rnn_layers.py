@@ -5,6 +5,8 @@ import pytest
 
 from minicap.compat.cs231n.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
 from minicap.compat.cs231n.rnn_layers import (
+    affine_backward,
+    affine_forward,
     lstm_backward,
     lstm_forward,
     lstm_step_backward,
@@ -13,6 +15,7 @@ from minicap.compat.cs231n.rnn_layers import (
     rnn_forward,
     rnn_step_backward,
     rnn_step_forward,
+    sigmoid,
     temporal_affine_backward,
     temporal_affine_forward,
     temporal_softmax_loss,
@@ -23,16 +26,13 @@ from minicap.compat.cs231n.rnn_layers import (
 N, T, D, H, M, V = 2, 3, 4, 5, 6, 7
 
 
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
 @pytest.mark.parametrize(
     ("forward", "backward", "shapes"),
     [
         (rnn_step_forward, rnn_step_backward, [(N, D), (N, H), (D, H), (H, H), (H,)]),
         (rnn_forward, rnn_backward, [(N, T, D), (N, H), (D, H), (H, H), (H,)]),
         (lstm_forward, lstm_backward, [(N, T, D), (N, H), (D, 4 * H), (H, 4 * H), (4 * H,)]),
+        (affine_forward, affine_backward, [(N, T, D), (T * D, M), (M,)]),
         (temporal_affine_forward, temporal_affine_backward, [(N, T, D), (D, M), (M,)]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -55,6 +55,14 @@ def test_lstm_step_gradients_from_both_outputs(rng):
         numeric_h = eval_numerical_gradient_array(lambda _: lstm_step_forward(*arrays)[0], array, dh)
         numeric_c = eval_numerical_gradient_array(lambda _: lstm_step_forward(*arrays)[1], array, dc)
         np.testing.assert_allclose(gradient, numeric_h + numeric_c, atol=1e-7)
+
+
+def test_the_sigmoid_of_the_notebook_neither_overflows_nor_changes_its_input():
+    x = np.array([-1000.0, 0.0, np.log(3), 1000.0])
+    with np.errstate(over="raise"):
+        np.testing.assert_allclose(sigmoid(x), [0, 0.5, 0.75, 1])
+    assert x[0] == -1000
+    assert sigmoid(np.array([0, 1])).dtype == np.float64  # as NumPy computes with integers
 
 
 def test_an_rnn_is_tanh_of_two_products(rng):
