@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tools import bare
 
-ROWS = ("oldest", "sandybridge", "random-order")
+ROWS = ("oldest", "sandybridge", "random-order", "cupy13", "cupy14")
 ORACLES = ("torch==2.13.0", "pycocoevalcap")
 
 

@@ -67,6 +67,14 @@ ROWS = {
         packages=("pytest-randomly",),
         options=("-p", "randomly", "--randomly-seed=9"),
     ),
+    **{
+        f"cupy{version.partition('.')[0]}": Row(
+            f"CuPy {version} without a driver, and without CUDA's libraries",
+            packages=(f"cupy-cuda12x=={version}.*",),
+            options=("tests/backend/gpu/test_real_cupy.py", "tests/backend/gpu/test_loading.py"),
+        )
+        for version in ("13.4", "14")
+    },
     "oldest": Row("the oldest packages that the metadata allow", oldest=True),
     **{f"python{v}": Row(f"Python {v}", python=v) for v in ("3.11", "3.12", "3.13")},
 }

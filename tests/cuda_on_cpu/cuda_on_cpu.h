@@ -193,17 +193,26 @@ inline bool run_block(Order how, uint64_t seed) {
     int done = 0, released = 0;
     for (Thread& thread : block->threads) done += thread.state == DONE;
     if (done == count) return true;
-    for (int w = 0; w < count; w += 32) released += release(AT_WARP, w, std::min(w + 32, count), true);
-    released += release(AT_BLOCK, 0, count, true);
-    if (block->grid && release(AT_GRID, 0, count, true)) {
-      ++released;
-      if (!block->grid->wait()) return false;
+    // One warp at a time goes on, as far as the next barrier of the block: the others may be that far behind.
+    int warps = (count + 31) / 32;
+    for (int w = 0; w < count; w += 32) release(AT_WARP, w, std::min(w + 32, count), true);
+    int ready = 0;
+    for (Thread& thread : block->threads) ready += thread.state == READY;
+    if (!ready) {
+      released += release(AT_BLOCK, 0, count, true);
+      if (!released && block->grid && release(AT_GRID, 0, count, true)) {
+        ++released;
+        if (!block->grid->wait()) return false;
+      }
+      if (!released) return false;
     }
-    if (!released) return false;
     arrange(block->order, how, seed);
+    int chosen = -1;
     for (int number : block->order) {
       Thread& thread = block->threads[number];
-      if (thread.state == READY) resume(thread.fibre);
+      if (thread.state != READY) continue;
+      if (chosen < 0) chosen = number / 32;
+      if (number / 32 == chosen) resume(thread.fibre);
     }
   }
 }

@@ -38,6 +38,17 @@ KERNEL waits(int* x) {
   __syncthreads();
   x[threadIdx.x] = shared[63 - threadIdx.x];
 }
+KERNEL runs_ahead(int* x, int waits) {
+  __shared__ int shared[2];
+  int warp = threadIdx.x / 32, sum = 0;
+  for (int round = 0; round < 2; ++round) {
+    if (threadIdx.x % 32 == 0) shared[warp] = 10 * round + warp;
+    __syncthreads();
+    sum += shared[1 - warp];
+    if (waits) __syncthreads();
+  }
+  x[threadIdx.x] = sum;
+}
 KERNEL last_writer(int* x) { x[0] = blockIdx.x * blockDim.x + threadIdx.x; }
 KERNEL warp_sums(double* x) {
   double value = x[threadIdx.x];
@@ -123,6 +134,18 @@ def test_a_race_shows_when_threads_run_in_another_order(module: RawModule):
             results.append(x.get())
         assert all(np.array_equal(results[0], other) for other in results) is agree
     np.testing.assert_array_equal(results[0], np.arange(64)[::-1])
+
+
+def test_a_warp_that_runs_ahead_into_the_next_round_shows(module: RawModule):
+    expected = np.repeat([1 + 11, 0 + 10], 32)  # each warp adds up what the other one left in two rounds
+    for waits in (False, True):
+        right = []
+        for order in ORDERS:
+            x = ints(64)
+            with thread_order(order):
+                run(module, "runs_ahead", x, np.int32(waits))
+            right.append(np.array_equal(x.get(), expected))
+        assert all(right) is waits
 
 
 def test_blocks_run_in_another_order_too(module: RawModule):

@@ -2,77 +2,53 @@
 
 import ctypes
 import re
-from collections.abc import Iterator
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
+import nvrtc
 import pytest
 
 from minicap.backend.gpu.launcher import compile_options, kernel_files, kernels_in, source_of
 
 ARCHITECTURES = ("75", "80", "90a", "100")  # Turing, Ampere, Hopper, Blackwell
+# By CUDA 13 for all of them, by CUDA 12 for one: the front end is what may differ.
+COMPILED_FOR = [*((13, architecture) for architecture in ARCHITECTURES), (12, "90a")]
 MOST_REGISTERS = 128  # so that two blocks of 256 threads fit on a multiprocessor at once
+SEQUENCES = tuple(kernels_in("sequences.cu"))
+# What the order of memory between blocks depends on, in PTX.
+ORDERING = re.compile(
+    r"^\s*(?:@!?%p\d+ )?"
+    r"(bar\.sync|membar\.gl|fence\.\S+|atom\.global\.add|ld\.volatile\.global|ld\.global\.cg)",
+    re.MULTILINE,
+)
 
 
-class Compiled(NamedTuple):
-    """What ptxas says of one kernel."""
-
-    kernel: str
-    registers: int
-    spilled_bytes: int
-
-
-@pytest.fixture(scope="module")
-def nvrtc() -> ctypes.CDLL:
-    """NVRTC out of its wheel."""
-    spec = find_spec("nvidia")
-    folders = (
-        [Path(folder) / "cu13" / "lib" for folder in spec.submodule_search_locations or ()] if spec else []
-    )
-    for folder in folders:
-        library = folder / "libnvrtc.so.13"
-        if library.exists():
-            for builtins in folder.glob("libnvrtc-builtins.so.13.*"):  # NVRTC looks it up by its bare name
-                ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)
-            return ctypes.CDLL(str(library))
-    pytest.skip('needs NVRTC: pip install "nvidia-cuda-nvrtc==13.*"')
+@pytest.fixture(params=nvrtc.VERSIONS, scope="module")
+def compiler(request: pytest.FixtureRequest) -> ctypes.CDLL:
+    """NVRTC out of its wheel, of each CUDA that CuPy is made for."""
+    found = nvrtc.find(request.param)
+    if found is None:
+        pytest.skip(f'needs NVRTC: pip install "{nvrtc.WHEELS[request.param]}"')
+    return found
 
 
-def compile_kernels(nvrtc: ctypes.CDLL, source: str, options: tuple[str, ...]) -> str:
-    """The compiler's report.  Raises AssertionError with its log when it refuses."""
-    program = ctypes.c_void_p()
-    assert not nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernels.cu", 0, None, None)
-    try:
-        given = [option.encode() for option in (*options, "--ptxas-options=-v")]
-        refused = nvrtc.nvrtcCompileProgram(program, len(given), (ctypes.c_char_p * len(given))(*given))
-        size = ctypes.c_size_t()
-        nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
-        log = ctypes.create_string_buffer(size.value)
-        nvrtc.nvrtcGetProgramLog(program, log)
-        assert not refused, log.value.decode()
-        return log.value.decode()
-    finally:
-        nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-
-
-def kernels_of(report: str) -> Iterator[Compiled]:
-    for part in report.split("Compiling entry function")[1:]:
-        name = re.search(r"'(\w+)'", part)
-        registers = re.search(r"Used (\d+) registers", part)
-        assert name, part
-        assert registers, part
-        yield Compiled(name[1], int(registers[1]), sum(map(int, re.findall(r"(\d+) bytes spill", part))))
+@cache
+def program(compiler: ctypes.CDLL, file: str, real: str, architecture: str) -> nvrtc.Program:
+    options = (*compile_options(real), f"-arch=sm_{architecture}")
+    return nvrtc.compile_kernels(compiler, source_of(file), options)
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("compiler", "architecture"), COMPILED_FOR, indirect=["compiler"])
 @pytest.mark.parametrize("file", kernel_files())
 def test_kernels_compile_and_spill_nothing(
-    file: str, architecture: str, real: str, nvrtc: ctypes.CDLL, record_property: Any
+    file: str,
+    architecture: str,
+    real: str,
+    compiler: ctypes.CDLL,
+    record_property: Any,
 ):
-    options = (*compile_options(real), f"-arch=sm_{architecture}")
-    compiled = list(kernels_of(compile_kernels(nvrtc, source_of(file), options)))
+    compiled = list(program(compiler, file, real, architecture).kernels())
     assert {kernel.kernel for kernel in compiled} == set(kernels_in(file))
     for kernel in compiled:
         record_property(kernel.kernel, kernel.registers)
@@ -80,17 +56,34 @@ def test_kernels_compile_and_spill_nothing(
         assert kernel.registers <= MOST_REGISTERS, kernel
 
 
-def test_a_kernel_that_is_no_cuda_is_refused(nvrtc: ctypes.CDLL):
-    with pytest.raises(AssertionError, match="undefined"):
-        compile_kernels(nvrtc, "__global__ void f(float* x) { x[0] = missing; }", ("-arch=sm_80",))
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("kernel", SEQUENCES)
+def test_what_other_blocks_wrote_is_read_in_order(kernel: str, real: str, compiler: ctypes.CDLL):
+    """No test on a CPU sees these: its processor orders writes by itself."""
+    text = program(compiler, "sequences.cu", real, "90a").texts()[kernel]
+    found = ORDERING.findall(text)
+    numbers = {name: found.count(name) for name in set(found)}
+    states = {"lstm_sequence_gradient": 4, "gru_sequence_gradient": 3}.get(kernel, 1)
+    assert numbers.pop("ld.global.cg") == 4 * states  # every read of a state, past the L1 cache
+    # Two barriers around a tile of the state, two around the meeting; a fence before it and one after.
+    expected = {"bar.sync": 4, "membar.gl": 2, "atom.global.add": 1, "ld.volatile.global": 2}
+    assert numbers == expected
+    meeting = [name for name in found if name not in ("bar.sync", "ld.global.cg")]
+    poll = ["ld.volatile.global"] * 2  # the first look, and the loop's
+    assert meeting == ["membar.gl", "atom.global.add", *poll, "membar.gl"]
 
 
-def test_a_kernel_that_spills_is_seen(nvrtc: ctypes.CDLL):
+def test_a_kernel_that_is_no_cuda_is_refused(compiler: ctypes.CDLL):
+    with pytest.raises(nvrtc.CompileError, match="undefined"):
+        nvrtc.compile_kernels(compiler, "__global__ void f(float* x) { x[0] = missing; }", ("-arch=sm_80",))
+
+
+def test_a_kernel_that_spills_is_seen(compiler: ctypes.CDLL):
     source = """extern "C" __global__ void __launch_bounds__(1024) spills(float* x) {
       float kept[200];
       for (int i = 0; i < 200; ++i) kept[i] = x[i * 1024 + threadIdx.x];
       __syncthreads();
       for (int i = 0; i < 200; ++i) x[(i * 7 % 200) * 1024 + threadIdx.x] = kept[i] * kept[199 - i];
     }"""
-    (kernel,) = kernels_of(compile_kernels(nvrtc, source, ("-arch=sm_80",)))
+    (kernel,) = nvrtc.compile_kernels(compiler, source, ("-arch=sm_80",)).kernels()
     assert kernel.spilled_bytes > 0
