@@ -157,6 +157,7 @@ class Device:
     """A GPU as the kernels are told of it."""
 
     processors: int = 6
+    memory: int = 1 << 30
     shared_bytes: int = 227 << 10  # that one block may have
     cooperative: bool = True
 
@@ -187,6 +188,7 @@ cuda = SimpleNamespace(
         cudaDevAttrMultiProcessorCount="processors",
         deviceGetAttribute=_device_attribute,
         getDevice=lambda: current_device().id,
+        memGetInfo=lambda: (current().memory // 2, current().memory),
         getDeviceCount=lambda: len(DEVICES),
     ),
 )

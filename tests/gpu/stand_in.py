@@ -1,19 +1,18 @@
 """A backend called "cupy" on a machine without a GPU."""
 
 from math import prod
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_cpu import RawModule, compiler, cuda
+from cuda_on_cpu import DEVICE, RawModule, compiler, cuda
 from strict_cupy import StrictArray
 from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
 
 from minicap.arrays import Backend
 
-MEMORY = 1 << 30  # bytes of the stand-in's device
+MEMORY = DEVICE.memory
 
 
 class OutOfMemoryError(MemoryError):
@@ -26,8 +25,7 @@ def stand_in() -> Backend:
         pytest.skip("needs g++ to run the kernels on the CPU")
     xp: Any = Namespace()
     xp.RawModule = RawModule
-    memory = SimpleNamespace(**vars(cuda.runtime), memGetInfo=lambda: (MEMORY // 2, MEMORY))
-    xp.cuda = SimpleNamespace(driver=cuda.driver, runtime=memory)
+    xp.cuda = cuda
     unlimited = xp.empty
 
     def empty(shape: Any, dtype: Any = float) -> Any:

@@ -13,7 +13,7 @@ from minicap.backend.gpu.activations import relu_gradient
 from minicap.backend.gpu.dropout import counters, draw_bits, is_source
 from minicap.backend.gpu.images import Planes
 from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
-from minicap.backend.gpu.products import SMALL_PRODUCT, tiles
+from minicap.backend.gpu.products import LONGEST_SUM, SMALL_PRODUCT, tiles
 
 _affine_forward = Kernel("affine.cu", "affine_forward")
 _affine_backward = Kernel("affine.cu", "affine_backward")
@@ -101,7 +101,8 @@ def affine_relu_dropout_backward(
 
 
 def _is_small(x: Array, w: Array) -> bool:
-    return x.size * w.shape[1] <= SMALL_PRODUCT
+    """Whether the products, each of which sums over one of N, D and M, are worth no cuBLAS."""
+    return x.size * w.shape[1] <= SMALL_PRODUCT and max(*x.shape[:1], *w.shape) <= LONGEST_SUM
 
 
 def _supports(x: Array, w: Array, b: Array) -> bool:

@@ -21,7 +21,9 @@ _im2col = Kernel("columns.cu", "im2col")
 _col2im = Kernel("columns.cu", "col2im")
 _add_bias = Kernel("columns.cu", "add_bias")
 
-COLUMN_BYTES = 256 << 20  # columns made at a time
+COLUMN_BYTES = 1 << 30  # columns made at a time, where so many are free
+LEAST_COLUMN_BYTES = 16 << 20
+ENTRIES_A_BLOCK = 2048  # as in columns.cu
 KEPT_BYTES = 64 << 20  # columns that are kept for the backward; larger ones are made again
 
 
@@ -93,8 +95,8 @@ def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = Tr
             continue
         dcolumns = xp.ascontiguousarray(_products(filters.swapaxes(1, 2), dscores))
         sizes = sizes_of(dx, window, some)
-        threads = sizes["N"] * sizes["C"] * sizes["H"] * sizes["W"]
-        _col2im.threads(threads, columns=dcolumns, x=dx.memory, **sizes)
+        blocks = sizes["C"] * _blocks(sizes["N"] * sizes["H"] * sizes["W"])
+        _col2im.blocks(blocks, columns=dcolumns, x=dx.memory, **sizes)
     dw = reduce(xp.add, parts).reshape(w.shape)
     return None if dx is None else dx.images, dw, dout.sum(axis=(1, 2, 3)) if has_bias else None
 
@@ -109,16 +111,34 @@ def _im2col_of(x: Planes, window: Window, some: slice, groups: int) -> Array:
     sizes = sizes_of(x, window, some)
     rows, places = sizes["C"] * prod(window.size), sizes["N"] * prod(window.out)
     columns = backend_of(x=x.memory).xp.empty((groups, rows // groups, places), dtype=x.memory.dtype)
-    _im2col.threads(columns.size, x=x.memory, columns=columns, **sizes)
+    _im2col.blocks(rows * _blocks(places), x=x.memory, columns=columns, **sizes)
     return columns
 
 
+def _blocks(entries: int) -> int:
+    """Blocks for a row of columns, or for a channel of images."""
+    return -(-entries // ENTRIES_A_BLOCK)
+
+
 def _pieces(x: Planes, window: Window) -> list[slice]:
-    """Samples whose columns take about COLUMN_BYTES together."""
+    """Samples whose columns take about COLUMN_BYTES together, and less where the device has little room.
+
+    There are never more columns than 32 bits can count.
+    """
     N, C, _, _ = x.images.shape
-    one_sample = C * prod(window.size) * prod(window.out) * x.memory.dtype.itemsize
-    step = max(1, COLUMN_BYTES // one_sample)
+    one_sample = C * prod(window.size) * prod(window.out)
+    entries = min(MOST_ENTRIES, _column_bytes(x.memory, N * one_sample) // x.memory.dtype.itemsize)
+    step = max(1, entries // one_sample)
     return [slice(start, min(start + step, N)) for start in range(0, N, step)]
+
+
+def _column_bytes(like: Any, entries: int) -> int:
+    """How many bytes of columns are made at a time: at most a quarter of the memory that is free."""
+    if entries * like.dtype.itemsize <= KEPT_BYTES:  # asking costs more than such columns
+        return KEPT_BYTES
+    cupy = backend_of(like=like).xp
+    free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
+    return max(LEAST_COLUMN_BYTES, min(COLUMN_BYTES, free // 4))
 
 
 def sizes_of(x: Planes, window: Window, some: slice) -> dict[str, int]:

@@ -35,7 +35,7 @@ def embedding_backward(dout: Array, cache: EmbeddingKernelCache) -> Array:
     dtable = xp.empty((V, D), dtype=dout.dtype)
     padding = -1 if padding_index is None else int(padding_index)
     arrays = dict(words=ids[order], order=order, rows=rows, dtable=dtable)
-    _sum_rows_by_word.blocks(V, **arrays, padding=padding, M=len(ids), D=D, V=V)
+    _sum_rows_by_word.blocks(V * -(-D // 32), **arrays, padding=padding, M=len(ids), D=D, V=V)
     return dtable
 
 

@@ -6,7 +6,7 @@ what the kernel takes; the launcher reads it there.
 
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -105,7 +105,8 @@ def _signature(kernel: str, text: str) -> Signature:
     sizes = eval(
         f"lambda {integers}: ({''.join(f'{product}, ' for product in products)})", {"__builtins__": {}}
     )
-    return Signature(tuple(found), frozenset(p.name for p in found), arrays, scalars, sizes)
+    known = lru_cache(maxsize=1 << 8)(sizes)
+    return Signature(tuple(found), frozenset(p.name for p in found), arrays, scalars, known)
 
 
 def compile_options(real: str, label: str = "int64") -> tuple[str, ...]:
@@ -159,6 +160,13 @@ def _room_for(xp: Any, file: str, name: str, real: np.dtype[Any], device: int, s
         function.kernel.ptr, THREADS_PER_BLOCK, shared_bytes
     )
     return each * runtime.deviceGetAttribute(runtime.cudaDevAttrMultiProcessorCount, device)
+
+
+@lru_cache(maxsize=1 << 12)  # the sizes of a net come again at every step
+def _integer(type_name: str, value: int) -> Any:
+    """The integer in the kernel's width, None when that cannot hold it."""
+    least, most = _LIMITS[type_name]
+    return _DTYPES[type_name].type(value) if least <= value <= most else None
 
 
 class _Call(NamedTuple):
@@ -291,10 +299,10 @@ class Kernel:
             return value  # a struct, by value
         if type(value) is not int:
             raise DtypeError(f"kernel {self.name}: {p.name} is a {type(value).__name__} but must be an int")
-        least, most = _LIMITS[p.type]
-        if not least <= value <= most:
+        number = _integer(p.type, value)
+        if number is None:
             raise InputError(f"kernel {self.name}: {p.name} is {value}, which {p.type} cannot hold")
-        return _DTYPES[p.type].type(value)
+        return number
 
     def _refuse(
         self, p: Parameter, dtype: np.dtype[Any], size: int, integers: dict[str, int], given: dict[str, Any]

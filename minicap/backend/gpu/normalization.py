@@ -1,4 +1,4 @@
-"""Batch and layer normalisation: statistics, output and running values in one kernel."""
+"""Batch, group and layer normalisation; sums over a batch are made in two stages, to keep a GPU busy."""
 
 from typing import Any, NamedTuple
 
@@ -6,15 +6,23 @@ from minicap.arrays.backends import Array, backend_of
 from minicap.arrays.checks import check_dout
 from minicap.arrays.dispatch import Override
 from minicap.backend.gpu.images import Planes, planes, planes_in
-from minicap.backend.gpu.launcher import Kernel, readable
+from minicap.backend.gpu.launcher import THREADS_PER_BLOCK, Kernel, readable
+from minicap.backend.gpu.products import ENOUGH_BLOCKS, shared_out
 
+_batchnorm_statistics = Kernel("normalization.cu", "batchnorm_statistics")
 _batchnorm_forward = Kernel("normalization.cu", "batchnorm_forward")
+_batchnorm_sums = Kernel("normalization.cu", "batchnorm_sums")
 _batchnorm_backward = Kernel("normalization.cu", "batchnorm_backward")
 _groupnorm_forward = Kernel("normalization.cu", "groupnorm_forward")
 _groupnorm_backward = Kernel("normalization.cu", "groupnorm_backward")
 _layernorm_forward = Kernel("normalization.cu", "layernorm_forward")
 _layernorm_backward = Kernel("normalization.cu", "layernorm_backward")
+_layernorm_sums = Kernel("normalization.cu", "layernorm_sums")
 _layernorm_parameters = Kernel("normalization.cu", "layernorm_parameters")
+
+
+SHORTEST_PART = 1024  # entries of a channel, and rows, that are worth a block of their own
+SHORTEST_SUM = 32
 
 
 class BatchnormKernelCache(NamedTuple):
@@ -50,14 +58,17 @@ def batchnorm_forward(
     next_mean, next_var = (
         (xp.empty_like(gamma), xp.empty_like(gamma)) if train else (running_mean, running_var)
     )
+    sizes = _parts_of(given) | _sizes(given)
+    blocks, statistics = len(gamma) * sizes["parts"], dict(means=None, squares=None)
+    if train:
+        statistics = {name: xp.empty(blocks, dtype=x.dtype) for name in statistics}
+        _batchnorm_statistics.blocks(blocks, x=given.memory, **statistics, **sizes)
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     moved = dict(next_mean=next_mean, next_var=next_var) if train else dict(next_mean=None, next_var=None)
     results = dict(mean=mean, inv_std=inv_std, **moved)
     shares = dict(momentum=float(momentum), new_share=1 - float(momentum))
-    options = dict(**shares, eps=float(eps), train=int(train))
-    _batchnorm_forward.blocks(
-        len(gamma), x=given.memory, out=out.memory, **parameters, **results, **options, **_sizes(given)
-    )
+    arrays = dict(x=given.memory, out=out.memory, **parameters, **statistics, **results)
+    _batchnorm_forward.blocks(blocks, **arrays, **shares, eps=float(eps), **sizes)
     cache = BatchnormKernelCache(given, x.shape, gamma, mean, inv_std, train, next_mean, next_var)
     return out.images.reshape(x.shape), cache
 
@@ -69,10 +80,13 @@ def batchnorm_backward(dout: Array, cache: BatchnormKernelCache) -> tuple[Array,
     dout = planes_in(_as_images(dout), x.channels_first)
     dx = Planes(xp.empty_like(dout), x.channels_first)
     dgamma, dbeta = xp.empty_like(gamma), xp.empty_like(gamma)
-    given = dict(dout=dout, x=x.memory, gamma=gamma, mean=mean, inv_std=inv_std)
-    _batchnorm_backward.blocks(
-        len(gamma), **given, dx=dx.memory, dgamma=dgamma, dbeta=dbeta, train=int(train), **_sizes(x)
-    )
+    sizes = _parts_of(x) | _sizes(x)
+    blocks = len(gamma) * sizes["parts"]
+    given = dict(dout=dout, x=x.memory, mean=mean, inv_std=inv_std)
+    given |= {name: xp.empty(blocks, dtype=dout.dtype) for name in ("sums", "products")}
+    _batchnorm_sums.blocks(blocks, **given, **sizes)
+    results = dict(dx=dx.memory, dgamma=dgamma, dbeta=dbeta)
+    _batchnorm_backward.blocks(blocks, **given, **results, gamma=gamma, train=int(train), **sizes)
     return dx.images.reshape(shape), dgamma, dbeta
 
 
@@ -141,8 +155,21 @@ def layernorm_backward(dout: Array, cache: LayernormKernelCache) -> tuple[Array,
     dx, dgamma, dbeta = xp.empty_like(x_hat), xp.empty_like(gamma), xp.empty_like(gamma)
     arrays, sizes = dict(dout=dout, x_hat=x_hat), dict(rows=inv_std.size, D=len(gamma))
     _layernorm_backward.blocks(inv_std.size, **arrays, gamma=gamma, inv_std=inv_std, dx=dx, **sizes)
-    _layernorm_parameters.threads(len(gamma), **arrays, dgamma=dgamma, dbeta=dbeta, **sizes)
+    tiles, D = -(-len(gamma) // 32), len(gamma)
+    parts, length = shared_out(inv_std.size, ENOUGH_BLOCKS // tiles, SHORTEST_SUM)
+    partial = xp.empty((parts, 2, D), dtype=dout.dtype)
+    _layernorm_sums.blocks(tiles * parts, **arrays, partial=partial, parts=parts, length=length, **sizes)
+    _layernorm_parameters.blocks(
+        -(-2 * D // 32), partial=partial, dgamma=dgamma, dbeta=dbeta, parts=parts, D=D
+    )
     return dx, dgamma, dbeta
+
+
+def _parts_of(x: Planes) -> dict[str, int]:
+    """Into how many parts the entries of a channel are shared out, and how long each is."""
+    N, C, H, W = x.images.shape
+    most = min(-(-ENOUGH_BLOCKS // C), THREADS_PER_BLOCK)
+    return dict(zip(("parts", "length"), shared_out(N * H * W, most, SHORTEST_PART), strict=True))
 
 
 def _as_images(x: Array) -> Array:

@@ -5,6 +5,16 @@ TILE_ENTRIES = 8192  # of the result that a block makes, as in products.cuh
 # Multiplications up to which a product counts as small: launches, not arithmetic, take the time.
 # A guess: not yet timed on a GPU.
 SMALL_PRODUCT = 1 << 26
+LONGEST_SUM = 128  # numbers that one thread adds up, one after the other; cuBLAS shares longer sums out
+
+ENOUGH_BLOCKS = 512  # to keep a large GPU busy
+
+
+def shared_out(size: int, most: int, shortest: int) -> tuple[int, int]:
+    """How many parts of at least `shortest` entries a sum is made in, at most `most`, and their length."""
+    parts = max(1, min(most, size // shortest))
+    length = -(-size // parts)
+    return -(-size // length), length
 
 
 def tiles(rows: int, columns: int) -> int:

@@ -14,7 +14,7 @@ from minicap.arrays.windows import IntOrPair, Padding, Window, window_over
 from minicap.backend.gpu import conv
 from minicap.backend.gpu.images import Planes, new_planes, planes, planes_in
 from minicap.backend.gpu.launcher import Kernel
-from minicap.backend.gpu.products import SMALL_PRODUCT, tiles
+from minicap.backend.gpu.products import ENOUGH_BLOCKS, SMALL_PRODUCT, shared_out, tiles
 
 _conv_forward = Kernel("conv.cu", "conv_forward")
 _conv_backward = Kernel("conv.cu", "conv_backward")
@@ -23,7 +23,6 @@ _conv_add_parts = Kernel("conv.cu", "conv_add_parts")
 # Filters and multiplications up to which columns are not made: 32 channels to 32 filters of 3 x 3, 256 photos
 # of 32 x 32, fit.  Of more filters only small products.  A guess from the arithmetic: not yet timed on a GPU.
 MOST_FILTERS, MOST_PRODUCTS = 128, 1 << 32
-ENOUGH_BLOCKS = 512  # to keep a large GPU busy
 SHORTEST_PART = 512  # places that are worth a block of their own
 
 
@@ -76,8 +75,7 @@ def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = Tru
     dw = xp.empty_like(w)
     db = xp.empty(F, dtype=w.dtype) if has_bias else None
     places, of_dw = N * prod(window.out), tiles(F, K + 1)
-    parts = max(1, min(ENOUGH_BLOCKS // of_dw, places // SHORTEST_PART))
-    length = -(-places // parts)
+    parts, length = shared_out(places, ENOUGH_BLOCKS // of_dw, SHORTEST_PART)
     partial = xp.empty((parts, F, K + 1), dtype=w.dtype)
     arrays = dict(dout=planes_in(dout, False), out=out, x=x.memory, w=w, partial=partial)
     arrays["dx"] = None if dx is None else dx.memory
@@ -85,7 +83,7 @@ def conv_backward(dout: Array, cache: SmallConvCache, input_gradient: bool = Tru
     del sizes["first"]
     blocks = parts * of_dw + (0 if dx is None else tiles(C, N * H * W))
     _conv_backward.blocks(blocks, **arrays, **sizes, parts=parts, length=length)
-    _conv_add_parts.threads(F * (K + 1), partial=partial, dw=dw, db=db, parts=parts, F=F, K=K)
+    _conv_add_parts.blocks(-(-F * (K + 1) // 32), partial=partial, dw=dw, db=db, parts=parts, F=F, K=K)
     return None if dx is None else dx.images, dw, db
 
 

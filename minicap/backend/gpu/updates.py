@@ -5,6 +5,7 @@ The addresses of all arrays travel by value, inside the launch, so nothing is co
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -82,15 +83,17 @@ def _numbers(name: str, rule: Any) -> dict[str, float]:
 
 def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
     """The struct that the kernels read, and how many blocks they need."""
-    table, block = np.zeros((), TENSORS), 0
-    for t, (w, dw, slots) in enumerate(zip(ws, dws, memory, strict=True)):
-        arrays = dict(w=w, dw=dw) | {f"memory{k}": array for k, array in enumerate(slots.values())}
-        for name, array in arrays.items():
-            table[name][t] = array.data.ptr
-        table["size"][t], table["first_block"][t] = w.size, block
-        block += -(-w.size // ENTRIES_A_BLOCK)
-    table["first_block"][len(ws)], table["count"] = block, len(ws)
-    return table, block
+    table, count = np.zeros((), TENSORS), len(ws)
+    sizes = [w.size for w in ws]
+    first_blocks = [0, *accumulate(-(-size // ENTRIES_A_BLOCK) for size in sizes)]
+    columns = dict(w=ws, dw=dws)
+    columns |= {
+        f"memory{k}": arrays for k, arrays in enumerate(zip(*(s.values() for s in memory), strict=True))
+    }
+    for name, arrays in columns.items():  # a column at once: NumPy takes long over single entries
+        table[name][:count] = [array.data.ptr for array in arrays]
+    table["size"][:count], table["first_block"][: count + 1], table["count"] = sizes, first_blocks, count
+    return table, first_blocks[-1]
 
 
 def _supports(rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> bool:

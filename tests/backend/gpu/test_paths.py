@@ -50,7 +50,7 @@ def test_a_convolution_in_pieces_is_the_same(
     monkeypatch,
 ):
     monkeypatch.setattr(small_conv, "MOST_PRODUCTS", 0)
-    monkeypatch.setattr(conv, "COLUMN_BYTES", column_bytes)
+    monkeypatch.setattr(conv, "_column_bytes", lambda like, entries: column_bytes)
     monkeypatch.setattr(conv, "KEPT_BYTES", kept_bytes)
     x, w, b = rng.normal(size=(5, 3, 7, 6)), rng.normal(size=(4, 3, 3, 3)), rng.normal(size=4)
     if channels_first:
@@ -217,3 +217,19 @@ def test_a_state_that_explodes_is_seen(at_once: bool, gpu: Backend, monkeypatch)
     h, cache = rnn_forward(x, h0, Wx, Wh, b, activation="relu")
     assert (cache.barriers is not None) is at_once
     assert np.isnan(to_host(h)).all()
+
+
+@pytest.mark.parametrize(
+    ("memory", "entries", "expected"),
+    [
+        (1 << 34, 1 << 20, conv.KEPT_BYTES),  # not worth asking
+        (1 << 34, 1 << 30, conv.COLUMN_BYTES),
+        (1 << 30, 1 << 30, 1 << 27),  # a quarter of the half that is free
+        (1 << 20, 1 << 30, conv.LEAST_COLUMN_BYTES),
+    ],
+)
+def test_columns_take_a_quarter_of_the_free_memory_at_most(
+    memory: int, entries: int, expected: int, gpu: Backend, monkeypatch
+):
+    monkeypatch.setattr(DEVICE, "memory", memory)
+    assert conv._column_bytes(to_device(np.zeros(1, np.float32)), entries) == expected

@@ -3,21 +3,39 @@
 // sample and channel are the distances from one sample and one channel to the next, so that any order of the
 // H x W planes in memory will do.  Columns are (C, HH, WW, N, OH, OW).
 
+// A block works on `ENTRIES` entries of one row: divisions are done once a thread, not for every entry.
+const int ENTRIES = 2048;
+
+// The entries of one thread in (N, H, W): from `from` on, 256 apart.
+struct Walk {
+  int e, to, n, h, w, H, W, step_n, step_h, step_w;
+
+  __device__ Walk(int from, int size, int H, int W)
+      : e(from + int(threadIdx.x)), to(min(from + ENTRIES, size)), n(e / W / H), h(e / W % H), w(e % W), H(H), W(W),
+        step_n(blockDim.x / W / H), step_h(blockDim.x / W % H), step_w(blockDim.x % W) {}
+
+  __device__ bool inside() const { return e < to; }
+
+  __device__ void next() {
+    e += blockDim.x, n += step_n, h += step_h, w += step_w;
+    if (w >= W) w -= W, ++h;
+    if (h >= H) h -= H, ++n;
+  }
+};
+
 KERNEL im2col(
     const real* x,  // [entries]
     real* columns,  // [C, HH, WW, N, OH, OW]
     int entries, int sample, int channel, int first, int N, int C, int H, int W, int HH, int WW, int OH, int OW,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
-  unsigned entry = thread(), rest = entry;
-  if (entry >= C * HH * WW * N * OH * OW) return;
-  int ow = rest % OW; rest /= OW;
-  int oh = rest % OH; rest /= OH;
-  int n = rest % N; rest /= N;
-  int j = rest % WW; rest /= WW;
-  int i = rest % HH, c = rest / HH;
-  int h = oh * stride_h - top + i * dilation_h, w = ow * stride_w - left + j * dilation_w;
-  bool inside = h >= 0 && h < H && w >= 0 && w < W;
-  columns[entry] = inside ? x[(first + n) * sample + c * channel + h * W + w] : real(0);
+  int places = N * OH * OW, blocks = (places + ENTRIES - 1) / ENTRIES, row = blockIdx.x / blocks;
+  int down = row / WW % HH * dilation_h - top, across = row % WW * dilation_w - left;
+  const real* image = x + first * sample + row / WW / HH * channel;
+  for (Walk at(blockIdx.x % blocks * ENTRIES, places, OH, OW); at.inside(); at.next()) {
+    int h = at.h * stride_h + down, w = at.w * stride_w + across;
+    bool inside = h >= 0 && h < H && w >= 0 && w < W;
+    columns[row * places + at.e] = inside ? image[at.n * sample + h * W + w] : real(0);
+  }
 }
 
 // Every pixel gathers the sum over its copies, so that no two threads write to one place.
@@ -26,22 +44,29 @@ KERNEL col2im(
     real* x,              // [entries]
     int entries, int sample, int channel, int first, int N, int C, int H, int W, int HH, int WW, int OH, int OW,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
-  unsigned entry = thread(), rest = entry;
-  if (entry >= N * C * H * W) return;
-  int w = rest % W; rest /= W;
-  int h = rest % H; rest /= H;
-  int n = rest % N, c = rest / N;
-  real sum = 0;
-  for (int i = 0; i < HH; ++i) {
-    int above = h + top - i * dilation_h, oh = above / stride_h;
-    if (above < 0 || above % stride_h || oh >= OH) continue;
-    for (int j = 0; j < WW; ++j) {
-      int before = w + left - j * dilation_w, ow = before / stride_w;
-      if (before < 0 || before % stride_w || ow >= OW) continue;
-      sum += columns[((((c * HH + i) * WW + j) * N + n) * OH + oh) * OW + ow];
+  int pixels = N * H * W, blocks = (pixels + ENTRIES - 1) / ENTRIES, c = blockIdx.x / blocks;
+  for (Walk at(blockIdx.x % blocks * ENTRIES, pixels, H, W); at.inside(); at.next()) {
+    real sum = 0;
+    for (int i = 0; i < HH; ++i) {
+      int oh = at.h + top - i * dilation_h;
+      if (oh < 0) continue;
+      if (stride_h > 1) {
+        if (oh % stride_h) continue;
+        oh /= stride_h;
+      }
+      if (oh >= OH) continue;
+      for (int j = 0; j < WW; ++j) {
+        int ow = at.w + left - j * dilation_w;
+        if (ow < 0) continue;
+        if (stride_w > 1) {
+          if (ow % stride_w) continue;
+          ow /= stride_w;
+        }
+        if (ow < OW) sum += columns[((((c * HH + i) * WW + j) * N + at.n) * OH + oh) * OW + ow];
+      }
     }
+    x[(first + at.n) * sample + c * channel + at.h * W + at.w] = sum;
   }
-  x[(first + n) * sample + c * channel + h * W + w] = sum;
 }
 
 // out[f] += b[f] for every entry of filter f; then rectified when relu is not 0.

@@ -115,18 +115,16 @@ KERNEL conv_backward(
       [=](int f, int k, real sum) { partial[(part * F + f) * (K + 1) + k] = sum; });
 }
 
-// dw and db: the parts in their order.
+// dw and db: the sums of the parts, 32 of their entries a block.
 KERNEL conv_add_parts(
     const real* partial,  // [parts, F, K + 1]
     real* dw,             // [F, K]
     real* db,             // [F] or null
     int parts, int F, int K) {
-  unsigned entry = thread();
-  if (entry >= F * (K + 1)) return;
-  int f = entry / (K + 1), k = entry % (K + 1);
-  real sum = 0;
-#pragma unroll 8
-  for (int part = 0; part < parts; ++part) sum += partial[part * F * (K + 1) + int(entry)];
+  __shared__ real shared[256];
+  int entry = blockIdx.x * 32 + threadIdx.x, f = entry / (K + 1), k = entry % (K + 1);
+  real sum = sum_parts(partial, parts, F * (K + 1), shared);
+  if (threadIdx.x >= 32 || entry >= F * (K + 1)) return;
   if (k < K) dw[f * K + k] = sum;
   else if (db) db[f] = sum;
 }

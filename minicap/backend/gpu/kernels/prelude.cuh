@@ -46,3 +46,19 @@ __device__ inline real max_block(real value, real* shared) {
   __syncthreads();
   return value;
 }
+
+// Sums over parts[part * size + entry], of entry 32 * blockIdx.x + threadIdx.x % 32: eight warps share the parts, and the
+// first one gets the sum.  With room for 256 numbers in shared memory.
+__device__ inline real sum_parts(const real* partial, int parts, int size, real* shared) {
+  int entry = blockIdx.x * 32 + threadIdx.x % 32;
+  real sum = 0;
+  if (entry < size) {
+#pragma unroll 4
+    for (int part = threadIdx.x / 32; part < parts; part += 8) sum += partial[part * size + entry];
+  }
+  shared[threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.x < 32)
+    for (int slice = 1; slice < 8; ++slice) sum += shared[slice * 32 + threadIdx.x];
+  return sum;
+}
