@@ -4,7 +4,7 @@
 
 readme   the README's two commands as they stand, each in a copy of the tree and an environment of its own
 matrix   some rows of tools/matrix.py
-gates    ruff, mypy, gradient checks, and the tests with every oracle there is, with a coverage report
+gates    ruff, mypy, gradient checks, coverage as a figure, and the tests with every oracle there is
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 from tools import bare
 
 ROWS = ("oldest", "sandybridge", "random-order", "cupy13", "cupy14")
+LONGEST = 1500  # seconds for the coverage
 ORACLES = ("torch==2.13.0", "pycocoevalcap")
 
 
@@ -53,7 +54,21 @@ def gates() -> None:
         run(python, "-m", "mypy")
         run(python, "-m", "minicap", "gradcheck")
         # The place for what executes notebooks.
-        run(python, "-m", "pytest", "--cov=minicap", "--cov-report=term:skip-covered")
+        print(coverage(python), flush=True)
+        run(python, "-m", "pytest")
+
+
+def coverage(python: str) -> str:
+    """How much of minicap the tests run, in a line.  Tracing slows them down a lot; nothing fails by it."""
+    command = [python, "-m", "pytest", "-q", "-o", "timeout=0", "--cov=minicap", "--cov-report=term"]
+    try:
+        done = subprocess.run(
+            command, cwd=bare.ROOT, env=bare.variables(), capture_output=True, text=True, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        return f"coverage: not known after {LONGEST} s"
+    totals = [line for line in done.stdout.splitlines() if line.startswith("TOTAL")]
+    return "coverage (lines, missed, share): " + " ".join(totals[-1].split()[1:] if totals else ["not known"])
 
 
 def run(*command: str) -> None:
