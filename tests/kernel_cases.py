@@ -73,6 +73,15 @@ LARGER = [
     larger("batchnorm", "many", x=normal(300, 5), **statistics(5)),
     larger("spatial_batchnorm", "many", x=normal(5, 7, 9, 11), **statistics(7)),
     larger("spatial_batchnorm", "channels first", x=channels_first(5, 7, 9, 11), **statistics(7)),
+    larger("batchnorm", "several blocks a channel", x=normal(2100, 3), **statistics(3)),
+    larger("spatial_batchnorm", "several blocks a channel", x=normal(5, 3, 25, 27), **statistics(3)),
+    larger(
+        "spatial_batchnorm",
+        "several blocks a channel, channels first",
+        x=channels_first(9, 2, 17, 16),
+        **statistics(2),
+    ),
+    larger("layernorm", "many rows", x=normal(300, 33), gamma=normal(33), beta=normal(33)),
     larger("layernorm", "many features", x=normal(3, 5, 600), gamma=normal(600), beta=normal(600)),
     larger("dropout", "channels first", x=channels_first(3, 5, 4, 6), rate=0.3, rng=5),
     *(

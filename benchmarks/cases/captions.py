@@ -33,7 +33,9 @@ class Captions:
 
     def words(self) -> tuple[Any, Any]:
         """Words from <start> on, and the next ones, (N, T) each."""
-        caption = np.random.default_rng(0).integers(4, self.V, size=(self.N, self.T + 1))
+        frequency = 1 / np.arange(1, self.V - 3)  # of the words behind the four special ones: Zipf's law
+        draw = np.random.default_rng(0).choice
+        caption = draw(self.V - 4, size=(self.N, self.T + 1), p=frequency / frequency.sum()) + 4
         caption[:, 0], caption[:, -1] = START, END
         return caption[:, :-1], caption[:, 1:]
 

@@ -12,6 +12,9 @@ from minicap.backend.gpu.launcher import MOST_ENTRIES, Kernel, readable
 _sum_rows_by_word = Kernel("embedding.cu", "sum_rows_by_word")
 
 
+COLUMNS = 128  # as in embedding.cu
+
+
 class EmbeddingKernelCache(NamedTuple):
     ids: Array  # (...) word indices
     table_shape: tuple[int, int]  # (V, D)
@@ -32,10 +35,10 @@ def embedding_backward(dout: Array, cache: EmbeddingKernelCache) -> Array:
     xp = check_dout(embedding_backward, (*ids.shape, D), dout=dout)
     rows, ids = xp.ascontiguousarray(dout).reshape(-1, D), xp.ascontiguousarray(ids).reshape(-1)
     order = xp.argsort(ids, kind="stable")
-    dtable = xp.empty((V, D), dtype=dout.dtype)
+    dtable = xp.zeros((V, D), dtype=dout.dtype)
     padding = -1 if padding_index is None else int(padding_index)
     arrays = dict(words=ids[order], order=order, rows=rows, dtable=dtable)
-    _sum_rows_by_word.blocks(V * -(-D // 32), **arrays, padding=padding, M=len(ids), D=D, V=V)
+    _sum_rows_by_word.blocks(len(ids) * -(-D // COLUMNS), **arrays, padding=padding, M=len(ids), D=D, V=V)
     return dtable
 
 

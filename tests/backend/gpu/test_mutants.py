@@ -28,7 +28,7 @@ LAYERS = {
     "dropout.cu": ("dropout", "spatial_dropout", "affine_relu_dropout"),
     "embedding.cu": ("embedding",),
     "normalization.cu": ("spatial_batchnorm", "groupnorm", "layernorm"),
-    "prelude.cuh": ("log_softmax", "softmax_loss", "layernorm", "additive_attention"),
+    "prelude.cuh": ("log_softmax", "softmax_loss", "layernorm", "additive_attention", "conv_relu"),
     "products.cuh": ("affine", "conv_relu"),
     "sequences.cu": ("lstm", "gru", "rnn"),
 }
