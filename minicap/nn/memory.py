@@ -41,7 +41,7 @@ class MemoryParts(NamedTuple):
 
     batch: float
     parameters: float  # and running statistics
-    momentum: float  # one array a parameter, as Momentum, Nesterov and RMSProp have; Adam has two
+    momentum: float  # one array a parameter, as Momentum and Nesterov have; Adam has two
     gradients: float  # every shard has its own
     kept_for_backward: float
     temporaries: float

@@ -2,7 +2,19 @@
 
 from minicap.optim.clipping import clip_global_norm, global_norm
 from minicap.optim.groups import Group, GroupedRule, settings_by_name
-from minicap.optim.rules import RULES, SGD, Adam, Momentum, Nesterov, RMSProp, Rule, make_rule
+from minicap.optim.rule import Rule
+from minicap.optim.rules import (
+    RULES,
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    RMSProp,
+    make_rule,
+)
 from minicap.optim.schedules import (
     SCHEDULES,
     Schedule,
@@ -17,7 +29,10 @@ __all__ = [
     "RULES",
     "SCHEDULES",
     "SGD",
+    "AdaDelta",
+    "AdaGrad",
     "Adam",
+    "AdamW",
     "Group",
     "GroupedRule",
     "Momentum",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from minicap.arrays import Array
 from minicap.errors import InputError
 from minicap.formats.settings import nearest
-from minicap.optim.rules import Params, Rule
+from minicap.optim.rule import Params, Rule
 
 
 @dataclass(frozen=True)
@@ -17,17 +17,18 @@ class Group:
     """Settings of the parameters whose flat name fits a pattern: "encoder.*", "*.b".
 
     pattern: of names, where * stands for any text.  rate_factor: times the learning rate.
-    weight_decay: instead of the rule's own.  frozen: whether these parameters stay as they are.
+    weight_decay, l1: instead of the rule's own.  frozen: whether these parameters stay as they are.
     Of several groups that fit a name and set the same thing, the last takes precedence.
     """
 
     pattern: str
     rate_factor: float | None = None
     weight_decay: float | None = None
+    l1: float | None = None
     frozen: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("rate_factor", "weight_decay"):
+        for name in ("rate_factor", "weight_decay", "l1"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise InputError(f'group "{self.pattern}": {name} is {value} but must not be negative')
@@ -36,10 +37,11 @@ class Group:
 
 
 class Setting(NamedTuple):
-    """How one parameter is moved.  weight_decay: None for the rule's own."""
+    """How one parameter is moved.  weight_decay, l1: None for the rule's own."""
 
     rate_factor: float = 1.0
     weight_decay: float | None = None
+    l1: float | None = None
     frozen: bool = False
 
 
@@ -74,6 +76,7 @@ class GroupedRule:
                 own = self.rules[setting] = copy(rule)
                 own.load({}, rule.step_count)
                 own.weight_decay = rule.weight_decay if setting.weight_decay is None else setting.weight_decay
+                own.l1 = rule.l1 if setting.l1 is None else setting.l1
 
     @property
     def step_count(self) -> int:

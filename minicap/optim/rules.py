@@ -1,106 +1,11 @@
 """Update rules: how a gradient moves a parameter."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from minicap.arrays import Array, backend_of, to_device
-from minicap.arrays.dispatch import find_override
-from minicap.errors import InputError, ShapeError
+from minicap.arrays import Array, backend_of
+from minicap.errors import InputError
 from minicap.formats.settings import options_of
-
-Params = dict[str, Array]
-
-
-class Rule:
-    """Base of the update rules.
-
-    A subclass names in `slots` the arrays that it keeps of each parameter and writes `update` for one
-    parameter.  Parameters are changed in place, so a model's arrays stay the same objects.
-    weight_decay: adds weight_decay * w to every gradient (an L2 penalty of weight_decay / 2 * |w|^2).
-    """
-
-    slots: tuple[str, ...] = ()
-
-    def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
-        self._require(learning_rate > 0, f"learning_rate is {learning_rate} but must be positive")
-        self._require(weight_decay >= 0, f"weight_decay is {weight_decay} but must not be negative")
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.step_count = 0
-        self.state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
-
-    def _require(self, condition: bool, message: str) -> None:
-        if not condition:
-            raise InputError(f"{type(self).__name__}: {message}")
-
-    def _require_share(self, **shares: float) -> None:
-        """Each is the share of a mean that stays from step to step: from 0 to below 1."""
-        for name, share in shares.items():
-            self._require(0 <= share < 1, f"{name} is {share} but must be at least 0 and below 1")
-
-    def step(self, params: Params, grads: Mapping[str, Array]) -> None:
-        """Move every parameter that has a gradient.
-
-        Raises InputError for a gradient without a parameter, ShapeError for one of another shape; then
-        nothing has moved.
-        """
-        if unknown := sorted(set(grads) - set(params)):
-            raise InputError(f"{type(self).__name__}.step: no parameter is called {unknown[0]!r}")
-        for name, dw in grads.items():
-            if dw.shape != params[name].shape:
-                raise ShapeError(
-                    f"{type(self).__name__}.step: the gradient of {name} is {dw.shape} "
-                    f"but the parameter {params[name].shape}"
-                )
-        self.step_count += 1
-        if not grads:
-            return
-        ws, dws = [params[name] for name in grads], list(grads.values())
-        states = [self._state_of(name, params[name]) for name in grads]
-        stands_in_for = type(self).update, type(self).apply
-        at_once = find_override(stands_in_for, ws[0], self, ws, dws, states)
-        if at_once:
-            at_once(self, ws, dws, states)
-            return
-        for w, dw, state in zip(ws, dws, states, strict=True):
-            self.apply(w, dw, state)
-
-    def apply(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
-        """Move one parameter, with weight decay."""
-        self.update(w, dw + self.weight_decay * w if self.weight_decay else dw, state)
-
-    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
-        """Change w in place, and the arrays of state, one like w for every slot, zero at first."""
-        raise NotImplementedError(f"{type(self).__name__}.update")
-
-    def _state_of(self, name: str, w: Array) -> dict[str, Array]:
-        for arrays in self.state.values():
-            if name not in arrays:
-                arrays[name] = backend_of(w=w).xp.zeros_like(w)
-        return {slot: arrays[name] for slot, arrays in self.state.items()}
-
-    def arrays(self) -> dict[str, Array]:
-        """The state as flat arrays for a checkpoint: "v/conv1.w"."""
-        return {f"{slot}/{name}": a for slot, arrays in self.state.items() for name, a in arrays.items()}
-
-    def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the state of a checkpoint; the arrays are copied.
-
-        Raises InputError for a slot that this rule does not have, or misses; then nothing has changed.
-        """
-        state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
-        for key, array in arrays.items():
-            slot, _, name = key.partition("/")
-            if slot not in state:
-                raise InputError(f"{type(self).__name__} has no slot {slot!r}; was it another rule's?")
-            state[slot][name] = to_device(array).copy()
-        names = {name for kept in state.values() for name in kept}
-        for slot, kept in state.items():
-            if missing := sorted(names - set(kept)):
-                raise InputError(
-                    f"{type(self).__name__}: {slot}/{missing[0]} is missing; was it another rule's?"
-                )
-        self.state, self.step_count = state, step_count
+from minicap.optim.rule import Rule
 
 
 class SGD(Rule):
@@ -115,8 +20,10 @@ class Momentum(Rule):
 
     slots = ("v",)
 
-    def __init__(self, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
-        super().__init__(learning_rate, weight_decay)
+    def __init__(
+        self, learning_rate: float, momentum: float = 0.9, weight_decay: float = 0.0, l1: float = 0.0
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, l1)
         self._require_share(momentum=momentum)
         self.momentum = momentum
 
@@ -137,17 +44,71 @@ class Nesterov(Momentum):
         w += self.momentum * v - self.learning_rate * dw
 
 
+class AdaGrad(Rule):
+    """Duchi et al. 2011:  s = s + dw^2,  w -= lr dw / (sqrt(s) + eps)."""
+
+    slots = ("s",)
+
+    def __init__(
+        self, learning_rate: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0, l1: float = 0.0
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, l1)
+        self._require_eps(eps)
+        self.eps = eps
+
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        s = state["s"]
+        s += dw**2
+        w -= self.learning_rate * dw / (backend_of(s=s).xp.sqrt(s) + self.eps)
+
+
+class AdaDelta(Rule):
+    """Zeiler 2012, algorithm 1:  s and u are means of dw^2 and delta^2, w -= lr delta.
+
+    delta has the units of w whatever those of the loss are, so the paper's learning rate is 1.
+    """
+
+    slots = ("s", "u")
+
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        decay: float = 0.95,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, l1)
+        self._require_share(decay=decay)
+        self._require(eps > 0, f"eps is {eps} but must be positive: the first step has nothing else")
+        self.decay, self.eps = decay, eps
+
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        s, u, xp = state["s"], state["u"], backend_of(w=w).xp
+        s *= self.decay
+        s += (1 - self.decay) * dw**2
+        delta = xp.sqrt(u + self.eps) / xp.sqrt(s + self.eps) * dw
+        u *= self.decay
+        u += (1 - self.decay) * delta**2
+        w -= self.learning_rate * delta
+
+
 class RMSProp(Rule):
     """Tieleman & Hinton 2012:  s = rho s + (1 - rho) dw^2,  w -= lr dw / (sqrt(s) + eps)."""
 
     slots = ("s",)
 
     def __init__(
-        self, learning_rate: float, decay: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0
+        self,
+        learning_rate: float,
+        decay: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay)
+        super().__init__(learning_rate, weight_decay, l1)
         self._require_share(decay=decay)
-        self._require(eps >= 0, f"eps is {eps} but must not be negative")
+        self._require_eps(eps)
         self.decay, self.eps = decay, eps
 
     def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
@@ -169,10 +130,11 @@ class Adam(Rule):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        l1: float = 0.0,
     ) -> None:
-        super().__init__(learning_rate, weight_decay)
+        super().__init__(learning_rate, weight_decay, l1)
         self._require_share(beta1=beta1, beta2=beta2)
-        self._require(eps >= 0, f"eps is {eps} but must not be negative")
+        self._require_eps(eps)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
@@ -184,12 +146,34 @@ class Adam(Rule):
         w -= self.learning_rate * m_hat / (backend_of(v=v).xp.sqrt(v_hat) + self.eps)
 
 
+class AdamW(Adam):
+    """Loshchilov & Hutter 2019, algorithm 2: Adam whose weight decay stays out of the means.
+
+    w shrinks by lr weight_decay w at every step, however large its gradients are; the paper has no lr there.
+    """
+
+    def apply(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        self.update(w, dw, state)
+
+    def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
+        m, v = state["m"], state["v"]
+        m += (1 - self.beta1) * (dw - m)
+        v += (1 - self.beta2) * (dw**2 - v)
+        m_hat = m / (1 - self.beta1**self.step_count)
+        v_hat = v / (1 - self.beta2**self.step_count)
+        step = m_hat / (backend_of(v=v).xp.sqrt(v_hat) + self.eps)
+        w -= self.learning_rate * (step + self.weight_decay * w)
+
+
 RULES: dict[str, type[Rule]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "adadelta": AdaDelta,
     "rmsprop": RMSProp,
     "adam": Adam,
+    "adamw": AdamW,
 }
 
 

@@ -15,9 +15,10 @@ class TrainingConfig:
     """How to train.
 
     epochs: passes over the training set.  batch_size: samples per step.
-    optimizer: sgd, momentum, nesterov, rmsprop or adam.
+    optimizer: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam or adamw.
     optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
-    learning_rate: size of the optimizer's steps.  weight_decay: L2 penalty on every parameter.
+    learning_rate: size of the optimizer's steps.
+    weight_decay: L2 penalty on every parameter; for adamw, its decay.  l1: L1 penalty on every parameter.
     groups: other settings for some parameters, by the pattern of their names.
     schedule: of the learning rate, constant, cosine or step.
     schedule_options: the schedule's own settings, such as floor = 0.1.
@@ -36,6 +37,7 @@ class TrainingConfig:
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
+    l1: float = 0.0
     groups: tuple[Group, ...] = ()
     schedule: str = "constant"
     schedule_options: dict[str, Any] = field(default_factory=dict)
@@ -51,21 +53,28 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
-        not_negative = ("warmup_steps", "clip_norm", "patience", "checkpoint_every", "shards", "weight_decay")
+        not_negative = (
+            "warmup_steps",
+            "clip_norm",
+            "patience",
+            "checkpoint_every",
+            "shards",
+            "weight_decay",
+            "l1",
+        )
         for name in (*not_negative, "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
         _require(self.shards <= MOST_SHARDS, f"shards is {self.shards} but must be at most {MOST_SHARDS}")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
-        _require(
-            "weight_decay" not in self.optimizer_options,
-            "weight_decay is a setting of its own, not one of optimizer_options",
-        )
+        for name in ("weight_decay", "l1"):
+            own = name not in self.optimizer_options
+            _require(own, f"{name} is a setting of its own, not one of optimizer_options")
         self.make_rule()  # unknown names and options are said before any work is done
         self.make_schedule(1)
 
     def make_rule(self) -> Rule:
         """The update rule, before groups."""
-        options = {"weight_decay": self.weight_decay, **self.optimizer_options}
+        options = {"weight_decay": self.weight_decay, "l1": self.l1, **self.optimizer_options}
         return make_rule(self.optimizer, self.learning_rate, **options)
 
     def make_schedule(self, steps: int) -> Schedule:

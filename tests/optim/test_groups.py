@@ -38,6 +38,13 @@ def test_by_hand_with_two_rates_no_decay_on_biases_and_a_frozen_part():
     )
 
 
+def test_the_l1_penalty_of_a_group_is_used_instead_of_the_rules():
+    params = {"head.w": np.array([2.0]), "head.b": np.array([2.0])}
+    rule = GroupedRule(SGD(0.1, l1=1.0), [Group("*.b", l1=0.0)], params)
+    rule.step(params, {name: np.zeros(1) for name in params})
+    assert {name: float(w[0]) for name, w in params.items()} == pytest.approx({"head.w": 1.9, "head.b": 2.0})
+
+
 def test_groups_equal_pytorchs_parameter_groups(rng):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
     params = draw(rng)
@@ -128,6 +135,7 @@ def test_a_gradient_without_a_parameter_is_named(rng):
         ({"rate_factor": -1.0}, "rate_factor is -1.0 but must not be negative"),
         ({"rate_factor": 0.0}, "rate_factor is 0; say frozen=True instead"),
         ({"weight_decay": float("nan")}, "weight_decay is nan"),
+        ({"l1": -0.5}, "l1 is -0.5 but must not be negative"),
     ],
 )
 def test_senseless_settings_are_refused(settings, message):

@@ -22,6 +22,8 @@ def test_the_settings_come_back_from_toml():
         ({"learning_rate": 0.0}, "learning_rate is 0.0 but must be positive"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"weight_decay": -0.1}, "weight_decay is -0.1 but must not be negative"),
+        ({"l1": -0.1}, "l1 is -0.1 but must not be negative"),
+        ({"optimizer_options": {"l1": 0.1}}, "l1 is a setting of its own, not one of optimizer_options"),
         ({"warmup_steps": -1}, "warmup_steps"),
         ({"shards": 10**9}, "shards is 1000000000 but must be at most 1024"),
         ({"clip_norm": float("nan")}, "clip_norm"),

@@ -29,5 +29,5 @@ def _supports(rule: Any, ws: Sequence[Array], dws: Sequence[Array], states: Stat
 
 OVERRIDES = tuple(
     Override(f"{name}.update", _update_all, _supports)
-    for name in ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam")
+    for name in ("SGD", "Momentum", "Nesterov", "AdaGrad", "AdaDelta", "RMSProp", "Adam", "AdamW")
 )

@@ -30,7 +30,7 @@ Arrays = Sequence[Any]  # CuPy's: their addresses and devices are asked for
 Slots = Sequence[Mapping[str, Any]]  # a rule's arrays of each parameter, in its own order
 _KERNELS = {
     rule: Kernel("updates.cu", f"{rule.lower()}_update")
-    for rule in ("SGD", "Momentum", "Nesterov", "RMSProp", "Adam")
+    for rule in ("SGD", "Momentum", "Nesterov", "AdaGrad", "AdaDelta", "RMSProp", "Adam", "AdamW")
 }
 
 _sum_squares = Kernel("updates.cu", "sum_squares")
@@ -72,9 +72,11 @@ def _numbers(name: str, rule: Any) -> dict[str, float]:
     """What a kernel wants to know of its rule besides learning rate and weight decay."""
     if name in ("Momentum", "Nesterov"):
         return dict(momentum=rule.momentum)
-    if name == "RMSProp":
+    if name == "AdaGrad":
+        return dict(eps=rule.eps)
+    if name in ("AdaDelta", "RMSProp"):
         return dict(decay=rule.decay, new_share=1 - rule.decay, eps=rule.eps)
-    if name == "Adam":
+    if name in ("Adam", "AdamW"):
         correction1, correction2 = 1 - rule.beta1**rule.step_count, 1 - rule.beta2**rule.step_count
         shares = dict(new_share1=1 - rule.beta1, new_share2=1 - rule.beta2)
         return shares | dict(correction1=correction1, correction2=correction2, eps=rule.eps)

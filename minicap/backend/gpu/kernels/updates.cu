@@ -66,6 +66,28 @@ KERNEL nesterov_update(Tensors tensors, real learning_rate, real weight_decay, r
   }
 }
 
+KERNEL adagrad_update(Tensors tensors, real learning_rate, real weight_decay, real eps) {
+  Share s = share_of(tensors);
+  for (int i = s.i; i < s.end; i += blockDim.x) {
+    real dw = s.dw[i] + weight_decay * s.w[i];
+    real sum = s.memory0[i] + dw * dw;
+    s.memory0[i] = sum;
+    s.w[i] -= learning_rate * dw / (sqrt(sum) + eps);
+  }
+}
+
+KERNEL adadelta_update(Tensors tensors, real learning_rate, real weight_decay, real decay, real new_share, real eps) {
+  Share s = share_of(tensors);
+  for (int i = s.i; i < s.end; i += blockDim.x) {
+    real dw = s.dw[i] + weight_decay * s.w[i];
+    real square = decay * s.memory0[i] + new_share * dw * dw;
+    real delta = sqrt(s.memory1[i] + eps) / sqrt(square + eps) * dw;
+    s.memory0[i] = square;
+    s.memory1[i] = decay * s.memory1[i] + new_share * delta * delta;
+    s.w[i] -= learning_rate * delta;
+  }
+}
+
 KERNEL rmsprop_update(Tensors tensors, real learning_rate, real weight_decay, real decay, real new_share, real eps) {
   Share s = share_of(tensors);
   for (int i = s.i; i < s.end; i += blockDim.x) {
@@ -88,5 +110,19 @@ KERNEL adam_update(
     s.memory0[i] = m;
     s.memory1[i] = v;
     s.w[i] -= learning_rate * (m / correction1) / (sqrt(v / correction2) + eps);
+  }
+}
+
+KERNEL adamw_update(
+    Tensors tensors, real learning_rate, real weight_decay, real new_share1, real new_share2, real correction1,
+    real correction2, real eps) {
+  Share s = share_of(tensors);
+  for (int i = s.i; i < s.end; i += blockDim.x) {
+    real dw = s.dw[i];
+    real m = s.memory0[i] + new_share1 * (dw - s.memory0[i]);
+    real v = s.memory1[i] + new_share2 * (dw * dw - s.memory1[i]);
+    s.memory0[i] = m;
+    s.memory1[i] = v;
+    s.w[i] -= learning_rate * ((m / correction1) / (sqrt(v / correction2) + eps) + weight_decay * s.w[i]);
   }
 }
