@@ -10,6 +10,13 @@ SIZES = st.one_of(st.integers(1, 6), st.sampled_from([64, 128]))
 
 
 @st.composite
+def masks(draw: st.DrawFn, N: int, T: int) -> np.ndarray:
+    """Gaps anywhere, also whole sequences: booleans, or floats that are 0 or 1."""
+    bits = draw(st.lists(st.booleans(), min_size=N * T, max_size=N * T))
+    return np.array(bits).reshape(N, T).astype(draw(st.sampled_from([bool, np.float64])))
+
+
+@st.composite
 def sequences(draw: st.DrawFn, gates: int, more: Sequence[str] = ()) -> dict[str, Any]:
     """more: further arguments of the layer, "bh" (gates * H,) or "c0" (N, H) or none."""
     N, T = draw(st.integers(1, 5)), draw(st.integers(1, 6))
@@ -26,6 +33,8 @@ def sequences(draw: st.DrawFn, gates: int, more: Sequence[str] = ()) -> dict[str
         inputs["bh"] = rng.normal(size=gates * H)
     if "c0" in more and draw(st.booleans()):
         inputs["c0"] = rng.normal(size=(N, H))
+    if draw(st.booleans()):
+        inputs["mask"] = draw(masks(N, T))
     if "activation" in more:
         inputs["activation"] = draw(st.sampled_from(["tanh", "relu"]))
     return inputs

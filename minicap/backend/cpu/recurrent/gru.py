@@ -1,7 +1,8 @@
 """The GRU over whole sequences, with the reset after the product.
 
 As in the LSTM, halved weights let one tanh serve both sigmoids.  Next to the gates r, z and the candidate n
-lies u = h Wh_n + bh_n, what the reset multiplies.
+lies u = h Wh_n + bh_n, what the reset multiplies.  A sequence that the mask leaves out has z = 1 and n = 0:
+its state stays, and its gates get no gradient.
 """
 
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from minicap.backend.cpu.recurrent.sequence import (
     gates_first,
     input_gradient,
     input_product,
+    left_out,
     rows,
     split_bias,
     state_weights_gradient,
@@ -37,8 +39,8 @@ class GruCache(NamedTuple):
 def supports(
     x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, bh: Any, reset_after: bool = True, mask: Any = None
 ) -> bool:
-    """Sequences without a mask, the reset after the product."""
-    return mask is None and reset_after and fits(3, x, h0, Wx, Wh, b, bh)
+    """Sequences with or without a mask, the reset after the product."""
+    return reset_after and fits(3, x, h0, Wx, Wh, b, bh, mask=mask)
 
 
 def gru_forward(
@@ -49,7 +51,7 @@ def gru_forward(
     b: Array,
     bh: Array,
     reset_after: bool = True,
-    mask: None = None,
+    mask: Array | None = None,
 ) -> tuple[Array, GruCache]:
     """The product with h and nine passes a step."""
     (N, T, _), H = x.shape, len(Wh)
@@ -62,7 +64,7 @@ def gru_forward(
     gates[0] = bias_h[2]
     input_product(x, gates_first(Wx, 3), bias, halved, gates[1:])
     add_from_h = step_product(np.roll(gates_first(Wh, 3), 1, axis=0)[None], N, np.roll(halved, 1))
-    for t in range(T):
+    for t, out in enumerate(left_out(mask, T)):
         if t or h0.any():
             add_from_h(h[t : t + 1], gates[:3, t])
         rz = gates[1:3, t]
@@ -73,6 +75,8 @@ def gru_forward(
         np.multiply(r, u, out=next_h)
         n += next_h
         np.tanh(n, out=n)
+        if out is not None:
+            z[out], n[out] = 1, 0
         np.subtract(h[t], n, out=next_h)
         next_h *= z
         next_h += n

@@ -1,6 +1,7 @@
 """The LSTM over whole sequences.
 
 sigmoid(a) = (1 + tanh(a / 2)) / 2, so with the weights of i, f, o halved one tanh serves all four gates.
+A sequence that the mask leaves out has i = 0, f = 1, o = 0: its cell stays, and its gates get no gradient.
 """
 
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from minicap.backend.cpu.recurrent.sequence import (
     gates_first,
     input_gradient,
     input_product,
+    left_out,
     rows,
     split_bias,
     state_weights_gradient,
@@ -32,15 +34,22 @@ class LstmCache(NamedTuple):
     h: Array  # (T + 1, N, H) states, h[0] = h0
     gates: Array  # (5, T, N, H): i, f, o, g, and the cell before the step
     tanh_c: Array  # (T, N, H): tanh of the cell after the step
+    left_out: list[Any]  # one a step: the sequences that the mask leaves out
 
 
 def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, c0: Any = None, mask: Any = None) -> bool:
-    """Sequences without a mask."""
-    return mask is None and fits(4, x, h0, Wx, Wh, b, c0=c0)
+    """Sequences with or without a mask."""
+    return fits(4, x, h0, Wx, Wh, b, c0=c0, mask=mask)
 
 
 def lstm_forward(
-    x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: None = None
+    x: Array,
+    h0: Array,
+    Wx: Array,
+    Wh: Array,
+    b: Array,
+    c0: Array | None = None,
+    mask: Array | None = None,
 ) -> tuple[Array, LstmCache]:
     """The product with h and seven passes a step."""
     (N, T, _), H = x.shape, len(Wh)
@@ -51,24 +60,29 @@ def lstm_forward(
     h[0], gates[4, 0] = h0, 0 if c0 is None else c0
     input_product(x, gates_first(Wx, 4), gates_first(b, 4), halved, gates[:4])
     add_from_h = step_product(gates_first(Wh, 4)[None], N, halved)
-    for t, step in enumerate(gates.swapaxes(0, 1)):
+    skipped = left_out(mask, T)
+    for t, (step, out) in enumerate(zip(gates.swapaxes(0, 1), skipped, strict=True)):
         a, sigmoids = step[:4], step[:3]
         if t or h0.any():
             add_from_h(h[t : t + 1], a)
         np.tanh(a, out=a)
         sigmoids *= 0.5
         sigmoids += 0.5
+        if out is not None:
+            sigmoids[:, out] = np.array([[[0]], [[1]], [[0]]])
         np.multiply(step[:2], step[3:], out=products)  # i g and f c
         next_c = gates[4, t + 1] if t + 1 < T else products[0]
         np.add(products[0], products[1], out=next_c)
         np.tanh(next_c, out=tanh_c[t])
         np.multiply(step[2], tanh_c[t], out=h[t + 1])
-    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, gates, tanh_c)
+        if out is not None:
+            h[t + 1, out] = h[t, out]
+    return h[1:].swapaxes(0, 1), LstmCache(x, Wx, Wh, h, gates, tanh_c, skipped)
 
 
 def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
     """The slopes of some steps at once, then five passes and the product with da a step."""
-    x, Wx, Wh, h, gates, tanh_c = cache
+    x, Wx, Wh, h, gates, tanh_c, skipped = cache
     check_dout(lstm_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     T, N, H = tanh_c.shape
     add_from_da = step_product(gates_first(Wh, 4).swapaxes(1, 2)[:, None], N)
@@ -84,6 +98,8 @@ def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Arr
             slope[3] *= dc
             dc *= gates[1, t]
             add_from_da(slope[:4], dstates[t : t + 1])
+            if (out := skipped[t]) is not None:
+                dstates[t, out] += dstates[t + 1, out]
         for da_gate, slope_gate in zip(gates_first(da[steps], 4), slopes[:4], strict=True):
             da_gate[...] = slope_gate
     dWx, db = split_bias(rows(x).T @ rows(da))

@@ -3,6 +3,9 @@
 Gates come first and time second in memory, so that what a step works on is whole blocks (N, H): passes over
 rows that lie 4H apart take twice as long.  An input that is always 1 carries the bias: as the last row of Wx
 it becomes part of the product, and its gradient falls out as the last row of the weights'.
+
+Where a mask leaves a sequence out, its products are made all the same, in step with the others, and its rows
+are then overwritten by what carries the state on.
 """
 
 from typing import Any
@@ -15,19 +18,38 @@ from minicap.backend.cpu.order import is_float
 CHUNK_BYTES = 1 << 16  # of the states of some steps; what is made of them, tenfold, is to stay in cache
 
 
-def fits(gates: int, x: Any, h0: Any, Wx: Any, Wh: Any, *biases: Any, c0: Any = None) -> bool:
-    """Whether these are float arrays of one dtype whose sizes fit; what is wrong, the textbook says."""
+def fits(
+    gates: int, x: Any, h0: Any, Wx: Any, Wh: Any, *biases: Any, c0: Any = None, mask: Any = None
+) -> bool:
+    """Whether these are float arrays of one dtype whose sizes fit, and the mask is of zeros and ones.
+
+    What is wrong, the textbook says; fractions of a state are its own to carry on.
+    """
     arrays = [a for a in (x, h0, Wx, Wh, *biases, c0) if a is not None]
     if not all(is_float(a) and a.dtype == x.dtype for a in arrays) or x.ndim != 3:
         return False
-    (N, _, D), H = x.shape, h0.shape[-1]
+    (N, T, D), H = x.shape, h0.shape[-1]
     return (
-        h0.shape == (N, H)
+        (mask is None or _is_binary(mask, (N, T)))
+        and h0.shape == (N, H)
         and Wx.shape == (D, gates * H)
         and Wh.shape == (H, gates * H)
         and all(b.shape == (gates * H,) for b in biases)
         and (c0 is None or c0.shape == (N, H))
     )
+
+
+def _is_binary(mask: Any, shape: tuple[int, ...]) -> bool:
+    if not isinstance(mask, np.ndarray) or mask.shape != shape:
+        return False
+    return mask.dtype == bool or (is_float(mask) and bool(((mask == 0) | (mask == 1)).all()))
+
+
+def left_out(mask: Any, steps: int) -> list[Any]:
+    """For each step, which sequences the mask (N, T) leaves out; None where there are none."""
+    if mask is None:
+        return [None] * steps
+    return [np.flatnonzero(out) if out.any() else None for out in mask.T == 0]
 
 
 def gates_first(a: Array, gates: int) -> Array:
