@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from minicap.decoding import Hypothesis, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, save_checkpoint
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
+from minicap.training import chosen_checkpoint, origin
 from minicap.vocabulary import SPECIAL, Vocabulary
 
 KIND = "captioner"
@@ -110,16 +110,10 @@ class Captioner:
 
         Raises InputError when there is none, FormatError when it is damaged or holds something else.
         """
-        path = Path(path)
-        if path.is_dir():
-            names = ("best", "last")
-            found = [p for p in (path / "checkpoints" / f"{n}.safetensors" for n in names) if p.exists()]
-            if not found:
-                raise InputError(f"{path} is no run folder: it has no checkpoints")
-            path = found[0]
+        path = chosen_checkpoint(path)
         checkpoint = load_checkpoint(path)
         captioner = cls.from_checkpoint(checkpoint, str(path))
-        captioner.origin = _origin(checkpoint, path)
+        captioner.origin = origin(checkpoint, path)
         return captioner
 
     @classmethod
@@ -206,11 +200,3 @@ def _flaw(arrays: Mapping[str, np.ndarray]) -> str:
         if name.endswith("feature_std") and not (array > 0).all():
             return f"{name} has a standard deviation that is not above 0"
     return ""
-
-
-def _origin(checkpoint: Checkpoint, path: Path) -> str:
-    """Which checkpoint of its run this is."""
-    epoch, chosen_by = checkpoint.progress.get("epoch"), checkpoint.about.get("chosen_by")
-    if not epoch:
-        return ""
-    return f"epoch {epoch}" + (f", chosen by {chosen_by}" if chosen_by and path.stem == "best" else "")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,11 +14,10 @@ from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
-from minicap.formats import from_mapping, read_toml, settings_named, to_toml
 from minicap.metrics.captions import Scores, score
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.progress import Progress
-from minicap.training import RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
+from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 from minicap.vocabulary import SPECIAL, Vocabulary
 
 SHIPPED = "shipped"
@@ -50,65 +49,27 @@ class CaptionDataConfig:
 
 
 @dataclass(frozen=True)
-class CaptionRunConfig:
+class CaptionRunConfig(RunConfig):
     """All settings of a captioner's run, as in its config.toml: one table each.
 
     encoder, model: the settings of one that the registries know; their `name` says which.
     """
 
+    application: ClassVar[str] = "captioner"
+    registries: ClassVar[Mapping[str, Mapping[str, type[Any]]]] = {
+        "encoder": ENCODER_SETTINGS,
+        "model": MODEL_SETTINGS,
+    }
     data: CaptionDataConfig = field(default_factory=CaptionDataConfig)
     encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
     model: Any = field(default_factory=ShowAndTellConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-
-    @classmethod
-    def tables(
-        cls, encoder: str = SqueezeNetEncoderConfig.name, model: str = ShowAndTellConfig.name
-    ) -> dict[str, type[Any]]:
-        """The tables and their dataclasses, for an encoder and a model of these names.
-
-        Raises InputError for a name that the registries do not know.
-        """
-        return {
-            "data": CaptionDataConfig,
-            "encoder": settings_named(ENCODER_SETTINGS, encoder, "encoder"),
-            "model": settings_named(MODEL_SETTINGS, model, "model"),
-            "training": TrainingConfig,
-        }
-
-    @classmethod
-    def tables_for(cls, values: Mapping[str, Any], where: str) -> dict[str, type[Any]]:
-        """The tables that these values are to fill.  Raises InputError for an unknown table or name."""
-        known = cls.tables()
-        for name, table in values.items():
-            if name not in known or not isinstance(table, dict):
-                raise InputError(f'{where}: unknown table "{name}"; the tables are {", ".join(known)}')
-        chosen = {name: values.get(name, {}).get("name", known[name].name) for name in ("encoder", "model")}
-        return cls.tables(**chosen)
-
-    @classmethod
-    def from_tables(cls, values: Mapping[str, Any], where: str) -> "CaptionRunConfig":
-        """Raises InputError for an unknown table or key (naming the nearest), or a value of a wrong type."""
-        parts = {
-            name: from_mapping(kind, values.get(name, {}), f"{where} [{name}]")
-            for name, kind in cls.tables_for(values, where).items()
-        }
-        return cls(**parts)
 
     @property
     def reads(self) -> str:
         """The kind of features that the model reads."""
         kind: str = MODELS[self.model.name].model.reads
         return kind
-
-    @classmethod
-    def read(cls, path: str | Path) -> "CaptionRunConfig":
-        """From a TOML file."""
-        return cls.from_tables(read_toml(path), str(path))
-
-    def to_toml(self) -> str:
-        """The text of config.toml."""
-        return to_toml({name: getattr(self, name) for name in self.tables()})
 
 
 def settings_for(dataset: CaptionDataset, start: bool) -> dict[str, dict[str, Any]]:

@@ -17,11 +17,11 @@ COMMANDS = {
     "demo": "train a captioner on the photos in the package, in about two minutes",
     "caption": "describe photos in a sentence",
     "classify": "name what is on photos, with probabilities",
-    "train": "train a captioner on your own data",
-    "eval": "score a captioner on a data set",
-    "export": "write a captioner as one small file to hand on",
+    "train": "train a captioner or a classifier on your own data",
+    "eval": "score a captioner or a classifier on a data set",
+    "export": "write a captioner or a classifier as one small file to hand on",
     "gradcheck": "check every hand-written gradient against numeric ones",
-    "data": "look at a data set",
+    "data": "look at a data set, or list those known by name",
 }
 
 
@@ -31,7 +31,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """The parser of all commands, with the settings of the model that argv names."""
+    """The parser of all commands, with the settings of the application and model that argv names."""
     from minicap.arrays import available_backends
 
     parser = _Parser(prog="minicap", description="Deep learning with every gradient written by hand.")
@@ -41,9 +41,10 @@ def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         module = import_module(f"minicap.cli.{name}")
-        module.add_arguments(command)
         if name == "train":
-            module.add_named_settings(command, argv if name in argv else ())
+            module.add_arguments(command, argv[argv.index(name) + 1 :] if name in argv else ())
+        else:
+            module.add_arguments(command)
     return parser
 
 

@@ -14,8 +14,8 @@ from minicap.captioning.run import (
     load_split,
     make_trainer,
 )
+from minicap.cli.fitting import draw_curves, print_epoch
 from minicap.cli.scores import print_scores
-from minicap.cli.train import draw_curves, print_epoch
 from minicap.data import open_dataset
 from minicap.data.images import load_image
 from minicap.errors import InputError, MissingExtra
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     print_scores(
         {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}
     )
-    draw_curves(run_folder)
+    draw_curves(trainer, unit="cross-entropy a word (nats)")
     _draw_sheet(run_folder, held_out, captions)
     seconds = perf_counter() - started
     print(f"\nThe run is in {run_folder.path}: figures, metrics, checkpoints ({seconds:.0f} s in all).")

@@ -1,6 +1,7 @@
 """Data sets of captioned and of labelled photos, the embedded sample, preprocessing, features on disk."""
 
 from minicap.data.captioned import SPLITS, CaptionDataset, CaptionedImage
+from minicap.data.catalogue import LABELLED, load_labelled
 from minicap.data.cifar import load_cifar10
 from minicap.data.features import extract_features
 from minicap.data.folder import load_folder
@@ -16,6 +17,7 @@ from minicap.formats.folders import default_cache_folder
 from minicap.progress import Progress
 
 __all__ = [
+    "LABELLED",
     "SAMPLE",
     "SPLITS",
     "SQUEEZENET",
@@ -33,6 +35,7 @@ __all__ = [
     "load_image",
     "load_image_folder",
     "load_karpathy",
+    "load_labelled",
     "load_mnist",
     "load_sample",
     "load_tiny_imagenet",

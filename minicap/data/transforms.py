@@ -4,7 +4,7 @@ Every transform takes a batch (N, C, H, W) of floats and a RandomStream and retu
 happens to a sample depends on the stream and on its row alone, so a resumed run sees the same images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream, random_uint16
 from minicap.errors import InputError, ShapeError
+from minicap.formats import nearest
 
 Transform = Callable[[Array, RandomStream], Array]
 
@@ -114,6 +115,36 @@ def colour_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: fl
         return grey + saturated * (images - grey)
 
     return apply
+
+
+AUGMENTATIONS: dict[str, Callable[[float], Transform]] = {
+    "flip": flip,
+    "shift": lambda amount: shift(_pixels("shift", amount)),
+    "cutout": lambda amount: cutout(_pixels("cutout", amount)),
+    "brightness": lambda amount: colour_jitter(brightness=amount),
+    "contrast": lambda amount: colour_jitter(contrast=amount),
+    "saturation": lambda amount: colour_jitter(saturation=amount),
+}
+
+
+def make_augmentation(amounts: Mapping[str, float]) -> Transform | None:
+    """The transforms of these names one after another, each with its amount; None where there are none.
+
+    {"flip": 0.5, "shift": 4, "cutout": 8}: mirrored with a probability of one half, moved by up to 4 pixels,
+    a square of 8 pixels hidden.  Raises InputError for an unknown name or an amount that makes no sense.
+    """
+    for name in amounts:
+        if name not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            raise InputError(f"unknown augmentation {name!r}{nearest(name, AUGMENTATIONS)}; known: {known}")
+    transforms = [AUGMENTATIONS[name](amount) for name, amount in amounts.items()]
+    return compose(*transforms) if transforms else None
+
+
+def _pixels(transform: str, amount: float) -> int:
+    if not float(amount).is_integer():
+        raise InputError(f"{transform}: {amount} is no whole number of pixels")
+    return int(amount)
 
 
 def _images(transform: str, images: Array) -> Array:

@@ -12,11 +12,13 @@ from minicap.models.cnns import (
     softmax_regression,
 )
 from minicap.models.imagenet import imagenet_classes
+from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
 from minicap.models.squeezenet import Fire, SqueezeNet
 from minicap.models.vgg import vgg
 
 __all__ = [
+    "NETWORK_SETTINGS",
     "SMALL_NETWORKS",
     "Fire",
     "SqueezeNet",
@@ -27,6 +29,7 @@ __all__ = [
     "cnn5",
     "imagenet_classes",
     "lenet",
+    "make_network",
     "mlp",
     "resnet",
     "softmax_regression",

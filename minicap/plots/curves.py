@@ -36,12 +36,20 @@ _NAMES = {"cider": "CIDEr", "rouge_l": "ROUGE-L"} | {f"bleu{n}": f"BLEU-{n}" for
 _STYLES = ((GREEN, "o"), (PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (BLACK, "v"))
 
 
-def loss_curves(records: Sequence[Record], unit: str = "loss", title: str = "") -> "Figure":
+def loss_curves(
+    records: Sequence[Record],
+    unit: str = "loss",
+    title: str = "",
+    judge: str = "validation_loss",
+    falls: bool = True,
+) -> "Figure":
     """Loss of every step and every epoch, with the best epoch marked; metrics below when there are some.
 
     records: those of a run's metrics.jsonl.  A step has "step", "epoch" and "loss"; an epoch has "step" (its
     last), "epoch", "train_loss", perhaps "validation_loss", and any other number, which counts as a metric.
     unit: what the loss is, for the axis ("cross-entropy a word, nats").
+    judge: the value that decides which epoch is the best, the training loss where nobody records it.
+    falls: whether low values of it are good.
     The mean over an epoch is drawn at the epoch's middle, the validation at its end, when it was measured.
     Raises InputError when the records hold no loss.
     """
@@ -76,7 +84,7 @@ def loss_curves(records: Sequence[Record], unit: str = "loss", title: str = "") 
         half_epochs = np.diff(ends, prepend=ends[0] - 1) / 2
         _curve(losses, ends - half_epochs, "train_loss", epochs, "epoch mean", color=BLUE, marker="o", lw=2.2)
         _curve(losses, ends, "validation_loss", epochs, "validation", color=VERMILION, marker="s", lw=2.2)
-        _best(panels, epochs)
+        _best(panels, epochs, judge, falls)
         for key, (line, (color, marker)) in zip(metrics, cycle(product(("-", "--"), _STYLES)), strict=False):
             name = _NAMES.get(key, key.replace("_", " "))
             _curve(panels[1], ends, key, epochs, name, color=color, marker=marker, ls=line)
@@ -102,13 +110,14 @@ def _curve(
         panel.plot(*zip(*points, strict=True), label=label, ms=4, **style)
 
 
-def _best(panels: Sequence["Axes"], epochs: list[Record]) -> None:
+def _best(panels: Sequence["Axes"], epochs: list[Record], judge: str, falls: bool) -> None:
     """A line through all panels at the epoch whose checkpoint is kept as the best."""
-    key = "validation_loss" if _having("validation_loss", epochs) else "train_loss"
-    best = min(_having(key, epochs), key=lambda r: r[key])
+    key, falls = (judge, falls) if _having(judge, epochs) else ("train_loss", True)
+    best = (min if falls else max)(_having(key, epochs), key=lambda r: r[key])
+    name = "" if key.endswith("_loss") else f"{_NAMES.get(key, key.replace('_', ' '))} "
     (x,) = _time([best], epochs)
     for i, panel in enumerate(panels):
-        label = f"best: {best[key]:.4g} after epoch {best['epoch']}" if i == 0 else None
+        label = f"best: {name}{best[key]:.4g} after epoch {best['epoch']}" if i == 0 else None
         panel.axvline(x, color=GREY, lw=1, ls=(0, (3, 2)), zorder=0, label=label)
 
 

@@ -1,9 +1,11 @@
 """Training runs: the loop, its run folder, and shards of a batch."""
 
+from minicap.training.chosen import chosen_checkpoint, origin
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import digest, settings_fingerprint
 from minicap.training.interfaces import Examples, StepResult, Trainable
 from minicap.training.run import RunFolder
+from minicap.training.run_config import RunConfig
 from minicap.training.shards import HasLoss, sharded_loss
 from minicap.training.trainer import MAY_CHANGE, Step, Trainer, loss_step
 
@@ -11,14 +13,17 @@ __all__ = [
     "MAY_CHANGE",
     "Examples",
     "HasLoss",
+    "RunConfig",
     "RunFolder",
     "Step",
     "StepResult",
     "Trainable",
     "Trainer",
     "TrainingConfig",
+    "chosen_checkpoint",
     "digest",
     "loss_step",
+    "origin",
     "settings_fingerprint",
     "sharded_loss",
 ]

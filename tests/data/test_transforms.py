@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicap.arrays.random import RandomStream
-from minicap.data.transforms import colour_jitter, compose, crop, cutout, flip, shift
+from minicap.data.transforms import (
+    AUGMENTATIONS,
+    colour_jitter,
+    compose,
+    crop,
+    cutout,
+    flip,
+    make_augmentation,
+    shift,
+)
 from minicap.errors import InputError, ShapeError
 
 TRANSFORMS = {
@@ -123,3 +132,28 @@ def test_composed_transforms_have_random_numbers_of_their_own(images):
 def test_options_out_of_range_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_transforms_by_name_are_those_made_by_hand(rng):
+    images, stream = rng.normal(size=(6, 3, 8, 8)).astype(np.float32), RandomStream(4)
+    named = make_augmentation({"flip": 0.5, "shift": 2.0, "cutout": 3.0})
+    np.testing.assert_array_equal(named(images, stream), compose(flip(), shift(2), cutout(3))(images, stream))
+    assert make_augmentation({}) is None
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_name_changes_images_and_keeps_their_shape(name, rng):
+    images = rng.normal(size=(6, 3, 8, 8)).astype(np.float32)
+    changed = make_augmentation({name: 1.0})(images, RandomStream(4))
+    assert changed.shape == images.shape
+    assert changed.dtype == np.float32
+    assert (changed != images).any()
+
+
+def test_an_unknown_name_and_a_broken_pixel_are_refused():
+    with pytest.raises(InputError, match=r"unknown augmentation 'crop'.*known: flip, shift"):
+        make_augmentation({"crop": 4.0})
+    with pytest.raises(InputError, match=r"cutout: 2\.5 is no whole number of pixels"):
+        make_augmentation({"cutout": 2.5})
+    with pytest.raises(InputError, match="shift: inf is no whole number of pixels"):
+        make_augmentation({"shift": float("inf")})

@@ -1,0 +1,169 @@
+"""A classifier in one piece: preprocessing, network and the names of its classes, from photo to class."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from minicap.arrays import Array, to_device, to_host
+from minicap.arrays.out_of_memory import explain_out_of_memory
+from minicap.data import Preprocess
+from minicap.errors import FormatError, InputError
+from minicap.formats import Checkpoint, from_named, load_checkpoint, save_checkpoint
+from minicap.layers import softmax_forward
+from minicap.metrics.classification import accuracy
+from minicap.models import NETWORK_SETTINGS, SqueezeNet, imagenet_classes, make_network
+from minicap.models.registry import SqueezeNetConfig
+from minicap.nn import Supervised
+from minicap.training import chosen_checkpoint, origin
+
+KIND = "classifier"
+
+
+class Classifier:
+    """Names what is on photos.
+
+    Classifier.shipped() works straight after installation; Classifier.load(PATH) reads a checkpoint.
+    model: a network with its loss; of photos it reads what `preprocess` makes of them, as grey ones where
+    channels is 1.
+    origin: which checkpoint of its run this is, in words; empty when that is not known.
+    """
+
+    def __init__(
+        self,
+        model: Supervised,
+        config: Any,
+        classes: Sequence[str],
+        preprocess: Preprocess,
+        channels: int = 3,
+    ) -> None:
+        self.model, self.config, self.classes = model, config, tuple(classes)
+        self.preprocess, self.channels = preprocess, channels
+        self.origin = ""
+
+    @classmethod
+    def create(
+        cls, config: Any, classes: Sequence[str], preprocess: Preprocess, channels: int = 3
+    ) -> "Classifier":
+        """One with an untrained network; call model.initialize(seed) on it.  config: the network's settings.
+
+        Raises InputError for fewer than two classes, or a network that cannot read such photos.
+        """
+        if len(classes) < 2:
+            raise InputError(f"a classifier needs two classes or more, not {len(classes)}")
+        net = make_network(config, (channels, preprocess.size, preprocess.size), len(classes))
+        return cls(Supervised(net, metrics={"accuracy": accuracy}), config, classes, preprocess, channels)
+
+    def about(self) -> dict[str, Any]:
+        """What a checkpoint must carry besides arrays, as JSON values."""
+        return {
+            "kind": KIND,
+            "model": asdict(self.config),
+            "classes": list(self.classes),
+            "preprocess": self.preprocess.to_json(),
+            "channels": self.channels,
+        }
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, where: str = "the checkpoint") -> "Classifier":
+        """Raises FormatError when the checkpoint holds no classifier, or one that this minicap cannot run."""
+        about = checkpoint.about
+        if about.get("kind") != KIND:
+            raise FormatError(f"{where} holds no classifier but {about.get('kind', 'something unnamed')!r}")
+        try:
+            config = from_named(NETWORK_SETTINGS, about["model"], "model", where)
+            preprocess = Preprocess.from_json(about["preprocess"])
+            classifier = cls.create(config, _names(about), preprocess, _channels(about))
+        except KeyError as error:
+            raise FormatError(f"{where}: {error} is missing") from None
+        except (TypeError, ValueError, AttributeError, InputError) as error:
+            raise FormatError(f"{where}: {error}") from None
+        try:
+            classifier.model.load({n: a.astype(np.float32) for n, a in checkpoint.model.items()})
+        except (InputError, ValueError) as error:
+            raise FormatError(f"{where} does not fit its own description: {error}") from None
+        return classifier
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Classifier":
+        """From a checkpoint file, or from the best checkpoint of a run folder.
+
+        Raises InputError when there is none, FormatError when it is damaged or holds something else.
+        """
+        path = chosen_checkpoint(path)
+        checkpoint = load_checkpoint(path)
+        classifier = cls.from_checkpoint(checkpoint, str(path))
+        classifier.origin = origin(checkpoint, path)
+        return classifier
+
+    @classmethod
+    def shipped(cls) -> "Classifier":
+        """SqueezeNet 1.1 with its ImageNet weights, which are in the package."""
+        model = Supervised(SqueezeNet.pretrained())
+        return cls(model, SqueezeNetConfig(), imagenet_classes(), SqueezeNet.preprocess)
+
+    def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
+        """Write all that is needed to classify, without the state of training, in half precision.
+
+        Raises InputError when the file cannot be written.
+        """
+        arrays = {
+            name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()
+        }
+        save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
+
+    def load_photo(self, path: str | os.PathLike[str]) -> NDArray[np.uint8]:
+        """The photo in a file, (H, W, 3), as large as it needs to be.  Raises InputError for no photo."""
+        return self.preprocess.load(path)
+
+    def prepared(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network reads of a photo (H, W, 3) of any size: (C, size, size)."""
+        if self.channels == 1:
+            photo = np.asarray(Image.fromarray(photo).convert("L").convert("RGB"))
+        return self.preprocess.of_photo(photo)[: self.channels]
+
+    def scores(self, images: Array, batch_size: int = 256) -> NDArray[np.float32]:
+        """Scores (N, K) of images (N, C, size, size) as `prepared` makes them, on the host."""
+        found = []
+        for start in range(0, len(images), batch_size):
+            rows = images[start : start + batch_size]
+            with explain_out_of_memory(len(rows)):
+                found.append(to_host(self.model(to_device(rows))))
+        return np.concatenate(found)
+
+    def probabilities(self, photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The probability of each class for a photo (H, W, 3), (K,)."""
+        return np.asarray(softmax_forward(self.scores(self.prepared(photo)[None]))[0][0])
+
+    def classify(
+        self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], top: int = 5
+    ) -> list[dict[str, float]]:
+        """The most probable classes of each photo file and their probabilities, best first.
+
+        Raises InputError naming a file that is no photo.
+        """
+        several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
+        return [self.best(self.probabilities(self.load_photo(photo)), top) for photo in several]
+
+    def best(self, probabilities: NDArray[np.float32], top: int = 5) -> dict[str, float]:
+        """The names of the most probable classes with their probabilities (K,), best first."""
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return {self.classes[i]: float(probabilities[i]) for i in order}
+
+
+def _names(about: Mapping[str, Any]) -> list[str]:
+    names = about["classes"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError("its classes are no list of names")
+    return names
+
+
+def _channels(about: Mapping[str, Any]) -> int:
+    channels = about["channels"]
+    if type(channels) is not int or channels not in (1, 3):
+        raise ValueError(f"channels is {channels!r} but must be 1 or 3")
+    return channels

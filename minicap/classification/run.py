@@ -1,0 +1,142 @@
+"""Training a classifier from a data set to a run folder, in one call."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, ClassVar
+
+import numpy as np
+
+from minicap.classification.classifier import Classifier
+from minicap.data import ArrayDataset, Preprocess, load_labelled
+from minicap.data.catalogue import require_known
+from minicap.data.transforms import make_augmentation
+from minicap.errors import InputError
+from minicap.models import NETWORK_SETTINGS
+from minicap.models.registry import SmallNetworkConfig
+from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
+
+Splits = dict[str, ArrayDataset]
+
+
+@dataclass(frozen=True)
+class LabelledDataConfig:
+    """What to train on.
+
+    name: mnist, fashion-mnist, cifar10, tiny-imagenet, or folder for photos of your own.
+    path: the folder it lies in.
+    size: side in pixels that photos of a "folder" are brought to.
+    validation: share of the training set that is held out, where there is no validation set; 0 for none.
+    split_seed: of the choice of what is held out.
+    augment: how training photos are changed at random, such as flip = 0.5, shift = 4, cutout = 8.
+    """
+
+    name: str = "folder"
+    path: str = ""
+    size: int = 64
+    validation: float = 0.1
+    split_seed: int = 0
+    augment: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_known(self.name)
+        if self.size < 1:
+            raise InputError(f"size is {self.size} but must be at least 1")
+        if not 0 <= self.validation < 1:
+            raise InputError(f"validation is {self.validation} but must be at least 0 and below 1")
+        make_augmentation(self.augment)  # unknown names are said before any work is done
+
+
+@dataclass(frozen=True)
+class ClassifierTrainingConfig(TrainingConfig):
+    __doc__ = TrainingConfig.__doc__
+
+    monitor: str = "accuracy"
+
+
+@dataclass(frozen=True)
+class ClassifierRunConfig(RunConfig):
+    """All settings of a classifier's run, as in its config.toml: one table each.
+
+    model: the settings of a network that the registry knows; its `name` says which.
+    """
+
+    application: ClassVar[str] = "classifier"
+    registries: ClassVar[Mapping[str, Mapping[str, type[Any]]]] = {"model": NETWORK_SETTINGS}
+    data: LabelledDataConfig = field(default_factory=LabelledDataConfig)
+    model: Any = field(default_factory=SmallNetworkConfig)
+    training: ClassifierTrainingConfig = field(default_factory=ClassifierTrainingConfig)
+
+
+def load_splits(config: LabelledDataConfig) -> Splits:
+    """The data set: "train", and "val" and "test" where there are any, prepared by the training photos.
+
+    Where the set has no "val" of its own, a share of the training set is drawn for it.
+    Raises InputError for missing files, FormatError for damaged ones.
+    """
+    if not config.path:
+        raise InputError(f"say where the data set {config.name} lies: its folder")
+    splits = load_labelled(config.name, config.path, config.size)
+    if "val" not in splits and config.validation:
+        splits["train"], splits["val"] = splits["train"].split(1 - config.validation, config.split_seed)
+    train = splits["train"].standardized()
+    prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
+    return prepared | {"train": replace(train, augment=make_augmentation(config.augment))}
+
+
+def make_trainer(
+    config: ClassifierRunConfig,
+    run: RunFolder,
+    splits: Splits,
+    callbacks: tuple[Callable[[Trainer, dict[str, Any]], None], ...] = (),
+) -> tuple[Classifier, Trainer]:
+    """An initialised classifier and the trainer that will train it.  splits: as from `load_splits`.
+
+    Without validation photos the training loss decides which epoch is the best.
+    Raises InputError for photos that the network cannot read, or a single class.
+    """
+    train, validation = splits["train"], splits.get("val")
+    classifier = Classifier.create(config.model, train.classes, preprocess_of(train), train.x.shape[1])
+    classifier.model.initialize(config.training.seed)
+    training = config.training if validation else replace(config.training, monitor="train_loss")
+    trainer = Trainer(
+        classifier.model,
+        train,
+        training,
+        run,
+        validation,
+        classifier.about() | {"chosen_by": _judge(training.monitor)},
+        callbacks,
+        fingerprint=fingerprint(config, splits),
+    )
+    return classifier, trainer
+
+
+def preprocess_of(dataset: ArrayDataset) -> Preprocess:
+    """What makes of a photo of any size what a batch of the data set holds.
+
+    Raises InputError when its images are not square.
+    """
+    height, width = dataset.x.shape[2:]
+    if height != width:
+        raise InputError(f"a classifier reads square photos, but these have {height} x {width} pixels")
+    mean, std = (tuple(np.broadcast_to(v or d, 3).tolist()) for v, d in ((dataset.mean, 0), (dataset.std, 1)))
+    return Preprocess("labelled", height, height, "crop", scale=1 / 255, mean=mean, std=std)
+
+
+def fingerprint(config: ClassifierRunConfig, splits: Splits) -> dict[str, str]:
+    """What makes a run this run: photos, labels, classes, their order, and the settings."""
+    found = {"the classes": digest(splits["train"].classes)}
+    for name, split in {"training": splits["train"], "validation": splits.get("val")}.items():
+        if split:
+            found[f"the photos for {name}"] = digest(sha256(split.x.tobytes()).hexdigest())
+            found[f"the labels for {name}"] = digest(split.y.tolist())
+    data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
+    return found | data | settings_fingerprint("model", config.model)
+
+
+def _judge(monitor: str) -> str:
+    """What chooses the best checkpoint, in words."""
+    if monitor == "train_loss":
+        return "training loss"
+    return f"{monitor.removeprefix('validation_')} on validation photos"

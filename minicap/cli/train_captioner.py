@@ -1,0 +1,96 @@
+"""`minicap train captioner DATA --run RUN`."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from minicap.captioning import Captioner, make_encoder
+from minicap.captioning.run import (
+    SHIPPED,
+    CaptionRunConfig,
+    evaluate,
+    load_split,
+    load_start,
+    make_trainer,
+    settings_for,
+)
+from minicap.cli.fitting import fit, print_epoch
+from minicap.cli.scores import print_scores
+from minicap.cli.settings import given_tables
+from minicap.data import SAMPLE, CaptionDataset, open_dataset
+from minicap.data.captioned import shortcomings
+from minicap.errors import InputError
+from minicap.progress import printable
+from minicap.training import RunFolder
+
+CONFIG = CaptionRunConfig
+DONE = "Caption a photo of yours: minicap caption PHOTO --run {run}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", nargs="?", metavar="DATA", help='folder of captioned photos (docs/data.md), or "sample"'
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="RUN",
+        help='teach a captioner more: a run folder, a checkpoint, or "shipped" for the one in the package',
+    )
+
+
+def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
+    """The settings of flags and --config, completed by those that suit the data set, and the data set."""
+    tables = given_tables(CONFIG, args)
+    if args.data:
+        tables["data"]["path"] = args.data if args.data == SAMPLE else str(Path(args.data).resolve())
+    if "path" not in tables["data"]:
+        raise InputError('say what to train on: a folder of captioned photos, or "sample"')
+    if args.start:
+        tables["data"]["start"] = args.start if args.start == SHIPPED else str(Path(args.start).resolve())
+    if start := tables["data"].get("start"):
+        source = load_start(start)
+        tables["encoder"], tables["model"] = asdict(source.encoder.config), asdict(source.model.config)
+        tables["data"].setdefault("max_words", source.max_words)
+    dataset = open_data(CONFIG.from_tables(tables, "command line"))
+    fitting = settings_for(dataset, bool(start))
+    said = [
+        f"{name} {value:g}"
+        for table, values in fitting.items()
+        for name, value in values.items()
+        if name not in tables.setdefault(table, {})
+    ]
+    if said:
+        print(f"settings that suit so few captions: {', '.join(said)} (flags and --config take precedence)")
+    fitted = {table: fitting.get(table, {}) | values for table, values in tables.items()}
+    return CONFIG.from_tables(fitted, "command line"), dataset
+
+
+def open_data(config: CaptionRunConfig) -> CaptionDataset:
+    """The data set, once it is said what is in it."""
+    dataset = open_dataset(config.data.path, config.data.outside)
+    train = [image for image in dataset.images if image.split == "train"]
+    captions = [caption for image in train for caption in image.captions]
+    words = len({word for caption in captions for word in caption})
+    print(
+        f"{printable(dataset.name)}: {len(train)} photos, {len(captions)} captions, {words} words to train on"
+    )
+    for sentence in shortcomings(dataset):
+        print(f"note: {sentence}")
+    return dataset
+
+
+def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDataset) -> None:
+    """Start the run, or go on with it."""
+    encoder = make_encoder(config.encoder)
+    train = load_split(dataset, "train", encoder, config.reads)
+    validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
+    captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
+    parameters = sum(array.size for array in captioner.model.params.values())
+    print(
+        f"the captioner has {parameters:,} parameters and knows {len(captioner.vocabulary)} words", flush=True
+    )
+    fit(trainer, run_folder, config, unit="cross-entropy a word (nats)")
+    if validation:
+        scores, _ = evaluate(Captioner.load(run_folder.path), validation, beam=1)
+        print_scores({"validation, greedy": scores})

@@ -1,0 +1,52 @@
+"""`minicap train classifier PATH --data NAME --model NAME --run RUN`."""
+
+import argparse
+from pathlib import Path
+
+from minicap.classification.run import ClassifierRunConfig, Splits, load_splits, make_trainer
+from minicap.cli.fitting import fit, print_epoch
+from minicap.cli.settings import given_tables
+from minicap.data import LABELLED
+from minicap.training import RunFolder
+
+CONFIG = ClassifierRunConfig
+DONE = "Score it: minicap eval {run}\nClassify a photo of yours: minicap classify PHOTO --run {run}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", nargs="?", metavar="PATH", help="folder that the data set lies in")
+    parser.add_argument(
+        "--data",
+        dest="dataset",
+        metavar="NAME",
+        help=f"{', '.join(LABELLED)} (default: folder, which holds one for each class)",
+    )
+
+
+def new(args: argparse.Namespace) -> tuple[ClassifierRunConfig, Splits]:
+    """The settings of flags and --config, and the data set."""
+    tables = given_tables(CONFIG, args)
+    if args.data:
+        tables["data"]["path"] = str(Path(args.data).resolve())
+    if args.dataset:
+        tables["data"]["name"] = args.dataset
+    config = CONFIG.from_tables(tables, "command line")
+    return config, open_data(config)
+
+
+def open_data(config: ClassifierRunConfig) -> Splits:
+    """The splits of the data set, once it is said what is in it."""
+    splits = load_splits(config.data)
+    train = splits["train"]
+    counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
+    shape = " x ".join(map(str, train.x.shape[1:]))
+    print(f"{config.data.name}: {len(train.classes)} classes, photos of {shape} ({counts})")
+    return splits
+
+
+def train(config: ClassifierRunConfig, run_folder: RunFolder, splits: Splits) -> None:
+    """Start the run, or go on with it."""
+    classifier, trainer = make_trainer(config, run_folder, splits, (print_epoch,))
+    parameters = sum(array.size for array in classifier.model.params.values())
+    print(f"{config.model.name} has {parameters:,} parameters", flush=True)
+    fit(trainer, run_folder, config, unit="cross-entropy (nats)")

@@ -1,0 +1,103 @@
+"""Networks that name photos, by the names under which a run finds them; each with its settings."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from minicap.errors import InputError
+from minicap.models.cnns import SMALL_NETWORKS, Image
+from minicap.models.resnet import Version, resnet
+from minicap.models.squeezenet import SqueezeNet
+from minicap.models.vgg import vgg
+from minicap.nn import Module
+
+
+@dataclass(frozen=True)
+class SmallNetworkConfig:
+    """Settings of one of the eight small networks: it has none.
+
+    name: softmax, mlp, lenet, or cnn1 to cnn5.
+    """
+
+    name: Literal["softmax", "mlp", "lenet", "cnn1", "cnn2", "cnn3", "cnn4", "cnn5"] = "cnn2"
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        _require(min(image[1:]) >= 8, self.name, "photos of 8 x 8 pixels or more", image)
+        return SMALL_NETWORKS[self.name](image, num_classes)
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """Settings of a residual network (He et al. 2016).
+
+    name: resnet.  depth: layers, 18, 34, 50 or 101.
+    version: where a block of depth 50 or 101 halves its photo, in its first convolution (v1) or in the 3x3
+    one (v1.5).
+    width: channels of the first stage.
+    """
+
+    name: Literal["resnet"] = "resnet"
+    depth: int = 18
+    version: Version = "v1.5"
+    width: int = 64
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        _require(image[0] == 3, self.name, "photos in colour", image)
+        return resnet(self.depth, num_classes, self.version, self.width)
+
+
+@dataclass(frozen=True)
+class VGGConfig:
+    """Settings of a VGG (Simonyan & Zisserman 2015).
+
+    name: vgg.  depth: layers, 11, 13, 16 or 19.
+    batch_norm: whether every convolution is normalised.
+    hidden: units of the two hidden layers.
+    """
+
+    name: Literal["vgg"] = "vgg"
+    depth: int = 16
+    batch_norm: bool = True
+    hidden: int = 512
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        fits = image[0] == 3 and image[1] == image[2] and image[1] % 32 == 0
+        _require(fits, self.name, "photos in colour, square, of 32, 64, ... pixels a side", image)
+        return vgg(self.depth, num_classes, self.batch_norm, image[1], hidden=self.hidden)
+
+
+@dataclass(frozen=True)
+class SqueezeNetConfig:
+    """Settings of SqueezeNet 1.1 (Iandola et al. 2016): it has none.
+
+    name: squeezenet1_1.
+    """
+
+    name: Literal["squeezenet1_1"] = "squeezenet1_1"
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        _require(
+            image[0] == 3 and min(image[1:]) >= 25, self.name, "photos in colour of 25 x 25 or more", image
+        )
+        return SqueezeNet(num_classes)
+
+
+NETWORK_SETTINGS: dict[str, type[Any]] = {
+    **dict.fromkeys(SMALL_NETWORKS, SmallNetworkConfig),
+    "resnet": ResNetConfig,
+    "vgg": VGGConfig,
+    "squeezenet1_1": SqueezeNetConfig,
+}
+
+
+def make_network(config: Any, image: Image, num_classes: int) -> Module:
+    """The network of these settings for photos of shape `image`, (C, H, W), without numbers yet.
+
+    Raises InputError for photos that it cannot read.
+    """
+    network: Module = config.make(image, num_classes)
+    return network
+
+
+def _require(fits: bool, name: str, reads: str, image: Image) -> None:
+    if not fits:
+        raise InputError(f"{name} reads {reads}, but these are {' x '.join(map(str, image))} (C, H, W)")

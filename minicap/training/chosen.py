@@ -1,0 +1,29 @@
+"""Which checkpoint of a run is used, and what is to be said of it."""
+
+import os
+from pathlib import Path
+
+from minicap.errors import InputError
+from minicap.formats import Checkpoint
+
+
+def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
+    """The best checkpoint of a run folder, the last where there is no best; of a file the file itself.
+
+    Raises InputError for a folder without checkpoints.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for name in ("best", "last"):
+        if (file := path / "checkpoints" / f"{name}.safetensors").exists():
+            return file
+    raise InputError(f"{path} is no run folder: it has no checkpoints")
+
+
+def origin(checkpoint: Checkpoint, path: Path) -> str:
+    """Which checkpoint of its run this is, in words; nothing when that is not known."""
+    epoch, chosen_by = checkpoint.progress.get("epoch"), checkpoint.about.get("chosen_by")
+    if not epoch:
+        return ""
+    return f"epoch {epoch}" + (f", chosen by {chosen_by}" if chosen_by and path.stem == "best" else "")

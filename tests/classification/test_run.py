@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from classification.sets import write_digits, write_photo_folders
+
+from minicap.classification import Classifier, evaluate
+from minicap.classification.run import (
+    ClassifierRunConfig,
+    ClassifierTrainingConfig,
+    LabelledDataConfig,
+    fingerprint,
+    load_splits,
+    make_trainer,
+)
+from minicap.errors import InputError
+from minicap.models.registry import ResNetConfig, SmallNetworkConfig
+from minicap.training import RunFolder
+
+
+@pytest.fixture
+def config(tmp_path):
+    return ClassifierRunConfig(
+        LabelledDataConfig(path=str(write_photo_folders(tmp_path / "photos")), size=16, validation=0.25),
+        SmallNetworkConfig("lenet"),
+        ClassifierTrainingConfig(epochs=4, batch_size=6, learning_rate=3e-3),
+    )
+
+
+def test_the_settings_come_back_from_config_toml(config, tmp_path):
+    config = replace(config, data=replace(config.data, augment={"flip": 0.5, "shift": 2.0}))
+    (tmp_path / "config.toml").write_text(config.to_toml(), encoding="utf-8")
+    assert ClassifierRunConfig.read(tmp_path / "config.toml") == config
+
+
+def test_accuracy_decides_which_epoch_is_the_best_unless_told_otherwise():
+    assert ClassifierRunConfig.from_tables({}, "here").training.monitor == "accuracy"
+    loss = ClassifierRunConfig.from_tables({"training": {"monitor": "validation_loss"}}, "here")
+    assert loss.training.monitor == "validation_loss"
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"model": {"name": "cnn9"}}, r'unknown model \'cnn9\' \(did you mean "cnn'),
+        ({"model": {"name": "lenet", "depth": 3}}, r'here \[model\]: unknown key "depth"'),
+        ({"data": {"name": "cifar"}}, r'unknown data set \'cifar\' \(did you mean "cifar10"\?\)'),
+        ({"data": {"augment": {"flap": 0.5}}}, r'unknown augmentation \'flap\' \(did you mean "flip"\?\)'),
+        ({"data": {"augment": {"shift": 1.5}}}, r"shift: 1\.5 is no whole number of pixels"),
+        ({"data": {"validation": 1.0}}, r"validation is 1\.0 but must be at least 0 and below 1"),
+        ({"data": {"size": 0}}, "size is 0"),
+        ({"encoder": {}}, 'unknown table "encoder"; the tables are data, model, training'),
+        ({"application": "captioner"}, "here holds the settings of a captioner, not of a classifier"),
+    ],
+)
+def test_mistakes_in_the_settings_are_named(tables, message):
+    with pytest.raises(InputError, match=message):
+        ClassifierRunConfig.from_tables(tables, "here")
+
+
+def test_a_share_of_the_training_set_is_held_out_by_its_seed(config):
+    splits = load_splits(config.data)
+    assert {name: len(split) for name, split in splits.items()} == {"train": 18, "val": 6}
+    same, other = load_splits(config.data), load_splits(replace(config.data, split_seed=1))
+    np.testing.assert_array_equal(same["val"].x, splits["val"].x)
+    assert (other["val"].y.tolist(), other["val"].x.tolist()) != (
+        splits["val"].y.tolist(),
+        splits["val"].x.tolist(),
+    )
+
+
+def test_a_validation_set_of_its_own_is_taken_as_it_is(tmp_path):
+    folder = write_photo_folders(tmp_path / "photos", ("train", "val", "test"), count=2)
+    splits = load_splits(LabelledDataConfig(path=str(folder), size=16))
+    assert {name: len(split) for name, split in splits.items()} == {"train": 6, "val": 6, "test": 6}
+
+
+def test_every_split_is_prepared_by_the_training_photos_and_these_alone_are_augmented(config):
+    splits = load_splits(replace(config.data, augment={"flip": 1.0}))
+    batch = splits["train"].batch(np.arange(18))["x"]
+    np.testing.assert_allclose(batch.mean(axis=(0, 2, 3)), 0, atol=1e-5)
+    assert splits["val"].mean == splits["train"].mean
+    assert splits["val"].augment is None
+    assert splits["train"].augment is not None
+
+
+def test_a_network_learns_three_colours(config, tmp_path):
+    splits = load_splits(config.data)
+    classifier, trainer = make_trainer(config, RunFolder(tmp_path / "run"), splits)
+    records = trainer.fit()
+    assert records[-1]["accuracy"] == 1
+    assert evaluate(classifier, splits["val"]).accuracy == 1
+    loaded = Classifier.load(tmp_path / "run")
+    assert loaded.classes == ("blue", "green", "red")
+    assert loaded.origin.endswith("chosen by accuracy on validation photos")
+    photo = tmp_path / "photos" / "red" / "3.png"
+    assert next(iter(loaded.classify(photo)[0])) == "red"
+
+
+def test_without_validation_the_training_loss_decides(config, tmp_path):
+    config = replace(config, data=replace(config.data, validation=0.0))
+    splits = load_splits(config.data)
+    assert set(splits) == {"train"}
+    _, trainer = make_trainer(config, RunFolder(tmp_path / "run"), splits)
+    trainer.fit()
+    assert Classifier.load(tmp_path / "run").origin.endswith("chosen by training loss")
+
+
+def test_grey_photos_are_trained_on_and_classified(tmp_path):
+    data = LabelledDataConfig("mnist", str(write_digits(tmp_path / "digits")))
+    config = ClassifierRunConfig(data, SmallNetworkConfig("mlp"), ClassifierTrainingConfig(epochs=1))
+    splits = load_splits(data)
+    assert {name: len(split) for name, split in splits.items()} == {"train": 36, "test": 20, "val": 4}
+    classifier, trainer = make_trainer(config, RunFolder(tmp_path / "run"), splits)
+    trainer.fit()
+    assert Classifier.load(tmp_path / "run").channels == 1
+    assert evaluate(classifier, splits["test"]).scores.shape == (20, 10)
+
+
+def test_photos_that_the_network_cannot_read_are_told(config, tmp_path):
+    data = LabelledDataConfig("mnist", str(write_digits(tmp_path / "digits")))
+    with pytest.raises(InputError, match="resnet reads photos in colour, but these are 1 x 8 x 8"):
+        make_trainer(
+            ClassifierRunConfig(data, ResNetConfig()), RunFolder(tmp_path / "run"), load_splits(data)
+        )
+
+
+def test_a_run_knows_its_photos_labels_and_settings(config):
+    splits = load_splits(config.data)
+    before = fingerprint(config, splits)
+    moved = replace(config, data=replace(config.data, path="elsewhere"))
+    assert fingerprint(moved, splits) == before
+    brighter = splits | {"train": replace(splits["train"], x=splits["train"].x + 1)}
+    swapped = splits | {"val": replace(splits["val"], y=splits["val"].y[::-1].copy())}
+    for changed, name in ((brighter, "the photos for training"), (swapped, "the labels for validation")):
+        after = fingerprint(config, changed)
+        assert [key for key in before if before[key] != after[key]] == [name]
+
+
+def test_a_missing_data_set_is_named(tmp_path):
+    with pytest.raises(InputError, match="say where the data set cifar10 lies"):
+        load_splits(LabelledDataConfig("cifar10"))
+    with pytest.raises(
+        InputError, match=r"no: there is no such folder; cifar10 is expected there as data_batch_1"
+    ):
+        load_splits(LabelledDataConfig("cifar10", str(tmp_path / "no")))
+    with pytest.raises(InputError, match="has no CIFAR-10"):
+        load_splits(LabelledDataConfig("cifar10", str(tmp_path)))

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from classification.sets import write_digits, write_photo_folders
+
+from minicap.data import LABELLED, load_labelled
+from minicap.errors import InputError
+
+
+def test_a_set_without_validation_photos_has_training_and_test_photos(tmp_path):
+    splits = load_labelled("mnist", write_digits(tmp_path / "digits", train=30, test=10))
+    assert {name: split.x.shape for name, split in splits.items()} == {
+        "train": (30, 1, 8, 8),
+        "test": (10, 1, 8, 8),
+    }
+    clothes = load_labelled("fashion-mnist", tmp_path / "digits")
+    assert clothes["train"].classes[9] == "ankle boot"
+
+
+def test_folders_of_classes_alone_are_a_training_set(tmp_path):
+    splits = load_labelled("folder", write_photo_folders(tmp_path / "photos", count=2), size=12)
+    assert set(splits) == {"train"}
+    assert splits["train"].x.shape == (6, 3, 12, 12)
+    assert splits["train"].classes == ("blue", "green", "red")
+
+
+def test_folders_of_splits_keep_the_classes_of_the_training_set(tmp_path):
+    folder = write_photo_folders(tmp_path / "photos", ("train", "test"), count=2)
+    (folder / "test" / "yellow").mkdir()  # nobody has been taught it
+    splits = load_labelled("folder", folder, size=12)
+    assert set(splits) == {"train", "test"}
+    assert splits["test"].classes == splits["train"].classes
+    np.testing.assert_array_equal(splits["test"].y, [0, 0, 1, 1, 2, 2])
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_missing_folder_is_named_with_what_is_expected_in_it(name, tmp_path):
+    with pytest.raises(InputError) as caught:
+        load_labelled(name, tmp_path / "no")
+    assert f"{tmp_path / 'no'}: there is no such folder; {name} is expected there as" in str(caught.value)
+    assert LABELLED[name].layout in str(caught.value)
+
+
+def test_an_unknown_name_is_told_with_the_nearest_known_one(tmp_path):
+    with pytest.raises(InputError, match=r"unknown data set 'minst' \(did you mean \"mnist\"\?\)"):
+        load_labelled("minst", tmp_path)
