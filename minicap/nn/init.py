@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from minicap.errors import InputError
+
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float64]]
 
@@ -70,6 +72,27 @@ class given:
 
     def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
         return np.array(self.values)
+
+
+@dataclass(frozen=True)
+class identity:
+    """Filters that pass the input on (Dirac): filter f has a 1 at its centre in channel f, 0 elsewhere.
+
+    For weights of convolutions (F, C, ...) without groups.  rest: draws the filters from the C-th on, where
+    there are more filters than channels; zeros unless given, as in Zagoruyko & Komodakis 2017.
+    """
+
+    rest: Initializer = zeros
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        if len(shape) < 3:
+            raise InputError(f"identity: {shape} is no shape of filters, (F, C, ...)")
+        w = self.rest(rng, shape)
+        passed, centre = min(shape[:2]), tuple(size // 2 for size in shape[2:])
+        w[:passed] = 0
+        for f in range(passed):
+            w[(f, f, *centre)] = 1
+        return w
 
 
 @dataclass(frozen=True)

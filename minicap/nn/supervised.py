@@ -1,10 +1,12 @@
 """A network with a loss: what the Trainer trains."""
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
+from minicap.errors import InputError
 from minicap.layers.losses import softmax_loss
 from minicap.nn.module import Gradients, Module, prefixed
 
@@ -20,13 +22,22 @@ class Supervised(Module):
     svm_loss (N,) class indices, for sigmoid_bce_loss (N, K) answers in [0, 1], for mse_loss values like the
     scores.
     loss: loss(scores, y, reduction="sum") gives the loss and the gradient of the scores.
+    label_smoothing: of the loss in training, where the loss has it; evaluation is without, so that its loss
+    can be compared between runs.
     metrics: by their names, each of all scores and targets of a set, as in minicap.metrics.
     """
 
     def __init__(
-        self, net: Module, loss: Loss = softmax_loss, metrics: dict[str, Metric] | None = None
+        self,
+        net: Module,
+        loss: Loss = softmax_loss,
+        metrics: dict[str, Metric] | None = None,
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
+        if label_smoothing and "label_smoothing" not in signature(loss).parameters:
+            raise InputError(f"Supervised: {loss.__name__} has no label_smoothing; leave it at 0")
+        self.smoothing = {"label_smoothing": label_smoothing} if label_smoothing else {}
         self.net = net
         self.loss_function, self.metrics = loss, metrics or {}
 
@@ -62,5 +73,5 @@ class Supervised(Module):
             loss, _ = self.loss_function(self.scores(batch), batch["y"], reduction="sum")
             return loss * scale, {}
         scores, cache = self.forward(batch["x"], train, rng)
-        loss, dscores = self.loss_function(scores, batch["y"], reduction="sum")
+        loss, dscores = self.loss_function(scores, batch["y"], reduction="sum", **self.smoothing)
         return loss * scale, self.backward(dscores * scale, cache, input_gradient=False)[1]

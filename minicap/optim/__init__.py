@@ -20,9 +20,13 @@ from minicap.optim.schedules import (
     Schedule,
     constant,
     cosine,
+    exponential,
+    linear,
     linear_warmup,
     make_schedule,
+    one_cycle,
     step_decay,
+    triangular,
 )
 
 __all__ = [
@@ -43,10 +47,14 @@ __all__ = [
     "clip_global_norm",
     "constant",
     "cosine",
+    "exponential",
     "global_norm",
+    "linear",
     "linear_warmup",
     "make_rule",
     "make_schedule",
+    "one_cycle",
     "settings_by_name",
     "step_decay",
+    "triangular",
 ]

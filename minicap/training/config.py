@@ -20,7 +20,7 @@ class TrainingConfig:
     learning_rate: size of the optimizer's steps.
     weight_decay: L2 penalty on every parameter; for adamw, its decay.  l1: L1 penalty on every parameter.
     groups: other settings for some parameters, by the pattern of their names.
-    schedule: of the learning rate, constant, cosine or step.
+    schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: linear rise of the learning rate before that.
     clip_norm: bound on the global norm of the gradients, 0 for none.

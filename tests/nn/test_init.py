@@ -1,7 +1,20 @@
 import numpy as np
 import pytest
 
-from minicap.nn.init import fans, glorot_uniform, he_normal, normal, ones, orthogonal, stacked, uniform, zeros
+from minicap.errors import InputError
+from minicap.layers import conv_forward
+from minicap.nn.init import (
+    fans,
+    glorot_uniform,
+    he_normal,
+    identity,
+    normal,
+    ones,
+    orthogonal,
+    stacked,
+    uniform,
+    zeros,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +60,30 @@ def test_orthogonal_matrices_are_drawn_evenly_from_rotations_and_reflections(rng
     determinants = [np.linalg.det(orthogonal(rng, (3, 3))) for _ in range(400)]
     assert 140 < sum(d > 0 for d in determinants) < 260
     assert abs(np.mean([orthogonal(rng, (3, 3))[0, 0] for _ in range(400)])) < 0.12
+
+
+def test_identity_filters_pass_their_channels_on(rng):
+    x = rng.normal(size=(2, 3, 5, 4))
+    out, _ = conv_forward(x, identity()(rng, (5, 3, 3, 3)), np.zeros(5), stride=1, pad=1)
+    np.testing.assert_array_equal(out[:, :3], x)
+    np.testing.assert_array_equal(out[:, 3:], 0)
+
+
+def test_filters_beyond_the_channels_are_drawn_by_the_rest(rng):
+    w = identity(he_normal)(rng, (64, 32, 3, 3))
+    np.testing.assert_array_equal(w[:32], identity()(rng, (32, 32, 3, 3)))
+    assert w[32:].var() == pytest.approx(2 / fans(w.shape)[0], rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 3), (6, 4, 3), (5, 2, 3, 5), (2, 5, 2, 2), (3, 3, 1, 1)])
+def test_identity_equals_pytorchs_dirac(shape, rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    np.testing.assert_array_equal(identity()(rng, shape), torch.nn.init.dirac_(torch.empty(shape)).numpy())
+
+
+def test_identity_of_a_matrix_is_refused(rng):
+    with pytest.raises(InputError, match=r"identity: \(3, 3\) is no shape of filters"):
+        identity()(rng, (3, 3))
 
 
 def test_stacked_blocks_have_the_fans_of_one_gate(rng):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from minicap.errors import InputError
 from minicap.gradcheck import check_model
 from minicap.layers import mse_loss, sigmoid_bce_loss, softmax_loss, svm_loss
 from minicap.nn import Affine, Supervised
@@ -35,6 +36,21 @@ def test_evaluation_gives_the_loss_and_no_gradients(model, batch):
     loss, grads = model.loss(batch, train=False)
     np.testing.assert_allclose(loss, model.loss(batch)[0])
     assert grads == {}
+
+
+def test_labels_are_smoothed_in_training_and_not_in_evaluation(batch):
+    model = Supervised(Affine(4, 3), label_smoothing=0.2).initialize(0, np.float64)
+    scores = model(batch["x"])
+    expected, dscores = softmax_loss(scores, batch["y"], label_smoothing=0.2)
+    loss, grads = model.loss(batch)
+    np.testing.assert_allclose(loss, expected)
+    np.testing.assert_allclose(grads["net.b"], dscores.sum(axis=0))
+    np.testing.assert_allclose(model.loss(batch, train=False)[0], softmax_loss(scores, batch["y"])[0])
+
+
+def test_label_smoothing_of_a_loss_without_labels_is_refused():
+    with pytest.raises(InputError, match="Supervised: mse_loss has no label_smoothing; leave it at 0"):
+        Supervised(Affine(4, 3), mse_loss, label_smoothing=0.1)
 
 
 LOSSES = {

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import pytest
 
 from minicap.errors import InputError
 from minicap.formats import from_mapping, to_toml
-from minicap.optim import RULES, make_rule
+from minicap.optim import RULES, SCHEDULES
 from minicap.training import TrainingConfig
 
 
@@ -39,7 +40,7 @@ def test_values_out_of_range_are_refused(setting, message):
         replace(TrainingConfig(), **setting)
 
 
-def test_its_text_names_every_optimizer():
+@pytest.mark.parametrize("name", [*RULES, *SCHEDULES])
+def test_its_text_names_every_optimizer_and_every_schedule(name):
     assert TrainingConfig.__doc__ is not None
-    assert all(name in TrainingConfig.__doc__ for name in RULES)
-    assert all(make_rule(name, 0.1) for name in RULES)
+    assert re.search(rf"\b{name}\b", TrainingConfig.__doc__)

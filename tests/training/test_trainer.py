@@ -9,7 +9,7 @@ from minicap.captioning import CaptionExamples, Vocabulary
 from minicap.errors import FormatError, InputError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.nn import Affine, BatchNorm, Sequential, Supervised
-from minicap.optim import SGD, Momentum, Nesterov, cosine
+from minicap.optim import RULES, SGD, Momentum, Nesterov, cosine
 from minicap.training import RunFolder, Trainer, TrainingConfig
 
 CONFIG = TrainingConfig(epochs=4, batch_size=50, learning_rate=3e-3, shards=2)
@@ -41,9 +41,9 @@ def test_it_learns(tmp_path):
     assert records[-1]["train_loss"] < records[0]["train_loss"] / 2
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov", "rmsprop", "adam"])
+@pytest.mark.parametrize("optimizer", RULES)
 def test_every_optimizer_learns(tmp_path, optimizer):
-    rate = 3e-3 if optimizer in ("adam", "rmsprop") else 3e-2
+    rate = {"adam": 3e-3, "adamw": 3e-3, "rmsprop": 3e-3, "adadelta": 1.0}.get(optimizer, 3e-2)
     records = make_trainer(tmp_path, replace(CONFIG, optimizer=optimizer, learning_rate=rate)).fit()
     assert records[-1]["validation_loss"] < records[0]["validation_loss"] - 0.02
 
