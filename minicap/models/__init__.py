@@ -11,6 +11,7 @@ from minicap.models.cnns import (
     mlp,
     softmax_regression,
 )
+from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
@@ -27,6 +28,7 @@ __all__ = [
     "cnn3",
     "cnn4",
     "cnn5",
+    "efficientnet_lite0",
     "imagenet_classes",
     "lenet",
     "make_network",

@@ -2,10 +2,10 @@
 
 from importlib import resources
 
-import numpy as np
-
 from minicap.data.images import SQUEEZENET, Preprocess
 from minicap.formats import load_safetensors
+from minicap.models.torch_names import SQUEEZENET as SQUEEZENET_NAMES
+from minicap.models.torch_names import from_torch
 from minicap.nn import Branches, Conv2d, Dropout, GlobalAvgPool, MaxPool2d, ReLU, Sequential
 
 _WEIGHTS = "weights/squeezenet1_1.safetensors"
@@ -62,20 +62,5 @@ class SqueezeNet(Sequential):
         model = cls()
         with resources.as_file(resources.files("minicap.models") / _WEIGHTS) as path:
             tensors, _ = load_safetensors(path)
-        model.load({_own_name(name): array.astype(np.float32) for name, array in tensors.items()})
+        model.load(from_torch(model, tensors, SQUEEZENET_NAMES, where=_WEIGHTS))
         return model
-
-
-# The weights carry torchvision's names, which number the bricks of `features`.
-_BRICKS = {"0": "conv1", "3": "fire2", "4": "fire3", "6": "fire4", "7": "fire5"}
-_BRICKS |= {str(n): f"fire{n - 3}" for n in range(9, 13)}
-
-
-def _own_name(name: str) -> str:
-    """features.3.expand1x1.weight -> features.fire2.expand.expand1x1.conv.w"""
-    part, brick, *inner, kind = name.split(".")
-    end = {"weight": "w", "bias": "b"}[kind]
-    if part == "classifier":
-        return f"classifier.conv10.{end}"
-    within = [f"expand.{name}.conv" if name.startswith("expand") else f"{name}.conv" for name in inner]
-    return ".".join(["features", _BRICKS[brick], *within, end])

@@ -116,25 +116,30 @@ class Module:
         """Every buffer (running statistics) under its flat name."""
         return {path: module.buffers[name] for path, module, name in self._slots(buffers=True)}
 
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of every parameter and buffer under its flat name; they need no numbers yet."""
+        parameters = {path: module.declared[name].shape for path, module, name in self._slots()}
+        buffers = {path: module.buffers[name].shape for path, module, name in self._slots(buffers=True)}
+        return parameters | buffers
+
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Take parameters and buffers from arrays under their flat names, on the current backend.
 
         They are copied, and their dtype is kept.  Raises InputError when names are missing or left over,
         ShapeError when a shape differs; then nothing has changed.
         """
-        slots = [*self._slots(), *self._slots(buffers=True)]
-        expected = {path for path, _, _ in slots}
-        if missing := sorted(expected - set(arrays)):
+        expected = self.shapes
+        if missing := sorted(set(expected) - set(arrays)):
             raise InputError(f"{type(self).__name__}.load: {_some(missing)} missing")
-        if extra := sorted(set(arrays) - expected):
+        if extra := sorted(set(arrays) - set(expected)):
             raise InputError(f"{type(self).__name__}.load: {_some(extra)} not in this model")
-        for path, module, name in slots:
-            shape = module.declared[name].shape if name in module.declared else module.buffers[name].shape
+        for path, shape in expected.items():
             if arrays[path].shape != shape:
                 raise ShapeError(
                     f"{type(self).__name__}.load: {path} is {arrays[path].shape} but this model has {shape}"
                 )
-        for path, module, name in slots:
+        for path, module, name in (*self._slots(), *self._slots(buffers=True)):
             owner = module.own if name in module.declared else module.buffers
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place
 

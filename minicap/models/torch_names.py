@@ -1,0 +1,120 @@
+"""PyTorch's names of the parameters of our networks, a table for each family.
+
+A table turns the path of one of our modules into PyTorch's; the last word of a name is the same for all.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from minicap.errors import InputError, ShapeError
+from minicap.nn import Module, Sequential
+
+Rename = Callable[[str], str]
+
+_LAST_WORDS = {
+    "w": "weight",
+    "b": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_var": "running_var",
+}
+_NAMED_AT_MOST = 4
+
+
+def by_rules(rules: Mapping[str, str]) -> Rename:
+    """Regular expressions and what to put in their place, one after another."""
+
+    def rename(path: str) -> str:
+        for pattern, replacement in rules.items():
+            path = re.sub(pattern, replacement, path)
+        return path
+
+    return rename
+
+
+RESNET = by_rules(
+    {
+        r"\.residual\.body\.": ".",
+        r"\.residual\.shortcut\.conv$": ".downsample.0",
+        r"\.residual\.shortcut\.bn$": ".downsample.1",
+    }
+)
+
+SQUEEZENET = by_rules(
+    {
+        r"^features\.conv1$": "features.0",
+        r"^features\.fire2\.": "features.3.",
+        r"^features\.fire3\.": "features.4.",
+        r"^features\.fire4\.": "features.6.",
+        r"^features\.fire5\.": "features.7.",
+        r"^features\.fire6\.": "features.9.",
+        r"^features\.fire7\.": "features.10.",
+        r"^features\.fire8\.": "features.11.",
+        r"^features\.fire9\.": "features.12.",
+        r"\.squeeze\.conv$": ".squeeze",
+        r"\.expand\.(expand[13]x[13])\.conv$": r".\1",
+        r"^classifier\.conv10$": "classifier.1",
+    }
+)
+
+EFFICIENTNET = by_rules({r"\.body\.": ".", r"\b([a-z])": r"_\1"})
+
+
+def by_place(**parts: Sequential) -> Rename:
+    """The modules of these parts are numbered from 0, as those of VGG are."""
+    places = {
+        f"{part}.{child}": f"{part}.{place}"
+        for part, modules in parts.items()
+        for place, child in enumerate(modules.children)
+    }
+    return lambda path: places[path]
+
+
+def from_torch(
+    net: Module,
+    tensors: Mapping[str, np.ndarray],
+    rename: Rename,
+    left_out: Iterable[str] = (),
+    where: str = "from_torch",
+) -> dict[str, np.ndarray]:
+    """The parameters and running statistics of net, float32, out of PyTorch's tensors.
+
+    rename: gives PyTorch's path of a module of net.  left_out: how names begin of what net has no place for.
+    where: the file, for errors.
+    A matrix of PyTorch is (out, in), one of ours (in, out).  Raises InputError when tensors are missing or
+    left over, ShapeError when one has another shape than net.
+    """
+    if tensors and all(name.startswith("module.") for name in tensors):  # trained on several devices
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    theirs = {name: _torch_name(name, rename) for name in net.shapes}
+    of_no_use = [n for n in tensors if n.endswith(".num_batches_tracked") or n.startswith(tuple(left_out))]
+    if missing := [name for name in theirs.values() if name not in tensors]:
+        raise InputError(f"{where}: {_some(missing)} missing{_hint(missing, theirs)}")
+    if extra := sorted({*tensors} - {*theirs.values()} - {*of_no_use}):
+        raise InputError(f"{where}: {_some(extra)} left over; the network has no place for that")
+    arrays = {}
+    for name, shape in net.shapes.items():
+        tensor = tensors[theirs[name]]
+        array = tensor.T if tensor.ndim == 2 else tensor
+        if array.shape != shape:
+            wanted = shape[::-1] if len(shape) == 2 else shape
+            raise ShapeError(f"{where}: {theirs[name]} is {tensor.shape}, but the network needs {wanted}")
+        arrays[name] = np.ascontiguousarray(array, np.float32)
+    return arrays
+
+
+def _torch_name(name: str, rename: Rename) -> str:
+    path, _, last = name.rpartition(".")
+    return f"{rename(path)}.{_LAST_WORDS[last]}"
+
+
+def _hint(missing: list[str], theirs: Mapping[str, str]) -> str:
+    return "; is it a file of another network?" if len(missing) > len(theirs) // 2 else ""
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED_AT_MOST} more" if len(names) > _NAMED_AT_MOST else ""
+    return ", ".join(names[:_NAMED_AT_MOST]) + more + (" is" if len(names) == 1 else " are")
