@@ -18,7 +18,7 @@ from pathlib import Path
 from tools import bare
 
 ROWS = ("oldest", "sandybridge", "random-order", "cupy13", "cupy14")
-LONGEST = 1500  # seconds for the coverage
+LONGEST = 600  # seconds for the coverage
 ORACLES = ("torch==2.13.0", "pycocoevalcap")
 
 
