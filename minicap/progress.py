@@ -31,14 +31,18 @@ class Progress:
 
     total: how much work there is, or None when that is unknown (then there is no bar).
     unit: what is counted, in the singular.
+    leave: whether the full line stays; else it is wiped out in the end, for a line that says the result.
     The line is drawn in terminals and notebooks; nothing is written where the output is a file or a pipe.
     """
 
-    def __init__(self, total: int | None, label: str, unit: str, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int | None, label: str, unit: str, stream: TextIO | None = None, leave: bool = True
+    ) -> None:
         self.total = total
         self.label = label
         self.unit = unit
         self.done = 0
+        self.leave = leave
         self._stream = sys.stderr if stream is None else stream
         self._live = _is_live(self._stream)
         self._blocks = "█░" if _can_write(self._stream, "█░") else "#-"
@@ -57,8 +61,11 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live and self._history:
-            self._draw()
-            self._stream.write("\n")
+            if self.leave or error:
+                self._draw()
+                self._stream.write("\n")
+            else:
+                self._stream.write(f"\r{'':{self._width}}\r")
             self._stream.flush()
 
     def advance(self, count: int = 1, **values: object) -> None:

@@ -66,6 +66,18 @@ def test_the_last_line_says_all_is_done_and_ends_the_line(clock):
     assert "left" not in stream.shown[-1]
 
 
+def test_a_line_that_is_not_to_stay_makes_room_for_the_result(clock):
+    stream = Terminal()
+    with Progress(4, "epoch 1/2", "batch", stream, leave=False) as progress:
+        clock.now += 1.0
+        progress.advance(4)
+    assert "\n" not in stream.text
+    before, wiped, rest = stream.text.rsplit("\r", 2)
+    assert before.endswith("batch/s")
+    assert (wiped.strip(), rest) == ("", "")
+    assert len(wiped) >= len(before.rsplit("\r", 1)[-1])
+
+
 def test_quick_steps_are_not_all_drawn(clock):
     stream = Terminal()
     with Progress(10_000, "train", "step", stream) as progress:

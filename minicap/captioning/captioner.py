@@ -10,6 +10,7 @@ import numpy as np
 
 from minicap.arrays import Array, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
+from minicap.backend.host import one_blas_thread
 from minicap.captioning.model import CaptioningModel
 from minicap.captioning.models import MODEL_SETTINGS, make_model
 from minicap.data.images import Preprocess
@@ -172,13 +173,16 @@ class Captioner:
             never = (words.pad, words.start, words.unk)
             return never if beginning else (*never, words.end)
 
-        search = (self.model.step, self.model.start(features), words.start, words.end, self.max_words + 1)
-        if temperature:
-            drawn = sample(*search, temperature, rng, forbid=unsaid)
-            return [[caption] for caption in drawn]
-        if beam == 1:
-            return [[caption] for caption in greedy(*search, forbid=unsaid)]
-        return beam_search(*search, beam, length_power, forbid=unsaid)
+        # The products of a step are small: BLAS threads would wait for each other.
+        with one_blas_thread():
+            start = self.model.start(features)
+            search = (self.model.step, start, words.start, words.end, self.max_words + 1)
+            if temperature:
+                drawn = sample(*search, temperature, rng, forbid=unsaid)
+                return [[caption] for caption in drawn]
+            if beam == 1:
+                return [[caption] for caption in greedy(*search, forbid=unsaid)]
+            return beam_search(*search, beam, length_power, forbid=unsaid)
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The hypothesis as a sentence of tokens."""

@@ -148,7 +148,10 @@ def make_trainer(
             f"min_count is {config.data.min_count} but no word of the captions is seen that often"
         )
     if config.data.start:
-        captioner = load_start(config.data.start).with_words_of(vocabulary, config.training.seed)
+        if run.last.exists():  # which has all of the start that a resumed run needs
+            captioner = Captioner.load(run.last)
+        else:
+            captioner = load_start(config.data.start).with_words_of(vocabulary, config.training.seed)
         vocabulary = captioner.vocabulary
     else:
         encoder = make_encoder(config.encoder)

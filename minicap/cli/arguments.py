@@ -24,6 +24,15 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def named_or_path(name: str) -> Callable[[str], str]:
+    """What goes by that name; or else a file or folder, as an absolute path."""
+
+    def parse(text: str) -> str:
+        return name if text == name else str(path(text).resolve())
+
+    return parse
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     """A whole number in least..most."""
 

@@ -14,7 +14,7 @@ from minicap.progress import printable
 # NumPy, Pillow and the commands are imported inside main, where an interrupt is told in a line.
 
 COMMANDS = {
-    "demo": "train a captioner on the photos in the package, in about two minutes",
+    "demo": "train a captioner on the photos in the package, in a minute or two",
     "caption": "describe photos in a sentence",
     "classify": "name what is on photos, with probabilities",
     "train": "train a captioner or a classifier on your own data",

@@ -14,14 +14,16 @@ from minicap.captioning.run import (
     load_split,
     make_trainer,
 )
+from minicap.cli.arguments import path
 from minicap.cli.fitting import draw_curves, print_epoch
 from minicap.cli.scores import print_scores
 from minicap.data import open_dataset
 from minicap.data.images import load_image
 from minicap.errors import InputError, MissingExtra
+from minicap.progress import printable
 from minicap.training import RunFolder, TrainingConfig
 
-# A small model and strong dropout: 84 photos are few, and the demo is to end in about a minute.
+# A small model and strong dropout: 84 photos are few, and the demo is to end in a minute or two.
 CONFIG = CaptionRunConfig(
     data=CaptionDataConfig(min_count=2, max_words=16),
     model=ShowAndTellConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
@@ -30,7 +32,7 @@ CONFIG = CaptionRunConfig(
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, metavar="DIR", help="folder for the run (default: minicap-demo)")
+    parser.add_argument("--run", type=path, metavar="DIR", help="folder for the run (default: minicap-demo)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,10 +59,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"\nThe demo's captioner is its checkpoint of {best.origin}, these very photos.")
     print("Held-out photos, captioned by this model, by the shipped one, and by a human:\n")
     rows = zip(held_out.paths, captions, shipped_captions, held_out.raw, strict=True)
-    for path, caption, shipped, humans in islice(rows, 10):
-        print(
-            f"  {path.name}\n    this demo: {caption}\n    shipped:   {shipped}\n    human:     {humans[0]}"
-        )
+    for photo, caption, shipped, humans in islice(rows, 10):
+        print(f"  {photo.name}")
+        print(f"    this demo: {caption}\n    shipped:   {shipped}\n    human:     {humans[0]}")
     print()
     print_scores(
         {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}
@@ -68,10 +69,11 @@ def run(args: argparse.Namespace) -> int:
     draw_curves(trainer, unit="cross-entropy a word (nats)")
     _draw_sheet(run_folder, held_out, captions)
     seconds = perf_counter() - started
-    print(f"\nThe run is in {run_folder.path}: figures, metrics, checkpoints ({seconds:.0f} s in all).")
+    folder = printable(str(run_folder.path))
+    print(f"\nThe run is in {folder}: figures, metrics, checkpoints ({seconds:.0f} s in all).")
     print("Now a photo of yours:")
     print("  minicap caption PHOTO      (the shipped captioner, trained on 6500 photos)")
-    print(f"  minicap caption PHOTO --run {run_folder.path}")
+    print(f"  minicap caption PHOTO --run {folder}")
     return 0
 
 
@@ -79,7 +81,7 @@ def _draw_sheet(run_folder: RunFolder, split: Split, captions: list[str]) -> Non
     from minicap.plots import caption_sheet, save_figure
 
     try:
-        images = [load_image(path) for path in split.paths[:12]]
+        images = [load_image(photo) for photo in split.paths[:12]]
         figure = caption_sheet(images, captions[:12], split.raw[:12], title="Held-out photos")
         save_figure(figure, run_folder.figures / "captions.png")
     except MissingExtra:

@@ -9,42 +9,50 @@ import numpy as np
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
 from minicap.captioning.run import CaptionRunConfig, Split, evaluate, load_split
+from minicap.cli.arguments import number, path, whole
 from minicap.cli.scores import print_scores
 from minicap.data import open_dataset
 from minicap.errors import InputError
 from minicap.formats import atomic_write_text
 from minicap.metrics.captions import Scores, score
+from minicap.progress import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run",
         nargs="?",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="run folder or checkpoint (default: the shipped one)",
     )
-    parser.add_argument("--data", metavar="DATA", help="data set (default: the one the run was trained on)")
+    parser.add_argument(
+        "--data", type=path, metavar="DATA", help="data set (default: the one the run was trained on)"
+    )
     parser.add_argument("--split", default="test", help="train, val or test (default: test)")
     parser.add_argument(
         "--beam",
-        type=int,
+        type=whole(1, 100),
         nargs="+",
         default=[1, 3],
         metavar="K",
         help="beam sizes (default: 1 3)",
     )
-    parser.add_argument("--length-power", type=float, default=0.7, help="length normalisation (default: 0.7)")
+    parser.add_argument(
+        "--length-power", type=number(-10, 10), default=0.7, help="length normalisation (default: 0.7)"
+    )
+    parser.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
     parser.add_argument("--baselines", action="store_true", help="score three systems without a model too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        "--captions", type=Path, metavar="FILE.json", help="write the first beam size's captions"
+        "--captions", type=path, metavar="FILE.json", help="write the first beam size's captions"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
-    dataset = open_dataset(args.data or _trained_on(args.run))
+    data, outside = (args.data, False) if args.data else _trained_on(args.run)
+    dataset = open_dataset(data, outside or args.outside)
     encoder, reads = captioner.encoder, captioner.model.reads
     split = load_split(dataset, args.split, encoder, reads)
     rows: dict[str, Scores] = {}
@@ -67,9 +75,10 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         references = sum(map(len, split.raw)) / len(split.raw)
-        print(f"{dataset.name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
+        name = printable(dataset.name)
+        print(f"{name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
         if captioner.origin:
-            print(f"checkpoint: {captioner.origin}")
+            print(f"checkpoint: {printable(captioner.origin)}")
         print_scores(rows)
     return 0
 
@@ -79,8 +88,10 @@ def _rows(split: Split) -> np.ndarray:
     return split.features if split.features.ndim == 2 else split.features.mean(axis=1)
 
 
-def _trained_on(run: Path | None) -> str:
+def _trained_on(run: Path | None) -> tuple[str, bool]:
+    """The data set of a run, and whether its photos may lie outside its folder."""
     config = run / "config.toml" if run else None
     if config is None or not config.is_file():
         raise InputError("say which data set to score on: --data DATA")
-    return CaptionRunConfig.read(config).data.path
+    settings = CaptionRunConfig.read(config).data
+    return settings.path, settings.outside

@@ -4,6 +4,7 @@ from typing import Any
 
 from minicap.errors import MissingExtra
 from minicap.plots import loss_curves, save_figure
+from minicap.progress import printable
 from minicap.training import RunConfig, RunFolder, Trainer
 
 
@@ -14,7 +15,8 @@ def fit(trainer: Trainer, run_folder: RunFolder, config: RunConfig, unit: str) -
         run_folder.write_config(config.to_toml())
     epochs, patience = trainer.config.epochs, trainer.config.patience
     if trainer.position.epoch >= epochs:
-        print(f"{run_folder.path} is finished; --epochs {2 * trainer.position.epoch} would go on with it")
+        folder = printable(str(run_folder.path))
+        print(f"{folder} is finished; --epochs {2 * trainer.position.epoch} would go on with it")
     trainer.fit()
     if trainer.position.epoch < epochs:
         print(f"no better {trainer.monitor.name} for {patience} epochs; stopped")

@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 
+from minicap.cli.arguments import path
 from minicap.gradcheck import library, mutants
 from minicap.gradcheck.plot import save_plot
-from minicap.gradcheck.report import summary, table, to_json
+from minicap.gradcheck.report import layer_table, summary, table, to_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--file",
-        type=Path,
+        type=path,
         metavar="FILE.py",
         help="check layers of your own: a file that calls minicap.gradcheck.add_layer",
     )
@@ -27,9 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="break every layer on purpose and count what the checker misses",
     )
+    parser.add_argument("--verbose", action="store_true", help="print a line for each argument of each case")
     parser.add_argument("--json", action="store_true", help="print the result as JSON for other tools")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="also draw error against step size (.png, .svg or .pdf)"
+        "--plot", type=path, metavar="FILE", help="also draw error against step size (.png, .svg or .pdf)"
     )
 
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(to_json(report))
     else:
-        print(table(report))
+        print(table(report) if args.verbose else layer_table(report))
         if args.accelerated:
             for line in library.unreached_overrides(names):
                 print(f"not checked: {line}")

@@ -34,11 +34,14 @@ class Photos(Generic[T]):
         self.paths: list[Path] = []
         self.good = 0
         self.errors: list[str] = []
-        for path in paths:
-            try:
-                self.paths += find_photos([path])
-            except InputError as error:
-                self.errors.append(str(error))
+        with Progress(None, "looking for photos", "photo", leave=False) as progress:
+            for path in paths:
+                try:
+                    for photo in find_photos([path]):
+                        self.paths.append(photo)
+                        progress.advance()
+                except InputError as error:
+                    self.errors.append(str(error))
 
     def __iter__(self) -> Iterator[tuple[Path, T]]:
         with ThreadPoolExecutor(max_workers=1) as pool, self._progress() as progress:

@@ -7,6 +7,7 @@ from minicap.cli import train_captioner, train_classifier
 from minicap.cli.arguments import path
 from minicap.cli.settings import add_named_settings, resumed_config, settings_file
 from minicap.errors import InputError
+from minicap.progress import printable
 from minicap.training import RunFolder
 
 # Each has CONFIG and DONE, add_arguments(parser), new(args), open_data(config) and train(config, run, data).
@@ -60,5 +61,5 @@ def run(args: argparse.Namespace) -> int:
         else:
             run_folder.write_config(config.to_toml())  # first of all, so that --resume knows an early death
         application.train(config, run_folder, data)
-    print(application.DONE.format(run=folder))
+    print(application.DONE.format(run=printable(str(folder))))
     return 0

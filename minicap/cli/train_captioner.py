@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import asdict
-from pathlib import Path
 
 from minicap.captioning import Captioner, make_encoder
 from minicap.captioning.run import (
@@ -14,6 +13,7 @@ from minicap.captioning.run import (
     make_trainer,
     settings_for,
 )
+from minicap.cli.arguments import named_or_path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.scores import print_scores
 from minicap.cli.settings import given_tables
@@ -29,11 +29,16 @@ DONE = "Caption a photo of yours: minicap caption PHOTO --run {run}"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "data", nargs="?", metavar="DATA", help='folder of captioned photos (docs/data.md), or "sample"'
+        "data",
+        nargs="?",
+        type=named_or_path(SAMPLE),
+        metavar="DATA",
+        help='folder of captioned photos (docs/data.md), or "sample"',
     )
     parser.add_argument(
         "--from",
         dest="start",
+        type=named_or_path(SHIPPED),
         metavar="RUN",
         help='teach a captioner more: a run folder, a checkpoint, or "shipped" for the one in the package',
     )
@@ -43,11 +48,11 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
     """The settings of flags and --config, completed by those that suit the data set, and the data set."""
     tables = given_tables(CONFIG, args)
     if args.data:
-        tables["data"]["path"] = args.data if args.data == SAMPLE else str(Path(args.data).resolve())
+        tables["data"]["path"] = args.data
     if "path" not in tables["data"]:
         raise InputError('say what to train on: a folder of captioned photos, or "sample"')
     if args.start:
-        tables["data"]["start"] = args.start if args.start == SHIPPED else str(Path(args.start).resolve())
+        tables["data"]["start"] = args.start
     if start := tables["data"].get("start"):
         source = load_start(start)
         tables["encoder"], tables["model"] = asdict(source.encoder.config), asdict(source.model.config)

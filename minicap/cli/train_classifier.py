@@ -1,9 +1,9 @@
 """`minicap train classifier PATH --data NAME --model NAME --run RUN`."""
 
 import argparse
-from pathlib import Path
 
 from minicap.classification.run import ClassifierRunConfig, Splits, load_splits, make_trainer
+from minicap.cli.arguments import path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.settings import given_tables
 from minicap.data import LABELLED
@@ -14,7 +14,7 @@ DONE = "Score it: minicap eval {run}\nClassify a photo of yours: minicap classif
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", nargs="?", metavar="PATH", help="folder that the data set lies in")
+    parser.add_argument("data", nargs="?", type=path, metavar="PATH", help="folder that the data set lies in")
     parser.add_argument(
         "--data",
         dest="dataset",
@@ -27,7 +27,7 @@ def new(args: argparse.Namespace) -> tuple[ClassifierRunConfig, Splits]:
     """The settings of flags and --config, and the data set."""
     tables = given_tables(CONFIG, args)
     if args.data:
-        tables["data"]["path"] = str(Path(args.data).resolve())
+        tables["data"]["path"] = str(args.data.resolve())
     if args.dataset:
         tables["data"]["name"] = args.dataset
     config = CONFIG.from_tables(tables, "command line")

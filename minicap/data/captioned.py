@@ -69,7 +69,7 @@ def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:
     if not outside and (name.anchor or ".." in name.parts):
         raise FormatError(
             f"{where}: {str(name)!r} leads out of the folder {folder}; "
-            "where you trust the data set, allow that with outside = true"
+            "where you trust the data set, allow that with --outside (outside = true in a config.toml)"
         )
     return folder / name
 

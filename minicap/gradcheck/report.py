@@ -60,12 +60,40 @@ _HEADINGS = [
     *("layer", "variant", "argument", "error", "complex", "step"),
     *("dtype", "worst", "analytic", "numeric", "kinks", "verdict"),
 ]
-_RIGHT = {"error", "complex", "step", "analytic", "numeric", "kinks"}
+_RIGHT = {"cases", "gradients", "error", "complex", "step", "analytic", "numeric", "kinks"}
 
 
 def table(rows: Iterable[Row]) -> str:
     """The rows as aligned text, one line each, columns that say nothing left out."""
-    lines = [_HEADINGS, *(_cells(row) for row in rows)]
+    return _aligned([_HEADINGS, *(_cells(row) for row in rows)])
+
+
+def layer_table(rows: Report) -> str:
+    """One line for each layer: its cases, gradients and worst error.  The rows that failed follow in full."""
+    headings = ["layer", "cases", "gradients", "error", "complex", "kinks", "verdict"]
+    of_layer: dict[str, Report] = {}
+    for row in rows:
+        of_layer.setdefault(row.layer, Report()).append(row)
+    lines = [headings, *(_layer_cells(layer, own) for layer, own in of_layer.items())]
+    failed = f"\n\n{table(rows.failures)}" if rows.failures else ""
+    return _aligned(lines) + failed
+
+
+def _layer_cells(layer: str, rows: Report) -> list[str]:
+    t = totals(rows)
+    return [
+        layer,
+        str(t["cases"]),
+        str(t["gradients"]),
+        _number(t["worst_error"], ".1e"),
+        _number(t["worst_complex_error"], ".1e"),
+        str(t["skipped"]) if t["skipped"] else "",
+        OK if rows.passed else f"FAIL: {count(t['failures'], 'row')}",
+    ]
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    """Cells in columns, the headings first; columns that say nothing are left out."""
     columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     aligned = []
     for column in columns:
@@ -75,21 +103,22 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in zip(*aligned, strict=True))
 
 
-def _cells(row: Row) -> list[str]:
-    def number(value: float | None, form: str) -> str:
-        return "" if value is None else format(value, form)
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
+
+def _cells(row: Row) -> list[str]:
     return [
         row.layer,
         row.variant,
         row.argument,
-        number(row.error, ".1e"),
-        number(row.complex_error, ".1e"),
-        number(row.step, ".0e"),
+        _number(row.error, ".1e"),
+        _number(row.complex_error, ".1e"),
+        _number(row.step, ".0e"),
         row.dtype,
         "" if row.worst is None else f"[{', '.join(map(str, row.worst))}]",
-        number(row.analytic, ".6g"),
-        number(row.numeric, ".6g"),
+        _number(row.analytic, ".6g"),
+        _number(row.numeric, ".6g"),
         str(row.skipped) if row.skipped else "",
         row.verdict if row.passed else f"FAIL: {row.verdict}",
     ]

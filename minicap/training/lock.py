@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minicap.errors import InputError
+from minicap.formats import open_own
 
 if sys.platform == "win32":
     import msvcrt
@@ -33,12 +34,14 @@ def folder_lock(folder: Path) -> Iterator[None]:
     The system drops the lock when the process ends, so a crash leaves none behind.
     Raises InputError when somebody else holds it, or when the file cannot be made.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    path = folder / ".lock"
     try:
-        file = os.open(folder / ".lock", flags, 0o644)
+        open_own(path, append=True).close()  # makes it where there is none
+        opened = open_own(path)
     except OSError as error:
-        raise InputError(f"cannot write {folder / '.lock'}: {error.strerror or error}") from None
-    try:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from None
+    with opened:  # whose end drops the lock
+        file = opened.fileno()
         try:
             _lock(file)
         except OSError:
@@ -52,5 +55,3 @@ def folder_lock(folder: Path) -> Iterator[None]:
             yield
         finally:
             os.ftruncate(file, 0)
-    finally:
-        os.close(file)  # which drops the lock

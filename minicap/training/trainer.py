@@ -135,7 +135,8 @@ class Trainer:
         here = self.position
         stream = RandomStream(self.config.seed).child(_AUGMENTATION)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
-        with Progress(self.steps_per_epoch, label, "batch") as progress:
+        # Where callbacks say what came of the epoch, their line takes the place of the bar.
+        with Progress(self.steps_per_epoch, label, "batch", leave=not self.callbacks) as progress:
             progress.reach(here.batch)
             for indices in self.batches_left():
                 started = perf_counter()

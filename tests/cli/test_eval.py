@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 
 import pytest
 
@@ -45,13 +47,47 @@ def test_a_checkpoint_needs_to_be_told_its_data(trained, tiny_data, refused, cap
     ("flags", "message"),
     [
         (["--split", "dev"], "there is no split 'dev'; the splits are train, val, test"),
-        (["--beam", "0"], "beam is 0"),
         (["--data", "nowhere"], "there is no such file or folder"),
         (["--captions", "no/such/folder.json"], "cannot write no/such/folder.json"),
     ],
 )
 def test_bad_flags_are_refused(trained, refused, flags, message):
     assert message in refused("eval", trained, *flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--beam", "0"], "argument --beam: 0 is not in 1..100"),
+        (["--beam", "1", "1000000000"], "argument --beam: 1000000000 is not in 1..100"),
+        (["--length-power", "nan"], "argument --length-power: nan is not in -10..10"),
+        (["--data", ""], "argument --data: an empty path"),
+        (["--captions", "a" * 5000], "cannot be a path: File name too long"),
+    ],
+)
+def test_values_out_of_range_are_refused(trained, misused, flags, message):
+    assert message in misused("eval", trained, *flags)
+
+
+def test_photos_outside_the_folder_need_a_flag(trained, tiny_data, tmp_path, refused, capsys):
+    (tmp_path / "data").mkdir()
+    photo = os.path.relpath(tiny_data / "images" / "5.jpg", tmp_path / "data")
+    (tmp_path / "data" / "captions.csv").write_text(f"photo,caption,split\n{photo},a dog,test\n")
+    command = ["eval", str(trained), "--data", str(tmp_path / "data"), "--beam", "1"]
+    assert "outside = true" in refused(*command)
+    assert main([*command, "--outside"]) == 0
+    assert "data test: 1 photos" in capsys.readouterr().out
+
+
+def test_control_characters_in_the_name_of_a_data_set_do_not_reach_the_terminal(
+    trained, tiny_data, tmp_path, capsys
+):
+    try:
+        shutil.copytree(tiny_data, tmp_path / "a\x1b[2J")
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert main(["eval", str(trained), "--data", str(tmp_path / "a\x1b[2J"), "--beam", "1"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, refused):

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,18 @@ def test_full_precision_keeps_every_bit(trained, tmp_path):
     assert main(["export", str(trained), str(tmp_path / "full.safetensors"), "--float32"]) == 0
     ours, theirs = (Captioner.load(p).model.params for p in (tmp_path / "full.safetensors", trained))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+def test_a_path_that_cannot_be_is_refused(trained, misused):
+    assert "argument FILE.safetensors: an empty path" in misused("export", trained, "")
+    assert "File name too long" in misused("export", "a" * 5000, "b.safetensors")
+
+
+def test_control_characters_in_the_file_do_not_reach_the_terminal(trained, tmp_path, capsys):
+    if sys.platform == "win32":
+        pytest.skip("this system has no such names")
+    assert main(["export", str(trained), str(tmp_path / "a\x1b[2J.safetensors")]) == 0
+    assert "\x1b" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("target", ["no/folder/x.safetensors", "."])

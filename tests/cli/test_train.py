@@ -412,6 +412,23 @@ def test_a_captioner_is_taught_the_words_of_other_photos(trained, tiny_data, tmp
     assert all(after.captions(np.ones((2, 1024), np.float32), beam=3))
 
 
+def test_a_run_from_another_goes_on_bit_for_bit_without_it(trained, tiny_data, tmp_path):
+    start, short, long = tmp_path / "start", tmp_path / "short", tmp_path / "long"
+    shutil.copytree(trained, start)
+    for run, epochs in ((short, "1"), (long, "3")):
+        command = ["train", str(tiny_data), "--run", str(run), "--from", str(start), "--epochs", epochs]
+        assert main(command) == 0
+    shutil.rmtree(start)
+    assert main(["train", "--resume", str(short), "--epochs", "3"]) == 0
+    assert_same_run(RunFolder(short), RunFolder(long))
+
+
+@pytest.mark.parametrize("flag", ["DATA", "--from", "--run", "--config"])
+def test_an_empty_path_is_refused(misused, flag):
+    argv = [""] if flag == "DATA" else ["sample", flag, ""]
+    assert f"argument {flag}: an empty path" in misused("train", *argv)
+
+
 def test_an_export_that_float16_cannot_hold_is_refused(trained, tmp_path):
     captioner = Captioner.load(trained)
     arrays = {name: np.array(array) for name, array in captioner.model.params.items()}

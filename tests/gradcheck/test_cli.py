@@ -18,8 +18,17 @@ def run(*words: str) -> int:
     return gradcheck.run(parser.parse_args(words))
 
 
-def test_a_right_layer_gives_a_table_and_zero(capsys):
-    assert run("lstm_step") == 0
+def test_every_layer_has_one_line(capsys):
+    assert run("lstm_step", "relu") == 0
+    headings, *layers, summary = capsys.readouterr().out.splitlines()
+    assert headings.split()[:4] == ["layer", "cases", "gradients", "error"]
+    assert [line.split()[0] for line in layers] == ["lstm_step", "relu"]
+    assert all(line.endswith(" ok") for line in layers)
+    assert summary.startswith("2 layers, 3 cases, 8 gradients")
+
+
+def test_verbose_gives_a_line_for_every_argument(capsys):
+    assert run("lstm_step", "--verbose") == 0
     out = capsys.readouterr().out.splitlines()
     assert out[0].split()[:4] == ["layer", "argument", "error", "complex"]
     assert [line.split()[1] for line in out[1:-1]] == ["x", "prev_h", "prev_c", "Wx", "Wh", "b"]
@@ -32,7 +41,9 @@ def test_a_wrong_layer_gives_one(capsys, monkeypatch):
     )
     monkeypatch.setattr(library, "all_layers", lambda: {"affine": wrong})
     assert run("affine") == 1
-    assert "FAIL: error" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "FAIL: 8 rows" in out
+    assert "FAIL: error" in out
 
 
 def test_an_unknown_layer_is_an_error_with_a_hint():

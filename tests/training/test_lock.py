@@ -99,3 +99,16 @@ def test_a_run_that_is_being_trained_is_not_trained_by_another(tmp_path):
             make_trainer(tmp_path, config, size=50).fit()
 
     assert len(make_trainer(tmp_path, config, size=50, callbacks=[start_another]).fit()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has such names for administrators alone")
+def test_a_lock_file_that_is_another_file_too_is_refused(tmp_path):
+    (tmp_path / "precious").write_text("keep this")
+    (tmp_path / "run").mkdir()
+    for link in (os.link, os.symlink):
+        link(tmp_path / "precious", tmp_path / "run" / ".lock")
+        message = r"cannot write .*\.lock: this (file has another name|is a symbolic link)"
+        with pytest.raises(InputError, match=message), folder_lock(tmp_path / "run"):
+            pass
+        (tmp_path / "run" / ".lock").unlink()
+    assert (tmp_path / "precious").read_text() == "keep this"

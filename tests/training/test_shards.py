@@ -88,7 +88,7 @@ class Spy:
         return np.zeros(()), {"w": np.zeros(1)}
 
 
-def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back():
+def test_every_shard_hasone_blas_thread_and_what_was_set_comes_back():
     before, spy = threadpool_info(), Spy()
     sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 2)
     assert spy.blas_threads == {1}

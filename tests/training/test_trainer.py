@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 
@@ -31,6 +32,26 @@ def interrupt_at(trainer, step):
         return train_step(batch)
 
     trainer.train_step = step_or_stop
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_the_bar_of_an_epoch_makes_room_for_the_line_of_its_callback(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    trainer = make_trainer(
+        tmp_path,
+        replace(CONFIG, epochs=2),
+        callbacks=[lambda _, record: print(f"epoch {record['epoch']} done", file=terminal)],
+    )
+    trainer.fit()
+    left = terminal.getvalue().split("\n")
+    assert [text.rsplit("\r", 1)[-1] for text in left] == ["epoch 1 done", "epoch 2 done", ""]
+    assert all("epoch" in text.split("\r")[1] for text in left[:2])  # where the bar was
 
 
 def test_it_learns(tmp_path):

@@ -33,7 +33,7 @@ def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
 
     products: multiplications of the whole, which decide how many parts are worth a thread.
     """
-    with _one_blas_thread() as allowed:
+    with one_blas_thread() as allowed:
         count = max(1, min(allowed, length, products // LEAST_PRODUCTS))
         parts = [slice(length * i // count, length * (i + 1) // count) for i in range(count)]
         waiting = [_pool(allowed).submit(copy_context().run, work, part) for part in parts[1:]]
@@ -45,7 +45,7 @@ def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[int]:
+def one_blas_thread() -> Iterator[int]:
     """One BLAS thread for all calls inside; gives the number there was before."""
     global _inside, _threads_before
     with _lock:

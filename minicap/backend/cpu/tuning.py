@@ -33,13 +33,15 @@ import numpy as np
 
 from minicap.backend.cpu.allocator import keep_freed_memory
 from minicap.backend.cpu.threads import blas
-from minicap.errors import MinicapError
+from minicap.errors import FormatError, MinicapError
+from minicap.formats import open_own, open_regular, parse_json
 from minicap.formats.folders import default_cache_folder
 
 Candidate: TypeAlias = Callable[[], Any]
 
 ROUNDS = 5
 MARGIN = 0.95  # another way must take less than this share of the default's time
+_MOST_ANSWERS = 2**20  # bytes of the file; an answer takes some dozens
 LONGEST = 0.25  # seconds for one question; a slow machine gets fewer rounds
 
 # The time of this thread alone: other programs must not decide.  Windows counts it in steps of 15 ms.
@@ -100,16 +102,17 @@ def _measure(default: str, candidates: dict[str, Candidate]) -> str:
 def _stored(question: str, names: Sequence[str]) -> str | None:
     """The first answer on the disk that is one of the names; damaged lines are passed over."""
     try:
-        lines = _file().read_text(encoding="utf-8", errors="replace").splitlines()
+        with open_regular(_file()) as file:
+            lines = file.read(_MOST_ANSWERS).decode("utf-8", errors="replace").splitlines()
     except (OSError, MinicapError):
         return None
     for line in lines:
         try:
-            asked, answer = json.loads(line)
-        except (ValueError, TypeError):
+            match parse_json(line, "tuning"):
+                case [asked, str(answer)] if asked == question and answer in names:
+                    return answer
+        except FormatError:
             continue
-        if asked == question and answer in names:
-            return str(answer)
     return None
 
 
@@ -121,12 +124,9 @@ def _append(*question_and_answer: str) -> bool:
     try:
         path = _file()
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
+        with open_own(path, append=True) as file:
             if question_and_answer:
-                os.write(descriptor, f"{json.dumps(question_and_answer)}\n".encode())
-        finally:
-            os.close(descriptor)
+                os.write(file.fileno(), f"{json.dumps(question_and_answer)}\n".encode())
     except (OSError, MinicapError):
         return False
     return True

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -75,7 +76,9 @@ def test_switched_off_it_answers_the_default_and_writes_nothing(monkeypatch, tmp
     assert answers_in(tmp_path) == [["which", "fast"]]
 
 
-@pytest.mark.parametrize("line", ["", "not json", "3", "[1, 2, 3]", '["which", "gone"]', "\x00\udcff"])
+@pytest.mark.parametrize(
+    "line", ["", "not json", "3", "[1, 2, 3]", '["which", "gone"]', "\x00\udcff", "[" * 10_000, "9" * 5000]
+)
 def test_a_damaged_line_is_passed_over(line, tmp_path):
     tuning.choose("which", WAYS, slow_and_fast())
     (file,) = (tmp_path / "cache").iterdir()
@@ -84,6 +87,22 @@ def test_a_damaged_line_is_passed_over(line, tmp_path):
     assert tuning.choose("which", WAYS, slow_and_fast()) == "fast"
     tuning.forget()
     assert tuning.choose("which", WAYS, lambda: pytest.fail("measured again")) == "fast"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
+@pytest.mark.parametrize("what", ["symlink", "link", "pipe"])
+def test_a_link_or_a_pipe_in_its_place_is_neither_written_nor_waited_for(what, tmp_path):
+    tuning.choose("which", WAYS, slow_and_fast())
+    (file,) = (tmp_path / "cache").iterdir()
+    file.unlink()
+    (tmp_path / "precious").write_text("keep this", encoding="utf-8")
+    if what == "pipe":
+        os.mkfifo(file)
+    else:
+        getattr(os, what)(tmp_path / "precious", file)
+    tuning.forget()
+    assert tuning.choose("which", WAYS, lambda: pytest.fail("measured")) == "slow"
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "keep this"
 
 
 def test_where_no_answer_can_be_kept_the_default_is_taken_so_that_runs_repeat(monkeypatch, tmp_path):
