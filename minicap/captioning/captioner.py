@@ -16,7 +16,7 @@ from minicap.captioning.models import MODEL_SETTINGS, make_model
 from minicap.data.images import Preprocess
 from minicap.decoding import Hypothesis, beam_search, greedy, sample
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, save_checkpoint
+from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, narrowed, save_checkpoint
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
 from minicap.training import chosen_checkpoint, origin
 from minicap.vocabulary import SPECIAL, Vocabulary
@@ -128,16 +128,7 @@ class Captioner:
 
         Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
-        whole = {name: to_host(a) for name, a in (self.model.params | self.model.state).items()}
-        with np.errstate(over="ignore"):
-            arrays = {name: a.astype(dtype) for name, a in whole.items()}
-        for name, array in arrays.items():
-            if not np.isfinite(array).all() and np.isfinite(whole[name]).all():
-                largest = np.abs(whole[name]).max()
-                raise InputError(
-                    f"Captioner.save: {name} reaches {largest:.3g}, too large for {array.dtype}; save it as "
-                    "float32 (--float32)"
-                )
+        arrays = narrowed(self.model.params | self.model.state, dtype)
         if flaw := _flaw(arrays):
             raise InputError(f"Captioner.save: {flaw}; save it as float32 (--float32)")
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))

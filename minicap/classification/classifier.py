@@ -13,7 +13,7 @@ from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.data import Preprocess
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, from_named, load_checkpoint, save_checkpoint
+from minicap.formats import Checkpoint, from_named, load_checkpoint, narrowed, save_checkpoint
 from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
 from minicap.models import NETWORK_SETTINGS, SqueezeNet, imagenet_classes, make_network
@@ -109,11 +109,9 @@ class Classifier:
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
         """Write all that is needed to classify, without the state of training, in half precision.
 
-        Raises InputError when the file cannot be written.
+        Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
-        arrays = {
-            name: to_host(a).astype(dtype) for name, a in (self.model.params | self.model.state).items()
-        }
+        arrays = narrowed(self.model.params | self.model.state, dtype)
         save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
     def load_photo(self, path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -141,18 +139,20 @@ class Classifier:
 
     def classify(
         self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], top: int = 5
-    ) -> list[dict[str, float]]:
-        """The most probable classes of each photo file and their probabilities, best first.
+    ) -> list[list[tuple[str, float]]]:
+        """The most probable classes of each photo file with their probabilities, best first.
 
         Raises InputError naming a file that is no photo.
         """
         several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
-        return [self.best(self.probabilities(self.load_photo(photo)), top) for photo in several]
+        found = (self.best(self.load_photo(photo), top) for photo in several)
+        return [[(self.classes[i], p) for i, p in best] for best in found]
 
-    def best(self, probabilities: NDArray[np.float32], top: int = 5) -> dict[str, float]:
-        """The names of the most probable classes with their probabilities (K,), best first."""
+    def best(self, photo: NDArray[np.uint8], top: int = 5) -> list[tuple[int, float]]:
+        """Indices and probabilities of the most probable classes of a photo (H, W, 3), best first."""
+        probabilities = self.probabilities(photo)
         order = np.argsort(-probabilities, kind="stable")[:top]
-        return {self.classes[i]: float(probabilities[i]) for i in order}
+        return [(int(i), float(probabilities[i])) for i in order]
 
 
 def _names(about: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """How good a classifier is on a set: right answers, class by class, and what it takes for what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ class Evaluation:
 
 
 def evaluate(classifier: Classifier, dataset: ArrayDataset) -> Evaluation:
-    """What the classifier says of a set whose batches are prepared as those it was trained on.
+    """What the classifier says of images (N, C, size, size) uint8, prepared as those it was trained on.
 
     Raises InputError for a set of other classes.
     """
@@ -83,6 +83,8 @@ def evaluate(classifier: Classifier, dataset: ArrayDataset) -> Evaluation:
             f"evaluate: the classifier knows {len(classifier.classes)} classes ({_some(classifier.classes)}) "
             f"but the data set has {len(dataset.classes)} ({_some(dataset.classes)})"
         )
+    prepare, channels = classifier.preprocess, classifier.channels
+    dataset = replace(dataset, mean=prepare.mean[:channels], std=prepare.std[:channels], augment=None)
     batches = (np.arange(i, min(i + _AT_ONCE, len(dataset))) for i in range(0, len(dataset), _AT_ONCE))
     scores = [classifier.scores(dataset.batch(indices)["x"]) for indices in batches]
     return Evaluation(np.concatenate(scores), dataset.y, classifier.classes)

@@ -1,23 +1,22 @@
-"""`minicap classify PHOTO...`: the most probable ImageNet classes."""
+"""`minicap classify PHOTO...`: the most probable classes, of ImageNet or of a classifier of your own."""
 
 import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from minicap.arrays import to_device, to_host
+from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
 from minicap.cli.photos import Photos
 from minicap.errors import InputError
-from minicap.layers import softmax_forward
-from minicap.models import SqueezeNet, imagenet_classes
 from minicap.progress import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "photos", nargs="+", type=path, metavar="PHOTO", help="photos, or folders of photos to any depth"
+    )
+    parser.add_argument(
+        "--run", type=path, metavar="RUN", help="run folder or checkpoint (default: ImageNet's 1000 classes)"
     )
     parser.add_argument(
         "--top", type=whole(1, 1000), default=5, metavar="K", help="classes to print (default: 5)"
@@ -28,28 +27,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
-    names, model = imagenet_classes(), SqueezeNet.pretrained()
-    photos = Photos(args.photos, model.preprocess.load, "classify")
+    classifier = Classifier.load(args.run) if args.run else Classifier.shipped()
+    photos = Photos(args.photos, classifier.load_photo, "classify")
     if args.plot:
         _require_one(photos.paths, args.plot)
     for photo, image in photos:
-        scores = model(to_device(model.preprocess.of_photo(image)[None]))
-        probabilities = to_host(softmax_forward(scores)[0])[0]
-        best = np.argsort(-probabilities)[: args.top]
+        best = classifier.best(image, args.top)
         if args.json:
-            classes = [
-                {"class": names[i], "index": int(i), "probability": float(probabilities[i])} for i in best
-            ]
+            classes = [{"class": classifier.classes[i], "index": i, "probability": p} for i, p in best]
             print(json.dumps({"photo": str(photo), "classes": classes}))
         else:
             print(printable(str(photo)))
-            for i in best:
-                print(f"  {probabilities[i]:6.1%}  {names[i]}")
+            for i, p in best:
+                print(f"  {p:6.1%}  {printable(classifier.classes[i])}")
         if args.plot:
             from minicap.plots import save_figure, top_classes
 
-            shares = [float(probabilities[i]) for i in best]
-            save_figure(top_classes(image, [names[i] for i in best], shares), args.plot)
+            names, shares = [classifier.classes[i] for i, _ in best], [p for _, p in best]
+            save_figure(top_classes(image, names, shares), args.plot)
     return photos.exit_code()
 
 

@@ -1,4 +1,4 @@
-"""`minicap data show`: what is in a data set of captioned photos."""
+"""`minicap data show`: what is in a set of captioned photos; `minicap data list`: labelled sets by name."""
 
 import argparse
 import io
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from minicap.cli.arguments import path, whole
-from minicap.data import SAMPLE, SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
+from minicap.data import LABELLED, SAMPLE, SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
 from minicap.data.captioned import shortcomings
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes
@@ -25,6 +25,7 @@ _MOST_WORDS = 12  # frequent ones shown
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="labelled data sets: where to get them, and the files expected")
     show = actions.add_parser("show", help="counts, captions and, for the embedded sample, attributions")
     show.add_argument(
         "dataset",
@@ -47,6 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    return _list() if args.action == "list" else _show(args)
+
+
+def _list() -> int:
+    for name, entry in LABELLED.items():
+        print(name)
+        for what, text in (("holds", entry.what), ("from", entry.home), ("files", entry.layout)):
+            print(f"    {what:5}  {text}")
+    print("\nTrain on one: minicap train classifier PATH --data NAME --model cnn2 --run DIR")
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
     if args.sheet and args.sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise InputError(f"--sheet: cannot write {args.sheet}: it must end in .png or .jpg")
     dataset = open_dataset(args.dataset, outside=args.outside)

@@ -1,21 +1,11 @@
-"""`minicap eval RUN`: scores of a captioner on a split, beside simple baselines."""
+"""`minicap eval RUN`: scores of a captioner or a classifier on a split of its data set."""
 
 import argparse
-import json
-from pathlib import Path
 
-import numpy as np
-
-from minicap.captioning import Captioner
-from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
-from minicap.captioning.run import CaptionRunConfig, Split, evaluate, load_split
-from minicap.cli.arguments import number, path, whole
-from minicap.cli.scores import print_scores
-from minicap.data import open_dataset
+from minicap.cli import eval_captioner, eval_classifier
+from minicap.cli.arguments import path
 from minicap.errors import InputError
-from minicap.formats import atomic_write_text
-from minicap.metrics.captions import Scores, score
-from minicap.progress import printable
+from minicap.training import kind_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,74 +14,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=path,
         metavar="RUN",
-        help="run folder or checkpoint (default: the shipped one)",
+        help="run folder or checkpoint (default: the shipped captioner)",
     )
     parser.add_argument(
         "--data", type=path, metavar="DATA", help="data set (default: the one the run was trained on)"
     )
     parser.add_argument("--split", default="test", help="train, val or test (default: test)")
-    parser.add_argument(
-        "--beam",
-        type=whole(1, 100),
-        nargs="+",
-        default=[1, 3],
-        metavar="K",
-        help="beam sizes (default: 1 3)",
-    )
-    parser.add_argument(
-        "--length-power", type=number(-10, 10), default=0.7, help="length normalisation (default: 0.7)"
-    )
-    parser.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
-    parser.add_argument("--baselines", action="store_true", help="score three systems without a model too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--captions", type=path, metavar="FILE.json", help="write the first beam size's captions"
-    )
+    eval_captioner.add_arguments(parser.add_argument_group("of a captioner"))
 
 
 def run(args: argparse.Namespace) -> int:
-    captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
-    data, outside = (args.data, False) if args.data else _trained_on(args.run)
-    dataset = open_dataset(data, outside or args.outside)
-    encoder, reads = captioner.encoder, captioner.model.reads
-    split = load_split(dataset, args.split, encoder, reads)
-    rows: dict[str, Scores] = {}
-    for beam in args.beam:
-        name = "greedy" if beam == 1 else f"beam {beam}"
-        rows[name], captions = evaluate(captioner, split, beam=beam, length_power=args.length_power)
-        if args.captions and beam == args.beam[0]:
-            results = [{"image": p.name, "caption": c} for p, c in zip(split.paths, captions, strict=True)]
-            atomic_write_text(args.captions, json.dumps(results, indent=1))
-    if args.baselines:
-        train = load_split(dataset, "train", encoder, reads)
-        count = len(split.paths)
-        for name, found in {
-            "nearest photo": nearest_neighbour(_rows(train), train.tokens, _rows(split)),
-            "most frequent": most_frequent(train.tokens, count),
-            "random": random_captions(train.tokens, count),
-        }.items():
-            rows[name] = score(found, split.raw)
-    if args.json:
-        print(json.dumps(rows))
-    else:
-        references = sum(map(len, split.raw)) / len(split.raw)
-        name = printable(dataset.name)
-        print(f"{name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
-        if captioner.origin:
-            print(f"checkpoint: {printable(captioner.origin)}")
-        print_scores(rows)
-    return 0
-
-
-def _rows(split: Split) -> np.ndarray:
-    """One row of features per photo; the places of a grid are averaged."""
-    return split.features if split.features.ndim == 2 else split.features.mean(axis=1)
-
-
-def _trained_on(run: Path | None) -> tuple[str, bool]:
-    """The data set of a run, and whether its photos may lie outside its folder."""
-    config = run / "config.toml" if run else None
-    if config is None or not config.is_file():
-        raise InputError("say which data set to score on: --data DATA")
-    settings = CaptionRunConfig.read(config).data
-    return settings.path, settings.outside
+    if args.run and kind_of(args.run) == "classifier":
+        for flag in eval_captioner.FLAGS:
+            if getattr(args, flag) not in (None, False):
+                raise InputError(
+                    f"--{flag.replace('_', '-')} is for captioners; {args.run} holds a classifier"
+                )
+        return eval_classifier.run(args)
+    return eval_captioner.run(args)

@@ -1,12 +1,14 @@
-"""`minicap export RUN FILE`: a captioner as one small file to hand on."""
+"""`minicap export RUN FILE`: a captioner or a classifier as one small file to hand on."""
 
 import argparse
 
 import numpy as np
 
 from minicap.captioning import Captioner
+from minicap.classification import Classifier
 from minicap.cli.arguments import path
 from minicap.progress import printable
+from minicap.training import kind_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    Captioner.load(args.run).save(args.file, np.float32 if args.float32 else np.float16)
-    size = args.file.stat().st_size / 1e6
-    file = printable(str(args.file))
-    print(f"{file}: {size:.1f} MB; try it: minicap caption PHOTO --run {file}")
+    classifies = kind_of(args.run) == "classifier"
+    model = Classifier.load(args.run) if classifies else Captioner.load(args.run)
+    model.save(args.file, np.float32 if args.float32 else np.float16)
+    size, file = args.file.stat().st_size / 1e6, printable(str(args.file))
+    command = "classify" if classifies else "caption"
+    print(f"{file}: {size:.1f} MB; try it: minicap {command} PHOTO --run {file}")
     return 0

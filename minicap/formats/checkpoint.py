@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +69,23 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if flaw := _flaw(model):
         raise FormatError(f"{path}: {flaw}")
     return Checkpoint(model, part("optimizer"), progress, about)
+
+
+def narrowed(arrays: Mapping[str, Array], dtype: Any) -> dict[str, np.ndarray]:
+    """The arrays of a model on the host in another precision.
+
+    Raises InputError naming one with numbers too large for it.
+    """
+    whole = {name: to_host(a) for name, a in arrays.items()}
+    with np.errstate(over="ignore"):
+        found = {name: a.astype(dtype) for name, a in whole.items()}
+    for name, array in found.items():
+        if not np.isfinite(array).all() and np.isfinite(whole[name]).all():
+            raise InputError(
+                f"{name} reaches {np.abs(whole[name]).max():.3g}, too large for {array.dtype}; save it as "
+                "float32 (--float32)"
+            )
+    return found
 
 
 def _described(metadata: dict[str, str], name: str, path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures: training curves, caption sheets, class bars, filters and activations.
+"""Figures: training curves, caption sheets, class bars, confusion tables, filters and activations.
 
 Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
 open figures are left alone.  Needs matplotlib.
@@ -6,6 +6,7 @@ open figures are left alone.  Needs matplotlib.
 
 from minicap.plots.captions import caption_sheet
 from minicap.plots.classes import top_classes
+from minicap.plots.confusion import confusion_table
 from minicap.plots.curves import loss_curves
 from minicap.plots.figure import save_figure
 from minicap.plots.grids import activation_grid, filter_grid, image_grid
@@ -13,6 +14,7 @@ from minicap.plots.grids import activation_grid, filter_grid, image_grid
 __all__ = [
     "activation_grid",
     "caption_sheet",
+    "confusion_table",
     "filter_grid",
     "image_grid",
     "loss_curves",

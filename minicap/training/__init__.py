@@ -1,6 +1,6 @@
 """Training runs: the loop, its run folder, and shards of a batch."""
 
-from minicap.training.chosen import chosen_checkpoint, origin
+from minicap.training.chosen import chosen_checkpoint, kind_of, origin
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import digest, settings_fingerprint
 from minicap.training.interfaces import Examples, StepResult, Trainable
@@ -22,6 +22,7 @@ __all__ = [
     "TrainingConfig",
     "chosen_checkpoint",
     "digest",
+    "kind_of",
     "loss_step",
     "origin",
     "settings_fingerprint",

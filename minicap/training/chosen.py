@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from minicap.errors import InputError
-from minicap.formats import Checkpoint
+from minicap.errors import FormatError, InputError
+from minicap.formats import Checkpoint, load_checkpoint
 
 
 def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
@@ -19,6 +19,18 @@ def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
         if (file := path / "checkpoints" / f"{name}.safetensors").exists():
             return file
     raise InputError(f"{path} is no run folder: it has no checkpoints")
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """What a run folder or a checkpoint holds, such as "captioner".
+
+    Raises InputError when there is none, FormatError when it is damaged or does not say.
+    """
+    path = chosen_checkpoint(path)
+    kind = load_checkpoint(path).about.get("kind")
+    if not isinstance(kind, str):
+        raise FormatError(f"{path} does not say what it holds")
+    return kind
 
 
 def origin(checkpoint: Checkpoint, path: Path) -> str:

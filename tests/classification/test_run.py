@@ -94,7 +94,7 @@ def test_a_network_learns_three_colours(config, tmp_path):
     assert loaded.classes == ("blue", "green", "red")
     assert loaded.origin.endswith("chosen by accuracy on validation photos")
     photo = tmp_path / "photos" / "red" / "3.png"
-    assert next(iter(loaded.classify(photo)[0])) == "red"
+    assert loaded.classify(photo)[0][0][0] == "red"
 
 
 def test_without_validation_the_training_loss_decides(config, tmp_path):

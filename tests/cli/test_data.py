@@ -3,7 +3,8 @@ import argparse
 import pytest
 from PIL import Image
 
-from minicap.cli import data
+from minicap.cli import data, main
+from minicap.data import LABELLED
 from minicap.errors import InputError
 
 
@@ -93,3 +94,12 @@ def test_show_reads_a_karpathy_folder(shared_data, capsys):
     out = capsys.readouterr().out
     assert "ucm_captions: 2100 photos (train 1680, val 210, test 210)" in out
     assert "flickr" not in out
+
+
+def test_labelled_sets_are_listed_with_where_to_get_them_and_their_files(capsys):
+    assert main(["data", "list"]) == 0
+    out = capsys.readouterr().out
+    for name, entry in LABELLED.items():
+        assert f"{name}\n" in out
+        assert entry.home in out
+        assert entry.layout in out

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint, save_safetensors
+from minicap.formats import Checkpoint, load_checkpoint, narrowed, save_checkpoint, save_safetensors
 
 
 @pytest.fixture
@@ -125,3 +125,11 @@ def test_weights_that_cannot_be_right_are_neither_written_nor_read(tmp_path, arr
     save_safetensors(path, {"model/rnn.b": array}, metadata)
     with pytest.raises(FormatError, match=rf"a\.safetensors: rnn.b {says}"):
         load_checkpoint(path)
+
+
+def test_arrays_are_narrowed_and_one_that_does_not_fit_is_named():
+    found = narrowed({"w": np.array([0.5, 2.0])}, np.float16)
+    assert found["w"].dtype == np.float16
+    assert found["w"].tolist() == [0.5, 2.0]
+    with pytest.raises(InputError, match=r"b reaches 7e\+04, too large for float16; save it as float32"):
+        narrowed({"w": np.ones(2), "b": np.array([1.0, -7e4])}, np.float16)

@@ -113,3 +113,17 @@ def test_the_texts_of_long_titles_stay_inside(assert_readable):
 def test_records_without_a_loss_are_an_input_error(records):
     with pytest.raises(InputError, match="hold no loss"):
         loss_curves(records)
+
+
+def test_the_best_epoch_is_that_of_the_value_which_decides(texts):
+    records = [
+        {"step": 10 * n, "epoch": n, "train_loss": 1 / n, "validation_loss": loss, "accuracy": accuracy}
+        for n, loss, accuracy in ((1, 0.5, 0.7), (2, 0.9, 0.9), (3, 0.8, 0.8))
+    ]
+
+    def best(**judge):
+        return [t for t, _ in texts(loss_curves(records, **judge)) if t.startswith("best")]
+
+    assert best(judge="accuracy", falls=False) == ["best: accuracy 0.9 after epoch 2"]
+    assert best() == ["best: 0.5 after epoch 1"]
+    assert best(judge="cider", falls=False) == ["best: 0.3333 after epoch 3"]  # nobody records it

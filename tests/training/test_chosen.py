@@ -1,8 +1,8 @@
 import pytest
 
-from minicap.errors import InputError
-from minicap.formats import Checkpoint
-from minicap.training import chosen_checkpoint, origin
+from minicap.errors import FormatError, InputError
+from minicap.formats import Checkpoint, save_checkpoint
+from minicap.training import chosen_checkpoint, kind_of, origin
 
 
 def test_the_best_checkpoint_is_chosen_and_else_the_last(tmp_path):
@@ -25,3 +25,13 @@ def test_the_best_is_said_to_be_chosen_and_the_last_is_not(tmp_path):
     assert origin(checkpoint, tmp_path / "best.safetensors") == "epoch 3, chosen by accuracy"
     assert origin(checkpoint, tmp_path / "last.safetensors") == "epoch 3"
     assert origin(checkpoint._replace(progress={}), tmp_path / "best.safetensors") == ""
+
+
+def test_a_run_folder_holds_what_its_checkpoint_says(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    last = tmp_path / "checkpoints" / "last.safetensors"
+    save_checkpoint(last, Checkpoint({}, {}, {}, {"kind": "classifier"}))
+    assert kind_of(tmp_path) == kind_of(last) == "classifier"
+    save_checkpoint(last, Checkpoint({}, {}, {}, {}))
+    with pytest.raises(FormatError, match=r"last\.safetensors does not say what it holds"):
+        kind_of(tmp_path)

@@ -1,0 +1,91 @@
+"""`minicap eval RUN` of a classifier: right answers, class by class, and figures of the wrong ones."""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from minicap.classification import Classifier, Evaluation, evaluate
+from minicap.classification.run import ClassifierRunConfig, load_splits
+from minicap.data import ArrayDataset
+from minicap.errors import InputError, MissingExtra
+from minicap.progress import printable
+
+_MISTAKES = 36  # photos on the sheet
+
+
+def run(args: argparse.Namespace) -> int:
+    classifier = Classifier.load(args.run)
+    folder = args.run if args.run.is_dir() else args.run.parent.parent  # of RUN/checkpoints/best.safetensors
+    if not (folder / "config.toml").is_file():
+        raise InputError(
+            f"{args.run} lies in no run folder, whose config.toml names the data set to score on"
+        )
+    config = ClassifierRunConfig.read(folder / "config.toml").data
+    splits = load_splits(replace(config, path=str(args.data)) if args.data else config)
+    if args.split not in splits:
+        raise InputError(
+            f"{config.name} has no labelled split {args.split!r}; --split may be {', '.join(splits)}"
+        )
+    found = evaluate(classifier, splits[args.split])
+    if args.json:
+        print(_json(found))
+        return 0
+    print(f"{config.name} {args.split}: {len(found.y)} photos, {len(found.classes)} classes")
+    if classifier.origin:
+        print(f"checkpoint: {printable(classifier.origin)}")
+    _print(found)
+    _draw(found, splits[args.split], f"{config.name} {args.split}", folder / "figures")
+    return 0
+
+
+def _json(found: Evaluation) -> str:
+    return json.dumps(
+        {
+            "accuracy": found.accuracy,
+            "top_5": found.top_5,
+            "classes": [scores._asdict() for scores in found.by_class],
+            "confusion": found.confusion.tolist(),
+        }
+    )
+
+
+def _print(found: Evaluation) -> None:
+    top_5 = f"   top 5 {found.top_5:.2%}" if len(found.classes) > 5 else ""
+    print(f"accuracy {found.accuracy:.2%}{top_5}\n")
+    width = max(len("class"), *(len(printable(name)) for name in found.classes))
+    print(f"{'class':{width}}  photos  recall  precision")
+    for name, photos, recall, precision in found.by_class:
+        print(f"{printable(name):{width}}  {photos:6}  {recall:6.1%}  {precision:9.1%}")
+
+
+def _draw(found: Evaluation, dataset: ArrayDataset, title: str, folder: Path) -> None:
+    """The confusion matrix and the surest mistakes, if matplotlib is installed; a line saying so if not."""
+    from minicap.plots import confusion_table, image_grid, save_figure
+
+    ending = title.rpartition(" ")[2]
+    try:
+        figure = confusion_table(found.confusion, found.classes, f"{title}: {found.accuracy:.2%} right")
+        save_figure(figure, folder / f"confusion-{ending}.png")
+        drawn = [f"confusion-{ending}.png"]
+        if mistakes := found.mistakes(_MISTAKES):
+            photos = [_photo(dataset.x[i]) for i, _, _ in mistakes]
+            labels = [
+                f"{found.classes[said]} {sure:.0%} is {found.classes[found.y[i]]}"
+                for i, said, sure in mistakes
+            ]
+            save_figure(
+                image_grid(photos, labels, title=f"{title}: surest mistakes"),
+                folder / f"mistakes-{ending}.png",
+            )
+            drawn.append(f"mistakes-{ending}.png")
+        print(f"\nfigures in {printable(str(folder))}: {', '.join(drawn)}")
+    except MissingExtra as missing:
+        print(f"(no figures: {missing})")
+
+
+def _photo(image: np.ndarray) -> np.ndarray:
+    """(C, H, W) as (H, W, 3)."""
+    return np.broadcast_to(image.transpose(1, 2, 0), (*image.shape[1:], 3))

@@ -1,0 +1,83 @@
+"""What a classifier takes for what."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minicap.errors import InputError, ShapeError
+from minicap.plots.figure import BLUE, GREY, INK, new_figure
+from minicap.plots.page import TITLE, wrap
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Inches, but the font size in points.
+_CELL, _SMALLEST_CELL, _NAMES, _EDGE, _SIZE = 0.42, 0.17, 1.3, 0.5, 8.0
+_MOST_COUNTS, _MOST_NAMES = 20, 50  # classes whose counts can be read in their cells, and their names
+_LONGEST_NAME = 1.0
+
+
+def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str = "") -> "Figure":
+    """Classes as rows, what they were taken for as columns, the right answers on the diagonal.
+
+    counts: (K, K), as minicap.metrics.classification.confusion_matrix.  names: K.
+    A cell is as blue as the root of its share of the row, so that rare mistakes can be seen beside many
+    right answers.  Up to 20 classes the counts are written in, up to 50 the names beside.
+    Raises ShapeError, InputError for negative counts.
+    """
+    K = len(names)
+    if np.shape(counts) != (K, K) or K == 0:
+        raise ShapeError(f"confusion_table: counts is {np.shape(counts)} but there are {K} names")
+    if np.min(counts) < 0:
+        raise InputError(f"confusion_table: a count is {np.min(counts)} but none can be negative")
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = K * (_CELL if K <= _MOST_COUNTS else _SMALLEST_CELL if K <= _MOST_NAMES else 6 / K)
+    left = top = _NAMES if K <= _MOST_NAMES else _EDGE
+    heading = wrap(title, left + side, TITLE, True, most_lines=2)
+    top += 0.25 * len(heading)
+    width, height = left + side + _EDGE / 2, top + side + _EDGE / 2
+    figure = new_figure(width, height)
+    panel = figure.add_axes((left / width, (_EDGE / 2) / height, side / width, side / height))
+    panel.imshow(
+        np.sqrt(shares), cmap=LinearSegmentedColormap.from_list("blues", ["white", BLUE]), vmin=0, vmax=1
+    )
+    figure.text(
+        0.1 / width,
+        1 - 0.08 / height,
+        "\n".join(heading),
+        va="top",
+        fontsize=TITLE,
+        fontweight="bold",
+        color=INK,
+        parse_math=False,
+    )
+    panel.xaxis.tick_top()
+    panel.xaxis.set_label_position("top")
+    panel.set_xlabel("taken for", fontsize=_SIZE + 1, color=GREY)
+    panel.set_ylabel("is", fontsize=_SIZE + 1, color=GREY)
+    for spine in panel.spines.values():
+        spine.set_color(GREY)
+    if K <= _MOST_NAMES:
+        short = [wrap(name, _LONGEST_NAME, _SIZE)[0] if name.strip() else "" for name in names]
+        panel.set_xticks(range(K), short, rotation=90, fontsize=_SIZE, color=INK, parse_math=False)
+        panel.set_yticks(range(K), short, fontsize=_SIZE, color=INK, parse_math=False)
+        panel.tick_params(length=0)
+    else:
+        panel.tick_params(labelsize=_SIZE, labelcolor=INK, color=GREY)
+    if K <= _MOST_COUNTS:
+        for row, column in np.argwhere(counts > 0):
+            color = "white" if shares[row, column] > 0.4 else INK
+            panel.text(
+                column,
+                row,
+                f"{counts[row, column]}",
+                ha="center",
+                va="center",
+                fontsize=_SIZE - 1,
+                color=color,
+            )
+    return figure
