@@ -68,6 +68,41 @@ def window_over(
     )
 
 
+def window_under(
+    function: Callable[..., Any],
+    positions: Pair,
+    size: Pair,
+    stride: IntOrPair,
+    pad: IntOrPair,
+    dilation: IntOrPair,
+    output_pad: IntOrPair,
+) -> Window:
+    """The window with these positions, on the image that a transposed convolution makes.
+
+    output_pad: rows and columns at the image's end that no position gets to.
+
+    Raises as window_over, InputError for an output_pad of a stride or more, ShapeError when pad cuts
+    everything off.
+    """
+    strides, dilations = pair(function, "stride", stride), pair(function, "dilation", dilation)
+    pads, extras = pair(function, "pad", pad, least=0), pair(function, "output_pad", output_pad, least=0)
+    if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
+        raise InputError(
+            f"{function.__name__}: output_pad {extras} must be less than stride {strides} "
+            f"or dilation {dilations}"
+        )
+    image = [
+        s * (n - 1) + d * (k - 1) + 1 - 2 * p + e
+        for n, k, s, d, p, e in zip(positions, size, strides, dilations, pads, extras, strict=True)
+    ]
+    if min(image) < 1:
+        raise ShapeError(
+            f"{function.__name__}: pad {pads} cuts everything off: the output would be {tuple(image)} "
+            f"(image {positions}, window {size})"
+        )
+    return window_over(function, image, size, strides, pads, dilations)._replace(out=positions)
+
+
 def pooling_window(
     function: Callable[..., Any],
     image: Sequence[int],

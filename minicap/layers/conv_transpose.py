@@ -4,8 +4,7 @@ from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
 from minicap.arrays.columns import col2im, im2col
-from minicap.arrays.windows import IntOrPair, Window, pair, whole, window_over
-from minicap.errors import InputError
+from minicap.arrays.windows import IntOrPair, Window, whole, window_under
 from minicap.layers.checks import check, check_dout, shape_error
 
 
@@ -58,7 +57,7 @@ def conv_transpose_forward(
                 w=w,
                 groups=groups,
             )
-    window = _window_over_output((H, W), (HH, WW), stride, pad, dilation, output_pad)
+    window = window_under(conv_transpose_forward, (H, W), (HH, WW), stride, pad, dilation, output_pad)
 
     filters = w.reshape(groups, C // groups, -1)
     pixels = x.swapaxes(0, 1).reshape(groups, C // groups, -1)
@@ -88,34 +87,3 @@ def conv_transpose_backward(dout: Array, cache: ConvTransposeCache) -> tuple[Arr
     dw = (pixels @ dcolumns.swapaxes(1, 2)).reshape(w.shape)
     db = dout.sum(axis=(0, 2, 3)) if has_bias else None
     return dx, dw, db
-
-
-def _window_over_output(
-    positions: tuple[int, int],
-    size: tuple[int, int],
-    stride: IntOrPair,
-    pad: IntOrPair,
-    dilation: IntOrPair,
-    output_pad: IntOrPair,
-) -> Window:
-    """The window of the convolution that would lead from out back to x."""
-    function = conv_transpose_forward
-    strides, dilations = pair(function, "stride", stride), pair(function, "dilation", dilation)
-    pads, extras = pair(function, "pad", pad, least=0), pair(function, "output_pad", output_pad, least=0)
-    if any(e >= max(s, d) for e, s, d in zip(extras, strides, dilations, strict=True)):
-        raise InputError(
-            f"conv_transpose_forward: output_pad {extras} must be less than stride {strides} "
-            f"or dilation {dilations}"
-        )
-    out = tuple(
-        s * (h - 1) + d * (k - 1) + 1 - 2 * p + e
-        for h, k, s, d, p, e in zip(positions, size, strides, dilations, pads, extras, strict=True)
-    )
-    if min(out) < 1:
-        raise shape_error(
-            function,
-            f"pad {pads} cuts everything off: the output would be {out}",
-            image=positions,
-            window=size,
-        )
-    return window_over(function, out, size, strides, pads, dilations)._replace(out=positions)

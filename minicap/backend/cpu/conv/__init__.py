@@ -5,6 +5,7 @@ pointwise       1x1: one matrix product on the memory as it lies
 few_channels    the first layer: columns in long runs
 depthwise       one channel a group: multiply and add
 columns         everything else: any size, stride, dilation
+transpose       the transposed convolution, by columns
 """
 
 from functools import lru_cache
@@ -16,13 +17,14 @@ from minicap.backend.cpu import tuning
 from minicap.backend.cpu.conv import columns, depthwise, few_channels, pointwise, winograd
 from minicap.backend.cpu.conv.override import Algorithm, FastConvCache, override_of
 from minicap.backend.cpu.conv.problem import Problem
+from minicap.backend.cpu.conv.transpose import TRANSPOSE
 from minicap.backend.cpu.order import empty_images
 
 WINOGRAD = Algorithm("winograd", winograd.convolve, winograd.gradients)
 POINTWISE = Algorithm("pointwise", pointwise.convolve, pointwise.gradients, whole_batch=True)
 FEW_CHANNELS = Algorithm("few_channels", few_channels.convolve, few_channels.gradients, can_spare_dx=True)
 DEPTHWISE = Algorithm("depthwise", depthwise.convolve, depthwise.gradients, over_groups=True)
-COLUMNS = Algorithm("columns", columns.convolve, columns.gradients)
+COLUMNS = Algorithm("columns", columns.convolve, columns.gradients, can_spare_dx=True)
 
 
 class WinogradCache(FastConvCache):
@@ -109,13 +111,11 @@ def _corner(window: Window) -> Window:
     return window._replace(image=(image[0], image[1]), out=(out[0], out[1]))
 
 
-OVERRIDES = tuple(
-    override_of(algorithm, cache_type, chosen)
-    for algorithm, cache_type in (
-        (WINOGRAD, WinogradCache),
-        (POINTWISE, PointwiseCache),
-        (COLUMNS, ColumnsCache),
-        (FEW_CHANNELS, FewChannelsCache),
-        (DEPTHWISE, DepthwiseCache),
-    )
+OVERRIDES = (
+    override_of(WINOGRAD, WinogradCache, chosen),
+    override_of(POINTWISE, PointwiseCache, chosen),
+    override_of(COLUMNS, ColumnsCache, chosen),
+    override_of(FEW_CHANNELS, FewChannelsCache, chosen),
+    override_of(DEPTHWISE, DepthwiseCache, chosen),
+    TRANSPOSE,
 )

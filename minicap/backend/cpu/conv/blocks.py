@@ -101,12 +101,21 @@ def _overlap(
     return (slice(a, c), slice(b, d)), (slice(top + a, top + c), slice(left + b, left + d))
 
 
+def seen(block: Block, window: Window) -> tuple[int, int, int]:
+    """Rows, columns and images of what the window sees from a block of positions."""
+    height, width = (
+        s * (n - 1) + d * (k - 1) + 1
+        for s, n, d, k in zip(
+            window.stride, (block.rows, block.cols), window.dilation, window.size, strict=True
+        )
+    )
+    return height, width, block.N
+
+
 def read_seen(images: Array, block: Block, window: Window, scratch: Scratch) -> Array:
     """What the window sees from a block of positions: (h, w, n, C), zeros around the image included."""
-    reach = [d * (k - 1) + 1 for d, k in zip(window.dilation, window.size, strict=True)]
     (sh, sw), ((top, _), (left, _)) = window.stride, window.pad
-    height, width = sh * (block.rows - 1) + reach[0], sw * (block.cols - 1) + reach[1]
-    pixels = scratch("pixels", height, width, block.N, images.shape[3])
+    pixels = scratch("pixels", *seen(block, window), images.shape[3])
     read(images, block.row * sh - top, block.col * sw - left, block.images, pixels)
     return pixels
 

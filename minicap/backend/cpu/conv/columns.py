@@ -12,7 +12,7 @@ import numpy as np
 from minicap.arrays.backends import Array
 from minicap.arrays.windows import Window
 from minicap.backend.cpu import gemm
-from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, write
+from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, seen, taps, write
 from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 2 << 20  # columns of a block
@@ -33,33 +33,61 @@ def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) ->
         write(Y, outputs, block.row, block.col, block.images)
 
 
-def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tuple[Array, Array]:
-    """Fill dx; return dw (F, C, HH, WW) and db (F,).
+def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window) -> tuple[Array, Array]:
+    """Fill dx, when there is one; return dw (F, C, HH, WW) and db (F,).
 
-    As in the textbook,  dfilters = dout^T columns  and  dcolumns = dout filters,  here with one product for
-    each entry of the window, so that its part of dcolumns lies in one piece and is quickly added to dx.
+    As in the textbook,  dfilters = dout^T columns  and  dcolumns = dout filters.
     """
-    images, douts, dimages, scratch = as_hwnc(x), as_hwnc(dout), as_hwnc(dx), Scratch(x.dtype)
+    images, douts, scratch = as_hwnc(x), as_hwnc(dout), Scratch(x.dtype)
     F, C, HH, WW = w.shape
-    by_tap = np.ascontiguousarray(w.transpose(2, 3, 0, 1)).reshape(HH * WW, F, C)
     dfilters, db = np.zeros((F, HH * WW * C), x.dtype), np.zeros(F, x.dtype)
-    dimages[...] = 0
+    if dx is not None:
+        dimages, by_tap = as_hwnc(dx), _by_tap(w)
+        dimages[...] = 0
     for block in _blocks(window, images.shape, F, x.itemsize):
         dY = scratch("Y", block.rows, block.cols, block.N, F)
         read(douts, block.row, block.col, block.images, dY)
         flat = dY.reshape(-1, F)
         db += np.ones(len(flat), x.dtype) @ flat
-        pixels = read_seen(images, block, window, scratch)
-        columns = _columns(pixels, block, window, scratch).reshape(len(flat), -1)
+        columns = _columns(read_seen(images, block, window, scratch), block, window, scratch)
+        columns = columns.reshape(len(flat), -1)
         dfilters += np.matmul(flat.T, columns, out=scratch("dfilters", *dfilters.shape))
-
-        dcolumns = columns.reshape(HH * WW, -1, C)  # the columns have done their part
-        np.matmul(flat, by_tap, out=dcolumns)
-        pixels[...] = 0
-        for seen, dcolumn in zip(taps(pixels, block, window), dcolumns, strict=True):
-            seen += dcolumn.reshape(seen.shape)
-        add_seen(pixels, dimages, block, window)
+        if dx is not None:  # in the memory of columns and pixels, which have done their part
+            _add_columns(flat, by_tap, dimages, block, window, scratch)
     return dfilters.reshape(F, HH, WW, C).transpose(0, 3, 1, 2), db
+
+
+def input_gradient(dout: Array, w: Array, dx: Array, window: Window) -> None:
+    """Fill dx alone: what `gradients` does without x."""
+    douts, dimages, scratch, by_tap = as_hwnc(dout), as_hwnc(dx), Scratch(dx.dtype), _by_tap(w)
+    F = len(w)
+    dimages[...] = 0
+    for block in _blocks(window, dimages.shape, F, dx.itemsize):
+        dY = scratch("Y", block.rows, block.cols, block.N, F)
+        read(douts, block.row, block.col, block.images, dY)
+        _add_columns(dY.reshape(-1, F), by_tap, dimages, block, window, scratch)
+
+
+def _by_tap(w: Array) -> Array:
+    """The filters by the entry of the window, (HH*WW, F, C)."""
+    F, C, HH, WW = w.shape
+    return np.ascontiguousarray(w.transpose(2, 3, 0, 1)).reshape(HH * WW, F, C)
+
+
+def _add_columns(
+    dY: Array, by_tap: Array, dimages: Array, block: Block, window: Window, scratch: Scratch
+) -> None:
+    """Add  dcolumns = dY filters  to the pixels that the block's columns came from.  dY: (positions, F).
+
+    One product for each entry of the window: its part of dcolumns lies in one piece and is quickly added.
+    """
+    C = by_tap.shape[2]
+    dcolumns = np.matmul(dY, by_tap, out=scratch("columns", len(by_tap), len(dY), C))
+    pixels = scratch("pixels", *seen(block, window), C)
+    pixels[...] = 0
+    for tap, dcolumn in zip(taps(pixels, block, window), dcolumns, strict=True):
+        tap += dcolumn.reshape(tap.shape)
+    add_seen(pixels, dimages, block, window)
 
 
 def _columns(pixels: Array, block: Block, window: Window, scratch: Scratch) -> Array:

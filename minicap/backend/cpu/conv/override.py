@@ -63,7 +63,7 @@ def override_of(
         out = empty_images((len(x), len(w), *window.out), x.dtype)
 
         def fill(some: slice) -> None:
-            for c, f in _groups(algorithm, groups, x.shape[1], len(w)):
+            for c, f in each_group(1 if algorithm.over_groups else groups, x.shape[1], len(w)):
                 algorithm.convolve(x[some, c], w[f], None if b is None else b[f], out[some, f], window)
 
         _each_part(algorithm, fill, len(x), out.size * w[0].size)
@@ -79,7 +79,7 @@ def override_of(
 
         def fill(some: slice) -> tuple[Array, Array]:
             dw, db = np.empty_like(w), np.empty(len(w), w.dtype)
-            for c, f in _groups(algorithm, groups, x.shape[1], len(w)):
+            for c, f in each_group(1 if algorithm.over_groups else groups, x.shape[1], len(w)):
                 dx_part = None if dx is None else dx[some, c]
                 dw[f], db[f] = algorithm.gradients(dout[some, f], x[some, c], w[f], dx_part, window)
             return dw, db
@@ -103,8 +103,7 @@ def _each_part(algorithm: Algorithm, work: Callable[[slice], T], N: int, product
     return [work(slice(None))] if algorithm.whole_batch else in_parts(work, N, products)
 
 
-def _groups(algorithm: Algorithm, groups: int, C: int, F: int) -> Iterator[tuple[slice, slice]]:
+def each_group(groups: int, C: int, F: int) -> Iterator[tuple[slice, slice]]:
     """The channels and the filters of each group."""
-    count = 1 if algorithm.over_groups else groups
-    for g in range(count):
-        yield slice(g * C // count, (g + 1) * C // count), slice(g * F // count, (g + 1) * F // count)
+    for g in range(groups):
+        yield slice(g * C // groups, (g + 1) * C // groups), slice(g * F // groups, (g + 1) * F // groups)
