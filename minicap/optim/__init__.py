@@ -1,8 +1,9 @@
 """Update rules, learning-rate schedules and gradient clipping."""
 
+from minicap.optim.averages import Lookahead, WeightAverage
 from minicap.optim.clipping import clip_global_norm, global_norm
-from minicap.optim.groups import Group, GroupedRule, settings_by_name
-from minicap.optim.rule import Rule
+from minicap.optim.groups import Group, GroupedRule, grouped, settings_by_name
+from minicap.optim.rule import Rule, UpdateRule
 from minicap.optim.rules import (
     RULES,
     SGD,
@@ -39,16 +40,20 @@ __all__ = [
     "AdamW",
     "Group",
     "GroupedRule",
+    "Lookahead",
     "Momentum",
     "Nesterov",
     "RMSProp",
     "Rule",
     "Schedule",
+    "UpdateRule",
+    "WeightAverage",
     "clip_global_norm",
     "constant",
     "cosine",
     "exponential",
     "global_norm",
+    "grouped",
     "linear",
     "linear_warmup",
     "make_rule",

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from minicap.arrays import Array
 from minicap.errors import InputError
 from minicap.formats.settings import nearest
-from minicap.optim.rule import Params, Rule
+from minicap.optim.averages import Lookahead
+from minicap.optim.rule import Params, Rule, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str,
         said = {name: getattr(group, name) for name in Setting._fields if getattr(group, name) is not None}
         settings |= {name: settings[name]._replace(**said) for name in found}
     return settings
+
+
+def grouped(rule: Rule | Lookahead, groups: Sequence[Group], names: Iterable[str]) -> UpdateRule:
+    """The rule with parameter groups, if there are any; a Lookahead stays around them."""
+    if not groups:
+        return rule
+    if isinstance(rule, Lookahead):
+        if not isinstance(rule.rule, Rule):
+            raise InputError("the rule inside the Lookahead has groups already; give them in one place")
+        return Lookahead(GroupedRule(rule.rule, groups, names), rule.k, rule.alpha)
+    return GroupedRule(rule, groups, names)
 
 
 class GroupedRule:

@@ -1,12 +1,25 @@
 """What the update rules share: memory of each parameter, weight decay, checkpoints."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.dispatch import find_override
 from minicap.errors import InputError, ShapeError
 
 Params = dict[str, Array]
+
+
+class UpdateRule(Protocol):
+    """What the Trainer asks of a rule: Rule, and what is built around one (GroupedRule, Lookahead)."""
+
+    learning_rate: float
+
+    @property
+    def step_count(self) -> int: ...
+    def step(self, params: Params, grads: Mapping[str, Array]) -> None: ...
+    def arrays(self) -> dict[str, Array]: ...
+    def load(self, arrays: Mapping[str, Array], step_count: int) -> None: ...
 
 
 class Rule:

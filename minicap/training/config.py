@@ -1,10 +1,11 @@
 """How to train: the settings of the Trainer."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from minicap.errors import InputError
-from minicap.optim import Group, Rule, Schedule, linear_warmup, make_rule, make_schedule
+from minicap.optim import Group, Lookahead, Rule, Schedule, linear_warmup, make_rule, make_schedule
 from minicap.training.monitor import Direction
 
 MOST_SHARDS = 1024  # each is a thread
@@ -15,6 +16,7 @@ class TrainingConfig:
     """How to train.
 
     epochs: passes over the training set.  batch_size: samples per step.
+    batch_growth: other batch sizes after so many epochs, such as [[10, 128], [20, 256]].
     optimizer: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam or adamw.
     optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
     learning_rate: size of the optimizer's steps.
@@ -23,6 +25,12 @@ class TrainingConfig:
     schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: linear rise of the learning rate before that.
+    plateau: epochs without a new best after which the learning rate falls, 0 for never.
+    plateau_factor: times which it falls.
+    lookahead: steps after which the weights go back to their lookahead average, 0 for never.
+    lookahead_alpha: share of the way that this average goes with them.
+    average: decay of a moving average of the weights, such as 0.999, which is evaluated instead of them and
+    kept as the best; 0 for none.
     clip_norm: bound on the global norm of the gradients, 0 for none.
     monitor: the value of an epoch that decides which checkpoint is the best.
     monitor_direction: whether low (min) or high (max) is good; auto knows that losses and errors are to fall.
@@ -33,6 +41,7 @@ class TrainingConfig:
 
     epochs: int = 20
     batch_size: int = 64
+    batch_growth: tuple[tuple[int, int], ...] = ()
     optimizer: str = "adam"
     optimizer_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float = 1e-3
@@ -42,6 +51,11 @@ class TrainingConfig:
     schedule: str = "constant"
     schedule_options: dict[str, Any] = field(default_factory=dict)
     warmup_steps: int = 0
+    plateau: int = 0
+    plateau_factor: float = 0.1
+    lookahead: int = 0
+    lookahead_alpha: float = 0.5
+    average: float = 0.0
     clip_norm: float = 5.0
     monitor: str = "validation_loss"
     monitor_direction: Direction = "auto"
@@ -53,29 +67,48 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
-        not_negative = (
-            "warmup_steps",
-            "clip_norm",
-            "patience",
-            "checkpoint_every",
-            "shards",
-            "weight_decay",
-            "l1",
-        )
-        for name in (*not_negative, "seed"):
+        not_negative = ("weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm", "patience")
+        for name in (*not_negative, "checkpoint_every", "shards", "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
         _require(self.shards <= MOST_SHARDS, f"shards is {self.shards} but must be at most {MOST_SHARDS}")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
+        self._require_sensible_averages()
+        self._require_growth()
         for name in ("weight_decay", "l1"):
             own = name not in self.optimizer_options
             _require(own, f"{name} is a setting of its own, not one of optimizer_options")
         self.make_rule()  # unknown names and options are said before any work is done
         self.make_schedule(1)
 
-    def make_rule(self) -> Rule:
+    def _require_sensible_averages(self) -> None:
+        for name in ("plateau_factor", "lookahead_alpha"):
+            value = getattr(self, name)
+            _require(0 < value <= 1, f"{name} is {value} but must be above 0 and at most 1")
+        _require(0 <= self.average < 1, f"average is {self.average} but must be at least 0 and below 1")
+        comes = not self.plateau or not self.patience or self.plateau < self.patience
+        _require(comes, f"plateau is {self.plateau}, but patience {self.patience} stops training before that")
+
+    def _require_growth(self) -> None:
+        epochs = [0, *(epoch for epoch, _ in self.batch_growth)]
+        grows = all(before < after for before, after in pairwise(epochs))
+        _require(grows, f"batch_growth names epochs {epochs[1:]}, but each must be above the one before")
+        sizes = [size for _, size in self.batch_growth]
+        _require(all(size >= 1 for size in sizes), f"batch_growth has sizes {sizes}: each must be at least 1")
+
+    def batch_size_after(self, epochs: int) -> int:
+        """Samples per step in the epoch that follows so many."""
+        sizes = [size for start, size in self.batch_growth if start <= epochs]
+        return sizes[-1] if sizes else self.batch_size
+
+    def steps_after(self, epochs: int, examples: int) -> int:
+        """Steps of the epoch that follows so many, over a set of so many examples."""
+        return -(-examples // self.batch_size_after(epochs))
+
+    def make_rule(self) -> Rule | Lookahead:
         """The update rule, before groups."""
         options = {"weight_decay": self.weight_decay, "l1": self.l1, **self.optimizer_options}
-        return make_rule(self.optimizer, self.learning_rate, **options)
+        rule = make_rule(self.optimizer, self.learning_rate, **options)
+        return Lookahead(rule, self.lookahead, self.lookahead_alpha) if self.lookahead else rule
 
     def make_schedule(self, steps: int) -> Schedule:
         """The schedule of a run of so many steps, warmup included."""

@@ -23,6 +23,7 @@ class Position:
     monitor: str = ""  # what `best` is a value of
     best: float | None = None
     waited: int = 0  # epochs since the best one
+    rate_factor: float = 1.0  # of the learning rate, what plateaus have left of it
     seconds: float = 0.0
     cores: int = field(default_factory=core_count)  # where the run began; bounds automatic shards
 

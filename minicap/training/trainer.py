@@ -1,18 +1,26 @@
 """The training loop."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
 
-from minicap.arrays import to_device, to_host
+from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.arrays.random import RandomStream
 from minicap.errors import FormatError, InputError, ShapeError, TrainingError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
-from minicap.optim import GroupedRule, Rule, Schedule, clip_global_norm, settings_by_name
+from minicap.optim import (
+    Lookahead,
+    Rule,
+    Schedule,
+    WeightAverage,
+    clip_global_norm,
+    grouped,
+    settings_by_name,
+)
 from minicap.progress import Progress
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import changes, settings_fingerprint
@@ -67,7 +75,7 @@ class Trainer:
         *,
         measure: Callable[["Trainer"], Mapping[str, float]] | None = None,
         step: Step = loss_step,
-        rule: Rule | None = None,
+        rule: Rule | Lookahead | None = None,
         schedule: Schedule | None = None,
         fingerprint: Mapping[str, str] | None = None,
     ) -> None:
@@ -80,14 +88,13 @@ class Trainer:
         self.whole = {name for some in (examples, validation) for name in getattr(some, "whole", ())}
         self.config, self.run, self.about = config, run, dict(about or {})
         self.callbacks, self.measure, self.step = callbacks, measure, step
-        self.steps_per_epoch = -(-len(examples) // config.batch_size)
-        self.schedule = schedule or config.make_schedule(config.epochs * self.steps_per_epoch)
-        self.rule: Rule | GroupedRule = rule or config.make_rule()
+        steps = sum(config.steps_after(epoch, len(examples)) for epoch in range(config.epochs))
+        self.schedule = schedule or config.make_schedule(steps)
+        self.rule = grouped(rule or config.make_rule(), config.groups, model.params)
         self.learning_rate = self.rule.learning_rate
+        self.average = WeightAverage(config.average)
         settings = settings_by_name(config.groups, model.params)
         self.frozen = {name for name, setting in settings.items() if setting.frozen}
-        if config.groups:
-            self.rule = GroupedRule(self.rule, config.groups, model.params)
         falls_back = config.monitor == "validation_loss" and validation is None
         self.monitor = Monitor("train_loss" if falls_back else config.monitor, config.monitor_direction)
         settled = settings_fingerprint("training", config, MAY_CHANGE)
@@ -135,8 +142,9 @@ class Trainer:
         here = self.position
         stream = RandomStream(self.config.seed).child(_AUGMENTATION)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
+        steps = self.config.steps_after(here.epoch, len(self.examples))
         # Where callbacks say what came of the epoch, their line takes the place of the bar.
-        with Progress(self.steps_per_epoch, label, "batch", leave=not self.callbacks) as progress:
+        with Progress(steps, label, "batch", leave=not self.callbacks) as progress:
             progress.reach(here.batch)
             for indices in self.batches_left():
                 started = perf_counter()
@@ -151,14 +159,14 @@ class Trainer:
                     {"step": here.step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars}
                 )
                 every = self.config.checkpoint_every
-                if every and here.step % every == 0 and here.batch < self.steps_per_epoch:
+                if every and here.step % every == 0 and here.batch < steps:
                     self.save()
 
     def batches_left(self) -> list[np.ndarray]:
         """Example indices of the batches of this epoch that are not done."""
-        size, config, lengths = len(self.examples), self.config, getattr(self.examples, "lengths", None)
-        batches = epoch_batches(size, config.batch_size, config.seed, self.position.epoch, lengths)
-        return batches[self.position.batch :]
+        size, here, lengths = len(self.examples), self.position, getattr(self.examples, "lengths", None)
+        batch_size = self.config.batch_size_after(here.epoch)
+        return epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths)[here.batch :]
 
     def train_step(self, batch: Batch) -> StepResult:
         """One update."""
@@ -169,8 +177,10 @@ class Trainer:
         if self.config.clip_norm:
             grads, norm = clip_global_norm(grads, self.config.clip_norm)
             self.health.require_finite(norm, "norm of the gradients", f"at step {here.step + 1}")
-        self.rule.learning_rate = self.learning_rate * self.schedule(here.step)
+        self.rule.learning_rate = self.learning_rate * here.rate_factor * self.schedule(here.step)
         self.rule.step(self.model.params, grads)
+        if self.config.average:
+            self.average.update(self._weights(), self.rule.step_count)
         return result
 
     def loss(self, batch: Batch, rng: RandomStream, train: bool = True) -> StepResult:
@@ -193,10 +203,11 @@ class Trainer:
             "seconds": round(here.seconds, 3),
         }
         try:
-            if self.validation is not None:
-                record["validation_loss"] = loss = self.evaluate(self.validation)
-                self._require_sane(loss, "validation loss", f"after step {here.step}")
-            record |= self._measured(record)
+            with self.averaged():
+                if self.validation is not None:
+                    record["validation_loss"] = loss = self.evaluate(self.validation)
+                    self._require_sane(loss, "validation loss", f"after step {here.step}")
+                record |= self._measured(record)
             value = self.monitor.value(record)
         except TrainingError:
             raise
@@ -207,12 +218,24 @@ class Trainer:
         self.run.record(record)
         is_best = self.monitor.better(value, here.best)
         here.best, here.waited = (value, 0) if is_best else (here.best, here.waited + 1)
+        if self.config.plateau and here.waited and here.waited % self.config.plateau == 0:
+            here.rate_factor *= self.config.plateau_factor
         here.epoch, here.batch, here.loss_sum, here.loss_count = here.epoch + 1, 0, 0.0, 0
         if is_best:
-            self.save("best")
+            with self.averaged():
+                self.save("best")
         self.save()
         for callback in self.callbacks:
             callback(self, record)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside the `with` block the model has the average of its weights, where the config asks for one."""
+        return self.average.standing_in(self._weights())
+
+    def _weights(self) -> dict[str, Array]:
+        """What is averaged: running statistics too, which belong to the weights."""
+        params = {name: w for name, w in self.model.params.items() if name not in self.frozen}
+        return params | self.model.state
 
     def evaluate(self, examples: Examples) -> float:
         """Mean loss over a set, in evaluation mode."""
@@ -255,7 +278,7 @@ class Trainer:
         """
         here, params = self.position, self.model.params
         here.rule_steps = self.rule.step_count
-        model, optimizer = params | self.model.state, self.rule.arrays()
+        model, optimizer = params | self.model.state, self.rule.arrays() | self.average.arrays()
         self.health.require_sound(model | optimizer, params, f"after step {here.step}")
         progress = {**vars(here), "fingerprint": self.fingerprint}
         save_checkpoint(self.run.checkpoint_path(name), Checkpoint(model, optimizer, progress, self.about))
@@ -282,9 +305,11 @@ class Trainer:
             position.monitor, position.best, position.waited = self.monitor.name, None, 0
         before = self.rule.arrays(), self.rule.step_count
         try:
-            self.rule.load(checkpoint.optimizer, position.rule_steps)
+            average = WeightAverage(self.config.average)
+            of_rule = average.load(checkpoint.optimizer, self._weights())
+            self.rule.load(of_rule, position.rule_steps)
             self.model.load(checkpoint.model)
         except (InputError, ShapeError) as error:
             self.rule.load(*before)
             raise FormatError(f"{self.run.last} does not fit this run: {error}") from None
-        self.position, self.resumed = position, True
+        self.average, self.position, self.resumed = average, position, True

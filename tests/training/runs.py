@@ -28,8 +28,9 @@ CONFIG = TrainingConfig(epochs=6, batch_size=20, checkpoint_every=1, shards=2)
 
 
 def classifier(run: str | Path) -> Trainer:
-    """Points in three classes, with a schedule."""
-    return make_trainer(run, replace(CONFIG, schedule="cosine", warmup_steps=9))
+    """Points in three classes, with a schedule, plateaus, batches that grow, and averages of the weights."""
+    schedule = replace(CONFIG, schedule="cosine", warmup_steps=9, plateau=1, batch_growth=((2, 30), (4, 50)))
+    return make_trainer(run, replace(schedule, lookahead=4, average=0.9))
 
 
 def augmented_classifier(run: str | Path) -> Trainer:
@@ -40,7 +41,7 @@ def augmented_classifier(run: str | Path) -> Trainer:
     examples = ArrayDataset(images[:200], labels[:200], augment=compose(flip(), shift(2))).standardized()
     held_out = ArrayDataset(images[200:], labels[200:], mean=examples.mean, std=examples.std)
     net = Sequential(Conv2d(2, 4, 3, pad=1), BatchNorm2d(4), ReLU(), Dropout(0.1), Affine(256, 2))
-    config = replace(CONFIG, monitor="accuracy", optimizer="nesterov", learning_rate=0.01)
+    config = replace(CONFIG, monitor="accuracy", optimizer="nesterov", learning_rate=0.01, average=0.8)
     model = Supervised(net, metrics={"accuracy": accuracy}).initialize(1)
     return Trainer(model, examples, config, RunFolder(run), held_out)
 

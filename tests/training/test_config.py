@@ -26,6 +26,15 @@ def test_the_settings_come_back_from_toml():
         ({"l1": -0.1}, "l1 is -0.1 but must not be negative"),
         ({"optimizer_options": {"l1": 0.1}}, "l1 is a setting of its own, not one of optimizer_options"),
         ({"warmup_steps": -1}, "warmup_steps"),
+        ({"plateau": -1}, "plateau is -1 but must not be negative"),
+        ({"plateau_factor": 0.0}, "plateau_factor is 0.0 but must be above 0 and at most 1"),
+        ({"plateau": 5, "patience": 5}, "plateau is 5, but patience 5 stops training before that"),
+        ({"lookahead": -1}, "lookahead is -1 but must not be negative"),
+        ({"lookahead_alpha": 1.5}, "lookahead_alpha is 1.5 but must be above 0"),
+        ({"average": 1.0}, "average is 1.0 but must be at least 0 and below 1"),
+        ({"batch_growth": ((0, 8),)}, r"batch_growth names epochs \[0\], but each must be above"),
+        ({"batch_growth": ((4, 8), (4, 9))}, r"batch_growth names epochs \[4, 4\]"),
+        ({"batch_growth": ((4, 0),)}, r"batch_growth has sizes \[0\]: each must be at least 1"),
         ({"shards": 10**9}, "shards is 1000000000 but must be at most 1024"),
         ({"clip_norm": float("nan")}, "clip_norm"),
         ({"checkpoint_every": -1}, "checkpoint_every"),
@@ -38,6 +47,19 @@ def test_the_settings_come_back_from_toml():
 def test_values_out_of_range_are_refused(setting, message):
     with pytest.raises(InputError, match=message):
         replace(TrainingConfig(), **setting)
+
+
+def test_batches_grow_after_the_epochs_they_say():
+    config = TrainingConfig(batch_size=10, batch_growth=((2, 25), (3, 100)))
+    assert [config.batch_size_after(epochs) for epochs in range(5)] == [10, 10, 25, 100, 100]
+    assert [config.steps_after(epochs, 110) for epochs in range(5)] == [11, 11, 5, 2, 2]
+
+
+def test_batch_growth_comes_back_from_toml():
+    config = TrainingConfig(batch_growth=((2, 25), (3, 100)))
+    text = to_toml({"training": config})
+    assert "batch_growth = [[2, 25], [3, 100]]" in text
+    assert from_mapping(TrainingConfig, tomllib.loads(text)["training"]) == config
 
 
 @pytest.mark.parametrize("name", [*RULES, *SCHEDULES])
