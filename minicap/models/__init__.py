@@ -15,6 +15,7 @@ from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
+from minicap.models.saved import load_model
 from minicap.models.squeezenet import Fire, SqueezeNet
 from minicap.models.vgg import vgg
 
@@ -31,6 +32,7 @@ __all__ = [
     "efficientnet_lite0",
     "imagenet_classes",
     "lenet",
+    "load_model",
     "make_network",
     "mlp",
     "resnet",

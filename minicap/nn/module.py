@@ -1,5 +1,6 @@
 """Module: an object that owns named parameters and calls layer pairs."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn, Self
@@ -10,6 +11,8 @@ import numpy as np
 from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.random import RandomStream, as_stream
 from minicap.errors import InputError, ShapeError
+from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
+from minicap.nn.description import KIND, Made, description
 from minicap.nn.init import Initializer, Shape
 from minicap.nn.sharing import Work, worthwhile_shards
 from minicap.nn.summary import Summary, summarize
@@ -40,7 +43,7 @@ class Module:
     """
 
     _name = ""  # in its parent
-    _written = ""  # the arguments it was made with
+    _made = Made()
 
     def __init__(self) -> None:
         self.declared: dict[str, Declared] = {}
@@ -64,7 +67,14 @@ class Module:
         return self.forward(x, train=False)[0]
 
     def declare(self, name: str, shape: Shape, draw: Initializer) -> None:
-        """Announce a parameter; `initialize` gives it numbers."""
+        """Announce a parameter; `initialize` gives it numbers.
+
+        Raises InputError for a shape that is none.
+        """
+        if not all(isinstance(size, (int, np.integer)) and size > 0 for size in shape):
+            raise InputError(
+                f"{type(self).__name__}: {name} would be {shape}; sizes must be whole numbers above 0"
+            )
         self.declared[name] = Declared(shape, draw)
 
     def initialize(self, seed: int = 0, dtype: Any = np.float32) -> Self:
@@ -143,6 +153,21 @@ class Module:
             owner = module.own if name in module.declared else module.buffers
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write parameters, buffers and how the model was made, for minicap.models.load_model to make again.
+
+        Raises InputError when the file cannot be written or a number is not finite.
+        """
+        about = {"kind": KIND, "made": description(self)}
+        save_checkpoint(path, Checkpoint({**self.params, **self.state}, {}, {}, about))
+
+    def load_file(self, path: str | os.PathLike[str]) -> None:
+        """Take parameters and buffers from a file of `save`, or from the checkpoint of a run.
+
+        Raises FormatError for a damaged file, else as `load`; then nothing has changed.
+        """
+        self.load(load_checkpoint(path).model)
+
     def summary(self, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
         """A printable table of shapes, parameters and bytes, and the memory of a training step.
 
@@ -174,8 +199,7 @@ class Module:
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         module = super().__new__(cls)
-        said = [*(("", arg) for arg in args), *((f"{name}=", value) for name, value in options.items())]
-        module._written = ", ".join(name + _brief(v) for name, v in said if not _modules_in("", v))
+        module._made = Made(args, options)
         return module
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -190,7 +214,9 @@ class Module:
 
     def __repr__(self) -> str:
         children = [f"{name}: {child!r}".replace("\n", "\n  ") for name, child in self.children.items()]
-        return "\n  ".join([f"{type(self).__name__}({self._written})", *children])
+        said = [("", arg) for arg in self._made.args] + [(f"{n}=", v) for n, v in self._made.options.items()]
+        written = ", ".join(name + _brief(value) for name, value in said if not _modules_in("", value))
+        return "\n  ".join([f"{type(self).__name__}({written})", *children])
 
     def _tree(self) -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, each with the beginning of its parameters' flat names.

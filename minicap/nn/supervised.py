@@ -4,15 +4,26 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any
 
-from minicap.arrays import Array
+import numpy as np
+from numpy.typing import NDArray
+
+from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
-from minicap.layers.losses import softmax_loss
+from minicap.layers.losses import mse_loss, sigmoid_bce_loss, softmax_loss, svm_loss
 from minicap.nn.module import Gradients, Module, prefixed
 
 Batch = dict[str, Array]
 Loss = Callable[..., tuple[Array, Array]]
 Metric = Callable[[Any, Any], float]
+
+
+_ANSWERS: dict[Loss, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    softmax_loss: lambda scores: scores.argmax(axis=-1),
+    svm_loss: lambda scores: scores.argmax(axis=-1),
+    sigmoid_bce_loss: lambda scores: scores > 0,
+    mse_loss: lambda scores: scores,
+}
 
 
 class Supervised(Module):
@@ -55,6 +66,26 @@ class Supervised(Module):
     def scores(self, batch: Batch) -> Array:
         """What the network says about a batch, in evaluation."""
         return self.net(batch["x"])
+
+    def predict(self, x: Array, batch_size: int = 256) -> NDArray[Any]:
+        """The answers for samples x (N, ...), on the host, some samples at a time.
+
+        For softmax_loss and svm_loss the class (N,) with the highest score, for sigmoid_bce_loss whether each
+        answer (N, K) is yes, for mse_loss the scores themselves.
+        Raises InputError for another loss, and for no samples.
+        """
+        if self.loss_function not in _ANSWERS:
+            raise InputError(
+                "Supervised.predict: what the scores mean is not known for this loss; call the model on x"
+            )
+        if len(x) == 0 or batch_size < 1:
+            raise InputError(
+                f"Supervised.predict: {len(x)} samples, batch_size {batch_size}; both must be at least 1"
+            )
+        starts = range(0, len(x), batch_size)
+        scores = [to_host(self(to_device(x[start : start + batch_size]))) for start in starts]
+        answers: NDArray[Any] = _ANSWERS[self.loss_function](np.concatenate(scores))
+        return answers
 
     def count(self, batch: Batch) -> int:
         """What the loss is a mean over: targets, so samples where each has one."""

@@ -322,3 +322,18 @@ def test_the_bits_of_a_sample_do_not_depend_on_the_shard_it_is_in():
     whole = model.forward(x, True, RandomStream(5))[0]
     part = model.forward(x[4:], True, RandomStream(5, row=4))[0]
     np.testing.assert_array_equal(whole[4:], part)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Affine(0, 3),
+        lambda: Affine(4, -1),
+        lambda: Affine(4, 2.5),
+        lambda: Affine("many", 3),
+        lambda: BatchNorm(0),
+    ],
+)
+def test_sizes_that_are_none_are_refused_where_they_are_said(make):
+    with pytest.raises(InputError, match=r"would be \(.*\); sizes must be whole numbers above 0"):
+        make()

@@ -80,3 +80,28 @@ def test_metrics_are_there_to_be_asked_for():
     model = Supervised(Affine(4, 3), metrics={"accuracy": lambda scores, y: 0.5})
     assert model.metrics["accuracy"](None, None) == 0.5
     assert Supervised(Affine(4, 3)).metrics == {}
+
+
+def test_predict_gives_the_class_with_the_highest_score(model, batch):
+    expected = model(batch["x"]).argmax(axis=1)
+    for batch_size in (1, 2, 256):
+        np.testing.assert_array_equal(model.predict(batch["x"], batch_size), expected)
+
+
+def test_predict_answers_as_the_loss_asks(rng):
+    x = rng.normal(size=(5, 4))
+    for loss, answer in ((svm_loss, lambda s: s.argmax(axis=1)), (sigmoid_bce_loss, lambda s: s > 0)):
+        model = Supervised(Affine(4, 3), loss).initialize(0, np.float64)
+        np.testing.assert_array_equal(model.predict(x), answer(model(x)))
+    model = Supervised(Affine(4, 3), mse_loss).initialize(0, np.float64)
+    np.testing.assert_allclose(model.predict(x, batch_size=2), model(x))
+
+
+def test_predict_refuses_what_it_cannot_answer(model, batch):
+    with pytest.raises(InputError, match="predict: 0 samples, batch_size 256"):
+        model.predict(batch["x"][:0])
+    with pytest.raises(InputError, match="predict: 5 samples, batch_size 0"):
+        model.predict(batch["x"], batch_size=0)
+    model.loss_function = lambda scores, y, reduction: softmax_loss(scores, y, reduction)
+    with pytest.raises(InputError, match="what the scores mean is not known for this loss"):
+        model.predict(batch["x"])

@@ -1,0 +1,86 @@
+"""Models from files of Module.save."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from minicap import layers, nn
+from minicap.errors import FormatError, InputError, ShapeError
+from minicap.formats import load_checkpoint
+from minicap.metrics import classification, multilabel
+from minicap.models.squeezenet import Fire, SqueezeNet
+from minicap.nn import Module, init
+from minicap.nn.description import KIND
+
+
+def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
+    """The model in a file of `model.save(path)`, made again as it was made.
+
+    known: classes and functions that it is made of and that are not minicap's.  Nothing else is called.
+    Raises InputError when the model was not made of what a file can say, or was changed afterwards,
+    FormatError when one is missing among `known`, the file is damaged or holds something else.
+    """
+    checkpoint = load_checkpoint(path)
+    if checkpoint.about.get("kind") != KIND:
+        raise FormatError(f"{path} holds no model of Module.save but {checkpoint.about.get('kind')!r}")
+    made = checkpoint.about.get("made")
+    by_hand = "make the model as it was made, then call its load_file(path)"
+    if made is None:
+        raise InputError(f"{path} does not say how its model was made; {by_hand}")
+    names = {**_ours(), **{thing.__name__: thing for thing in known}}
+    try:
+        model = _again(made, names, str(path))
+    except FormatError:
+        raise
+    except Exception as error:  # a constructor may raise anything when a file has its arguments
+        raise FormatError(f"{path} does not say how to make its model: {error!r}") from None
+    if not isinstance(model, Module):
+        raise FormatError(f"{path} does not say how to make a model")
+    try:
+        model.load(checkpoint.model)
+    except (InputError, ShapeError) as error:
+        raise InputError(f"{path}: the model was changed after it was made ({error}); {by_hand}") from None
+    return model
+
+
+@cache
+def _ours() -> dict[str, Any]:
+    """Classes and functions of minicap that a model may be made of, by name."""
+    found = {name: getattr(room, name) for room in (layers, nn) for name in room.__all__}
+    for room in (classification, multilabel, init):
+        found |= {n: v for n, v in vars(room).items() if getattr(v, "__module__", "") == room.__name__}
+    return found | {"Fire": Fire, "SqueezeNet": SqueezeNet}
+
+
+def _again(value: Any, names: Mapping[str, Any], where: str) -> Any:
+    match value:
+        case {"module": str(name), "args": list(args), "options": dict(options)}:
+            kind = _named(name, names, where)
+            if not (isinstance(kind, type) and issubclass(kind, Module)):
+                raise FormatError(f"{where}: {name} is no module")
+            given = {key: _again(inner, names, where) for key, inner in options.items()}
+            module = kind(*(_again(arg, names, where) for arg in args), **given)
+            if "pair_options" in value:
+                module.options = _again(value["pair_options"], names, where)
+            return module
+        case {"name": str(name), "fields": dict(own)}:
+            given = {key: _again(inner, names, where) for key, inner in own.items()}
+            return _named(name, names, where)(**given)
+        case {"name": str(name)}:
+            return _named(name, names, where)
+        case {"list": list(inner)}:
+            return [_again(v, names, where) for v in inner]
+        case {"tuple": list(inner)}:
+            return tuple(_again(v, names, where) for v in inner)
+        case {"dict": dict(inner)}:
+            return {key: _again(v, names, where) for key, v in inner.items()}
+        case dict() | list():
+            raise FormatError(f"{where}: how its model was made is damaged")
+    return value
+
+
+def _named(name: str, names: Mapping[str, Any], where: str) -> Any:
+    if name not in names:
+        raise FormatError(f"{where} is made of {name}, which is not minicap's: load_model(path, {name})")
+    return names[name]
