@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from minicap.backend.cpu.normalization import MIN_SIZE
+from minicap.backend.cpu.normalization.rows import MIN_SIZE
 
 
 @st.composite

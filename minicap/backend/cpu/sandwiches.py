@@ -12,13 +12,13 @@ from minicap.arrays.backends import Array
 from minicap.arrays.checks import check_dout
 from minicap.arrays.dispatch import Override
 from minicap.arrays.windows import IntOrPair
-from minicap.backend.cpu import pooling
 from minicap.backend.cpu.order import axis_order, in_order
+from minicap.backend.cpu.pooling import max_pool, passes
 
 
 class ReluMaxPoolCache(NamedTuple):
     positive: Array  # bool (N, C, OH, OW): where the largest value of a window is
-    pool: pooling.MaxPoolCache
+    pool: max_pool.MaxPoolCache
 
 
 def relu_max_pool_forward(
@@ -29,7 +29,7 @@ def relu_max_pool_forward(
     ceil_mode: bool = False,
 ) -> tuple[Array, ReluMaxPoolCache]:
     """out = max(0, the largest value of every window)."""
-    largest, cache = pooling.max_pool_forward(x, size, stride, pad, ceil_mode)
+    largest, cache = max_pool.max_pool_forward(x, size, stride, pad, ceil_mode)
     positive = largest > 0
     return np.maximum(largest, 0, out=largest), ReluMaxPoolCache(positive, cache)
 
@@ -38,11 +38,11 @@ def relu_max_pool_backward(dout: Array, cache: ReluMaxPoolCache) -> Array:
     """To the winner of every window, where it is positive."""
     check_dout(relu_max_pool_backward, cache.positive.shape, dout=dout)
     dlargest = in_order(dout, axis_order(cache.positive)) * cache.positive
-    return pooling.max_pool_backward(dlargest, cache.pool)
+    return max_pool.max_pool_backward(dlargest, cache.pool)
 
 
 OVERRIDES = (
     Override(
-        "relu_max_pool", relu_max_pool_forward, pooling.supports, ReluMaxPoolCache, relu_max_pool_backward
+        "relu_max_pool", relu_max_pool_forward, passes.supports, ReluMaxPoolCache, relu_max_pool_backward
     ),
 )

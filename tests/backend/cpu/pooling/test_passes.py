@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from minicap.arrays import textbook
-from minicap.backend.cpu import pooling, threads
+from minicap.backend.cpu import threads
 from minicap.backend.cpu.order import is_hwnc
+from minicap.backend.cpu.pooling import passes
+from minicap.backend.cpu.pooling.max_pool import MaxPoolCache
 from minicap.errors import MinicapError
 from minicap.layers import (
     avg_pool_backward,
@@ -36,7 +38,7 @@ def test_a_batch_in_many_blocks_is_the_batch_in_one_piece(
 ):
     forward, backward = pair
     monkeypatch.setattr(threads, "LEAST_PRODUCTS", least_products)
-    monkeypatch.setattr(pooling, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(passes, "BLOCK_BYTES", block_bytes)
     x = order(rng.integers(-2, 4, (3, 2, 11, 9)) * 1.0)
     for options in WINDOWS:
         out, cache = forward(x, *options)
@@ -51,7 +53,7 @@ def test_a_batch_in_many_blocks_is_the_batch_in_one_piece(
 def test_among_equal_entries_the_first_in_reading_order_wins():
     x = np.array([[0.0, 5.0], [5.0, 0.0]]).reshape(1, 1, 2, 2)
     _, cache = max_pool_forward(x)
-    assert isinstance(cache, pooling.MaxPoolCache)
+    assert isinstance(cache, MaxPoolCache)
     np.testing.assert_array_equal(max_pool_backward(np.ones((1, 1, 1, 1)), cache)[0, 0], [[0, 1], [0, 0]])
 
 
