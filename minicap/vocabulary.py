@@ -85,7 +85,9 @@ class Vocabulary:
         words = []
         for i in ids:
             if not 0 <= i < len(self):
-                raise ClassIndexError(f"Vocabulary.decode: {i} is no word index; there are {len(self)} words")
+                raise ClassIndexError(
+                    f"Vocabulary.decode: {i} is not a word index; there are {len(self)} words"
+                )
             if i == self.end:
                 break
             if i not in (self.pad, self.start):

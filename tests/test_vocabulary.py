@@ -51,7 +51,7 @@ def test_decoding_stops_at_the_end_and_shows_unknown_words():
 
 @pytest.mark.parametrize("index", [-1, 8])
 def test_an_index_that_is_no_word_is_named(index):
-    with pytest.raises(ClassIndexError, match=f"{index} is no word index; there are 8"):
+    with pytest.raises(ClassIndexError, match=f"{index} is not a word index; there are 8"):
         Vocabulary.build(CAPTIONS).decode([4, index])
 
 

@@ -79,7 +79,7 @@ class Captioner:
         """Raises FormatError when the checkpoint holds no captioner, or one that this minicap cannot run."""
         about = checkpoint.about
         if about.get("kind") != KIND:
-            raise FormatError(f"{where} holds no captioner but {about.get('kind', 'something unnamed')!r}")
+            raise FormatError(f"{where} holds {about.get('kind', 'something unnamed')!r}, not a captioner")
         try:
             encoder = make_encoder(from_named(ENCODER_SETTINGS, about["encoder"], "encoder", where))
             preprocess = Preprocess.from_json(about["preprocess"])
@@ -90,12 +90,12 @@ class Captioner:
             raise FormatError(f"{where}: {error}") from None
         if preprocess != encoder.preprocess:
             raise FormatError(
-                f"{where} was trained on photos prepared otherwise than for {encoder.config.name}"
+                f"{where} was trained on photos prepared differently from {encoder.config.name}'s"
             )
         if not 1 <= max_words <= MOST_WORDS:
             raise FormatError(f"{where}: max_words is {max_words} but must be in 1..{MOST_WORDS}")
         if len(vocabulary) == len(SPECIAL):
-            raise FormatError(f"{where} knows no words")
+            raise FormatError(f"{where} has an empty vocabulary")
         if flaw := _flaw(checkpoint.model):
             raise FormatError(f"{where}: {flaw}")
         captioner = cls.create(encoder, vocabulary, config, max_words)

@@ -30,9 +30,9 @@ class CaptionDataConfig:
     """What to train on.
 
     path: a folder of captioned photos, a JSON or CSV file, or "sample" for the photos in the package.
-    start: a run folder, a checkpoint, or "shipped", that training goes on from; empty to start anew.
+    start: a run folder, a checkpoint, or "shipped", that training starts from; empty to start afresh.
     outside: whether photos may lie outside the data set's folder.
-    min_count: a word must be seen that often in training.  max_words: captions are cut after so many.
+    min_count: a word must occur this often in training.  max_words: captions are cut after this many words.
     """
 
     path: str = SAMPLE
@@ -145,7 +145,7 @@ def make_trainer(
     )
     if vocabulary.words == SPECIAL:
         raise InputError(
-            f"min_count is {config.data.min_count} but no word of the captions is seen that often"
+            f"min_count is {config.data.min_count} but no word occurs that often in the captions"
         )
     if config.data.start:
         if run.last.exists():  # which has all of the start that a resumed run needs

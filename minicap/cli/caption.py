@@ -20,17 +20,24 @@ _AT_ONCE = 16  # photos that are encoded and decoded together
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "photos", nargs="+", type=path, metavar="PHOTO", help="photos, or folders of photos to any depth"
+        "photos",
+        nargs="+",
+        type=path,
+        metavar="PHOTO",
+        help="photos, or folders of photos (searched recursively)",
     )
     parser.add_argument(
         "--run", type=path, metavar="RUN", help="run folder or checkpoint (default: the shipped one)"
     )
     parser.add_argument("--beam", type=whole(1, 100), default=3, metavar="K", help="beam size (default: 3)")
     parser.add_argument(
-        "--temperature", type=number(0, 1000), default=0.0, help="draw the words at random, e.g. 0.7"
+        "--temperature",
+        type=number(0, 1000),
+        default=0.0,
+        help="sample the words at this temperature, e.g. 0.7",
     )
     parser.add_argument(
-        "--seed", type=whole(0, 2**63 - 1), default=0, help="of the random draws (default: 0)"
+        "--seed", type=whole(0, 2**63 - 1), default=0, help="seed of the random draws (default: 0)"
     )
     parser.add_argument("--all", action="store_true", help="print every caption of the beam")
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")

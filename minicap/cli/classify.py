@@ -13,7 +13,11 @@ from minicap.progress import printable
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "photos", nargs="+", type=path, metavar="PHOTO", help="photos, or folders of photos to any depth"
+        "photos",
+        nargs="+",
+        type=path,
+        metavar="PHOTO",
+        help="photos, or folders of photos (searched recursively)",
     )
     parser.add_argument(
         "--run", type=path, metavar="RUN", help="run folder or checkpoint (default: ImageNet's 1000 classes)"

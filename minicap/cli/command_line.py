@@ -15,8 +15,8 @@ from minicap.progress import printable
 
 COMMANDS = {
     "demo": "train a captioner on the photos in the package, in a minute or two",
-    "caption": "describe photos in a sentence",
-    "classify": "name what is on photos, with probabilities",
+    "caption": "describe each photo in a sentence",
+    "classify": "classify photos, with probabilities",
     "train": "train a captioner or a classifier on your own data",
     "eval": "score a captioner or a classifier on a data set",
     "export": "write a captioner or a classifier as one small file to hand on",

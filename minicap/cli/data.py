@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'sample' (the photos in the package, the default), a folder of captioned photos, "
         "or its JSON or CSV file",
     )
-    show.add_argument("--split", choices=SPLITS, help="look at the photos of this split only")
+    show.add_argument("--split", choices=SPLITS, help="show the photos of this split only")
     show.add_argument(
         "--n", type=whole(1, 1000), default=5, metavar="N", help="how many photos to show (default: 5)"
     )

@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
     started = perf_counter()
     run_folder = RunFolder(args.run or _free_folder())
     if run_folder.holds_a_run:
-        raise InputError(f"{run_folder.path} holds a run already; choose another folder")
+        raise InputError(f"{run_folder.path} already holds a run; choose another folder")
     run_folder.write_config(CONFIG.to_toml())
     print("minicap: a convolutional network looks at photos, an LSTM learns to describe them;")
-    print("every gradient on the way is written by hand.\n")
+    print("every gradient is written by hand.\n")
     dataset, encoder = open_dataset(CONFIG.data.path), make_encoder(CONFIG.encoder)
     train, held_out = (load_split(dataset, split, encoder, CONFIG.reads) for split in ("train", "test"))
     captioner, trainer = make_trainer(CONFIG, run_folder, train, held_out, (print_epoch,))
@@ -66,12 +66,12 @@ def run(args: argparse.Namespace) -> int:
     print_scores(
         {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}
     )
-    draw_curves(trainer, unit="cross-entropy a word (nats)")
+    draw_curves(trainer, unit="cross-entropy per word (nats)")
     _draw_sheet(run_folder, held_out, captions)
     seconds = perf_counter() - started
     folder = printable(str(run_folder.path))
     print(f"\nThe run is in {folder}: figures, metrics, checkpoints ({seconds:.0f} s in all).")
-    print("Now a photo of yours:")
+    print("Now a photo of your own:")
     print("  minicap caption PHOTO      (the shipped captioner, trained on 6500 photos)")
     print(f"  minicap caption PHOTO --run {folder}")
     return 0

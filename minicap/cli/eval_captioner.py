@@ -25,7 +25,9 @@ def add_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--beam", type=whole(1, 100), nargs="+", metavar="K", help="beam sizes (default: 1 3)")
     group.add_argument("--length-power", type=number(-10, 10), help="length normalisation (default: 0.7)")
     group.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
-    group.add_argument("--baselines", action="store_true", help="score three systems without a model too")
+    group.add_argument(
+        "--baselines", action="store_true", help="also score three baselines that have no model"
+    )
     group.add_argument(
         "--captions", type=path, metavar="FILE.json", help="write the first beam size's captions"
     )
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         references = sum(map(len, split.raw)) / len(split.raw)
         name = printable(dataset.name)
-        print(f"{name} {args.split}: {len(split.paths)} photos, {references:g} references a photo")
+        print(f"{name} {args.split}: {len(split.paths)} photos, {references:g} references per photo")
         if captioner.origin:
             print(f"checkpoint: {printable(captioner.origin)}")
         print_scores(rows)
@@ -76,6 +78,6 @@ def _trained_on(run: Path | None) -> tuple[str, bool]:
     """The data set of a run, and whether its photos may lie outside its folder."""
     config = run / "config.toml" if run else None
     if config is None or not config.is_file():
-        raise InputError("say which data set to score on: --data DATA")
+        raise InputError("name the data set to score on: --data DATA")
     settings = CaptionRunConfig.read(config).data
     return settings.path, settings.outside

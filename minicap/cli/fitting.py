@@ -16,7 +16,7 @@ def fit(trainer: Trainer, run_folder: RunFolder, config: RunConfig, unit: str) -
     epochs, patience = trainer.config.epochs, trainer.config.patience
     if trainer.position.epoch >= epochs:
         folder = printable(str(run_folder.path))
-        print(f"{folder} is finished; --epochs {2 * trainer.position.epoch} would go on with it")
+        print(f"{folder} is finished; --epochs {2 * trainer.position.epoch} would continue it")
     trainer.fit()
     if trainer.position.epoch < epochs:
         print(f"no better {trainer.monitor.name} for {patience} epochs; stopped")

@@ -67,7 +67,7 @@ class Photos(Generic[T]):
         if not self.errors:
             return 0
         if not self.good:
-            more = f" (and {len(self.errors) - 1} more photos, all bad)" if len(self.errors) > 1 else ""
+            more = f" (and {len(self.errors) - 1} more bad photos)" if len(self.errors) > 1 else ""
             raise InputError(self.errors[0] + more)
         sys.stdout.flush()
         for error in self.errors[:_NAMED_AT_MOST]:

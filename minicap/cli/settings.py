@@ -76,7 +76,7 @@ def resumed_config(config: type[RunConfig], args: argparse.Namespace) -> Any:
     """The settings of the run that --resume names, with those changes by flags that it allows."""
     file = args.resume / "config.toml"
     if not file.is_file():
-        raise InputError(f"{args.resume} is no run folder: it has no config.toml")
+        raise InputError(f"{args.resume} is not a run folder: it has no config.toml")
     before = config.read(file)
     tables = {table.name: asdict(getattr(before, table.name)) for table in fields(before)}
     for table, given in _flags_given(config, args).items():

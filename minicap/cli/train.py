@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         if name not in APPLICATIONS:
             raise InputError(f"unknown application {name!r}; known: {', '.join(APPLICATIONS)}")
     parser.set_defaults(application=name)
-    parser.add_argument("--run", type=path, metavar="DIR", help="folder to make for the run")
-    parser.add_argument("--resume", type=path, metavar="RUN", help="go on with an interrupted run")
+    parser.add_argument("--run", type=path, metavar="DIR", help="folder to create for the run")
+    parser.add_argument("--resume", type=path, metavar="RUN", help="resume an interrupted run")
     parser.add_argument("--config", type=path, metavar="FILE.toml", help="settings, like a config.toml")
     APPLICATIONS[name].add_arguments(parser)
     add_named_settings(parser, APPLICATIONS[name].CONFIG, argv)
@@ -50,14 +50,14 @@ def run(args: argparse.Namespace) -> int:
         data = application.open_data(config)
     else:
         if not args.run:
-            raise InputError("say where the run goes: --run DIR")
+            raise InputError("name a folder for the run: --run DIR")
         folder = args.run
         config, data = application.new(args)
     run_folder = RunFolder(folder)
     with run_folder.locked():
         if run_folder.holds_a_run:
             if not args.resume:
-                raise InputError(f"{folder} holds a run already; --resume {folder} goes on with it")
+                raise InputError(f"{folder} already holds a run; --resume {folder} continues it")
         else:
             run_folder.write_config(config.to_toml())  # first of all, so that --resume knows an early death
         application.train(config, run_folder, data)

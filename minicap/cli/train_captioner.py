@@ -24,7 +24,7 @@ from minicap.progress import printable
 from minicap.training import RunFolder
 
 CONFIG = CaptionRunConfig
-DONE = "Caption a photo of yours: minicap caption PHOTO --run {run}"
+DONE = "Caption a photo of your own: minicap caption PHOTO --run {run}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="start",
         type=named_or_path(SHIPPED),
         metavar="RUN",
-        help='teach a captioner more: a run folder, a checkpoint, or "shipped" for the one in the package',
+        help='train a captioner further: a run folder, a checkpoint, or "shipped" for the one in the package',
     )
 
 
@@ -66,7 +66,7 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
         if name not in tables.setdefault(table, {})
     ]
     if said:
-        print(f"settings that suit so few captions: {', '.join(said)} (flags and --config take precedence)")
+        print(f"settings chosen for so few captions: {', '.join(said)} (flags and --config take precedence)")
     fitted = {table: fitting.get(table, {}) | values for table, values in tables.items()}
     return CONFIG.from_tables(fitted, "command line"), dataset
 
@@ -95,7 +95,7 @@ def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDatas
     print(
         f"the captioner has {parameters:,} parameters and knows {len(captioner.vocabulary)} words", flush=True
     )
-    fit(trainer, run_folder, config, unit="cross-entropy a word (nats)")
+    fit(trainer, run_folder, config, unit="cross-entropy per word (nats)")
     if validation:
         scores, _ = evaluate(Captioner.load(run_folder.path), validation, beam=1)
         print_scores({"validation, greedy": scores})

@@ -123,7 +123,7 @@ def shortcomings(dataset: CaptionDataset) -> list[str]:
     seen = Counter(word for image in train for caption in image.captions for word in caption)
     found = []
     if not train:
-        found.append("no photos are for training")
+        found.append("there are no training photos")
     elif len(train) < _FEW_PHOTOS:
         found.append(
             f"{len(train)} photos are few to learn from: a captioner trained on them alone will know only "
@@ -131,10 +131,10 @@ def shortcomings(dataset: CaptionDataset) -> list[str]:
         )
     if seen and sum(count == 1 for count in seen.values()) > len(seen) / 2:
         found.append(
-            "more than half of the words occur once in training; a word is learned from several photos"
+            "more than half of the words occur only once in training; learning a word takes several photos"
         )
     if not counts["val"]:
-        found.append('no photos are for validation (split "val"): the last epoch is kept, not the best')
+        found.append('there are no validation photos (split "val"): the last epoch is kept, not the best')
     if not counts["test"]:
-        found.append('no photos are held out (split "test"): no score will say how good the captions are')
+        found.append('there are no test photos (split "test"): no score will show how good the captions are')
     return found

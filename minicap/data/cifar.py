@@ -54,9 +54,9 @@ def _read_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         pixels, labels = batch[b"data"], batch[b"labels"]
     except (KeyError, TypeError):
-        raise FormatError(f'{path}: no batch of CIFAR-10, which has "data" and "labels"') from None
+        raise FormatError(f'{path}: not a CIFAR-10 batch, which has "data" and "labels"') from None
     if not isinstance(pixels, _PickledArray) or not isinstance(labels, list):
-        raise FormatError(f"{path}: its data is no array, or its labels no list")
+        raise FormatError(f"{path}: its data is not an array, or its labels not a list")
     x = pixels.array(path)
     if not all(isinstance(label, int) for label in labels) or len(labels) != len(x):
         raise FormatError(f"{path}: {len(x)} images need as many whole numbers for labels")
@@ -109,7 +109,7 @@ def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with _opened(path) as file:
         content = file.read()
     if not content or len(content) % (1 + _PIXELS):
-        raise FormatError(f"{path}: {len(content)} bytes are no whole number of records of {1 + _PIXELS}")
+        raise FormatError(f"{path}: {len(content)} bytes are not a whole number of records of {1 + _PIXELS}")
     records = np.frombuffer(content, np.uint8).reshape(-1, 1 + _PIXELS)
     _check_labels(path, records[:, 0].tolist())
     return records[:, 1:].reshape(-1, *_IMAGE), records[:, 0]
@@ -126,7 +126,7 @@ def _read_png(path: Path) -> tuple[np.ndarray, np.ndarray]:
         except FormatError:
             raise
         except Exception as error:
-            raise FormatError(f"{path}: not a sound PNG ({error})") from None
+            raise FormatError(f"{path}: not a valid PNG ({error})") from None
     x = rows.reshape(-1, 32, 32, 3).transpose(0, 3, 1, 2)
     part, _, number = path.stem.partition("_batch")
     source = path.with_name("test_lables.json" if part == "test" else "train_lables.json")

@@ -54,7 +54,7 @@ class FeatureCache:
             lock = open_own(self.folder / "lock", append=True)
         with lock:  # closing it, or the end of the process, unlocks
             if not _try_lock(lock):
-                _LOG.warning("waiting for another process that fills the feature cache %s", self.folder)
+                _LOG.warning("waiting for another process that is filling the feature cache %s", self.folder)
                 while not _try_lock(lock):
                     time.sleep(_LOCK_RETRY)
             yield
@@ -69,7 +69,7 @@ class FeatureCache:
                 damage = "it belongs to other photos"
             except FormatError as error:
                 damage = str(error)
-            _LOG.warning("the feature cache %s is computed anew: %s", self.folder, damage)
+            _LOG.warning("computing the feature cache %s afresh: %s", self.folder, damage)
             with _storage_errors(self.folder):
                 (self.folder / "index.json").unlink()
         done = np.zeros(len(self._photos), dtype=bool)
@@ -83,7 +83,7 @@ class FeatureCache:
         stored = self.rows()
         if features.shape[1:] != stored.shape[1:]:
             raise ShapeError(
-                f"extract_features: encode gives features {features.shape[1:]} a photo, but the cache holds "
+                f"extract_features: encode gives features {features.shape[1:]} per photo, but the cache has "
                 f"{stored.shape[1:]} under the same key; another encoder needs another key"
             )
         row_bytes = stored[0].nbytes
@@ -143,7 +143,7 @@ def _load(folder: Path, encoder: dict[str, object]) -> _Stored:
     try:
         index = read_json(folder / "index.json")
         if not isinstance(index, dict):
-            raise FormatError("damaged (its index is no object)")
+            raise FormatError("damaged (its index is not an object)")
         photos = entry(index, "photos", list, "damaged")
         if {key: value for key, value in index.items() if key != "photos"} != encoder:
             raise FormatError("it belongs to another encoder")
@@ -175,7 +175,7 @@ def _mapped(path: Path) -> np.memmap:
         if fortran_order or not np.issubdtype(dtype, np.floating) or min(shape, default=0) < 1:
             raise FormatError(f"damaged (an array {shape} of {dtype})")
         if os.fstat(file.fileno()).st_size != size:
-            raise FormatError(f"damaged (not of the {size:,} bytes that its rows take)")
+            raise FormatError(f"damaged (not the {size:,} bytes that its rows take)")
         return np.memmap(file, dtype, "r", file.tell(), shape)
 
 
@@ -206,5 +206,5 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"cannot keep the feature cache {folder}: {error.strerror or error}; "
-            "set MINICAP_CACHE to a folder that can be written"
+            "set MINICAP_CACHE to a writable folder"
         ) from error

@@ -84,8 +84,8 @@ def _refuse(unusable: list[str], total: int) -> None:
         named = "; ".join(unusable[:_NAMED_AT_MOST])
         more = f"; and {len(unusable) - _NAMED_AT_MOST} more" if len(unusable) > _NAMED_AT_MOST else ""
         raise InputError(
-            f"extract_features: {len(unusable)} of {total} photos cannot be used; mend them or take them out "
-            f"(finished features are kept): {named}{more}"
+            f"extract_features: {len(unusable)} of {total} photos cannot be used; repair or remove them "
+            f"(features already computed are kept): {named}{more}"
         )
 
 

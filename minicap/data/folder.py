@@ -58,7 +58,7 @@ def load_folder(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
     if not any(splits.values()):
         splits = _deal(list(captions), folder)
     elif unsaid := [photo.name for photo, split in splits.items() if not split]:
-        raise FormatError(f"{source}: {unsaid[0]} has no split, but others have; give all or none")
+        raise FormatError(f"{source}: {unsaid[0]} has no split, but others do; give one to all or none")
     images = tuple(
         CaptionedImage(
             photo, number, splits[photo], tuple(words_of(text) for text in texts), tuple(texts), {}

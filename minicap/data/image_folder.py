@@ -31,7 +31,7 @@ def load_image_folder(
         raise InputError(f"{folder}: there is no such folder")
     names = tuple(classes or sorted(child.name for child in folder.iterdir() if child.is_dir()))
     if not names:
-        raise InputError(f"{folder} has no folders; each class needs one of its own")
+        raise InputError(f"{folder} has no subfolders; each class needs its own")
     photos = [(path, index) for index, name in enumerate(names) for path in _photos(folder / name)]
     return _read(photos, size, names)
 
@@ -48,7 +48,7 @@ def load_tiny_imagenet(
     folder = Path(folder)
     known = sorted(p.name for p in (folder / "train").glob("n*") if (p / "images").is_dir())
     if not known:
-        raise InputError(f"{folder} has no Tiny ImageNet: train/WNID/images is missing")
+        raise InputError(f"{folder} does not hold Tiny ImageNet: train/WNID/images is missing")
     ids = known[:classes] if isinstance(classes, int) else list(classes or known)
     if unknown := [name for name in ids if name not in known]:
         raise InputError(f"{folder} has no class {unknown[0]}")

@@ -89,7 +89,7 @@ def _decode(path: Path, image: Image.Image) -> np.ndarray:
     elif image.mode in ("I", "F"):
         kind = "32-bit integer" if image.mode == "I" else "floating-point"
         raise InputError(
-            f"{path}: {kind} pixels have no known white; save the photo with 8 or 16 bits a channel"
+            f"{path}: {kind} pixels have no known white; save the photo with 8 or 16 bits per channel"
         )
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -229,7 +229,7 @@ def _check_image(image: object) -> None:
         )
     if image.max() == 1:
         raise InputError(
-            "Preprocess: image is uint8 in 0..1, black to the eye; uint8 in 0..255 is needed. "
+            "Preprocess: image is uint8 in 0..1, which looks black; uint8 in 0..255 is needed. "
             "If it was scaled to 0..1, multiply by 255 before the cast"
         )
 
@@ -247,7 +247,7 @@ def _number(field: str, value: object) -> float:
 
 def _three_numbers(field: str, values: object) -> tuple[float, ...]:
     _require(
-        isinstance(values, list | tuple) and len(values) == 3, field, values, "three numbers, one a channel"
+        isinstance(values, list | tuple) and len(values) == 3, field, values, "three numbers, one per channel"
     )
     return tuple(_number(field, value) for value in values)  # type: ignore[attr-defined]
 

@@ -102,4 +102,4 @@ def _sentence(sentence: Any, where: str) -> tuple[tuple[str, ...], str]:
 def _refuse_repeated_ids(source: Path, images: tuple[CaptionedImage, ...]) -> None:
     image_id, times = Counter(image.image_id for image in images).most_common(1)[0]
     if times > 1:
-        raise FormatError(f'{source}: "imgid" {image_id!r} stands at {times} photos; each needs its own')
+        raise FormatError(f'{source}: "imgid" {image_id!r} is given to {times} photos; each needs its own')

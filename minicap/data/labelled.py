@@ -73,7 +73,7 @@ class ArrayDataset:
         std = self.x.std(axis=axes, dtype=np.float64) / scale
         if not std.min() > 0:
             raise InputError(
-                f"ArrayDataset: channel {int(std.argmin())} of x is the same everywhere; it has no deviation"
+                f"ArrayDataset: channel {int(std.argmin())} of x is the same everywhere, so its std is 0"
             )
         return replace(self, mean=tuple(mean), std=tuple(std))
 

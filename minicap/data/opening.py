@@ -35,7 +35,7 @@ def open_dataset(path: str | os.PathLike[str], outside: bool = False) -> Caption
             held_out, training = twins[0]
             _LOG.warning(
                 printable(
-                    f"{dataset.name}: {len(twins)} held-out photos are in training too, so scores on them "
+                    f"{dataset.name}: {len(twins)} held-out photos are also in training, so scores on them "
                     f"say little: {held_out.name} is {training.name}"
                 )
             )

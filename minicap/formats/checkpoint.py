@@ -37,7 +37,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     """
     model = {name: to_host(a) for name, a in checkpoint.model.items()}
     if flaw := _flaw(model):
-        raise InputError(f"save_checkpoint: {path} is not written: {flaw}")
+        raise InputError(f"save_checkpoint: {path} was not written: {flaw}")
     tensors = {f"model/{name}": a for name, a in model.items()}
     tensors |= {f"optimizer/{name}": to_host(a) for name, a in checkpoint.optimizer.items()}
     metadata = {
@@ -56,11 +56,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     tensors, metadata = load_safetensors(path)
     if "minicap" not in metadata:
-        raise FormatError(f"{path} is a safetensors file but no minicap checkpoint")
+        raise FormatError(f"{path} is a safetensors file but not a minicap checkpoint")
     minicap, progress, about = (_described(metadata, name, path) for name in ("minicap", "progress", "about"))
     written = entry(minicap, "format", int, f"{path}: the header of this checkpoint is damaged")
     if written != _FORMAT:
-        raise FormatError(f"{path} is of checkpoint format {written}; this minicap reads format {_FORMAT}")
+        raise FormatError(f"{path} has checkpoint format {written}; this minicap reads format {_FORMAT}")
 
     def part(name: str) -> dict[str, Array]:
         return {k.removeprefix(f"{name}/"): a for k, a in tensors.items() if k.startswith(f"{name}/")}

@@ -56,7 +56,9 @@ def _keep_if_regular(path: str | os.PathLike[str], descriptor: int, only_name: b
     try:
         _require_regular(path, status)
         if only_name and status.st_nlink > 1:
-            raise OSError(errno.EMLINK, "this file has another name too; delete one of the two", str(path))
+            raise OSError(
+                errno.EMLINK, "this file has a second name (a hard link); delete one of the two", str(path)
+            )
     except OSError:
         os.close(descriptor)
         raise

@@ -43,7 +43,7 @@ def load_restricted(
     except MemoryError:
         raise FormatError(f"{where}: asks for more memory than there is") from None
     except Exception as error:  # a damaged pickle fails in any way
-        raise FormatError(f"{where}: not a sound pickle ({type(error).__name__}: {error})") from None
+        raise FormatError(f"{where}: not a valid pickle ({type(error).__name__}: {error})") from None
 
 
 def _old_bytes(text: str, encoding: str) -> bytes:

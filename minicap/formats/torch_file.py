@@ -95,7 +95,7 @@ def _storage_of(pointer: Any, where: str) -> tuple[str, str, int]:
     match pointer:
         case ("storage", str(kind), str(key), _, int(count), *_) if kind in _DTYPES and count >= 0:
             return kind, key, count
-    raise FormatError(f"{where}: a storage is described in a way that PyTorch does not: {pointer!r:.80}")
+    raise FormatError(f"{where}: a storage is described in a way that PyTorch does not use: {pointer!r:.80}")
 
 
 def _read_zip(file: IO[bytes], where: str) -> Any:
@@ -104,7 +104,7 @@ def _read_zip(file: IO[bytes], where: str) -> Any:
             # PyTorch packs nothing, so an entry is never larger than the file.
             entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
             if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
-                raise FormatError(f"{where}: its entries are packed, which PyTorch never does")
+                raise FormatError(f"{where}: its entries are compressed, which PyTorch never does")
             if "data.pkl" not in entries:
                 raise FormatError(f"{where}: a zip archive, but not one of PyTorch's")
             if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
@@ -138,7 +138,7 @@ def _read_legacy(file: IO[bytes], where: str) -> Any:
         return load_restricted(file, allowed, where, at)
 
     if load({}) != _MAGIC or load({}) != _PROTOCOL:
-        raise FormatError(f"{where}: not a file of PyTorch")
+        raise FormatError(f"{where}: not a PyTorch file")
     load({})  # the machine that it was written on
     content = load(_ALLOWED, outside)
     keys = load({})
@@ -148,7 +148,7 @@ def _read_legacy(file: IO[bytes], where: str) -> Any:
         storage = storages[key]
         size = np.dtype(_DTYPES[storage.kind]).itemsize * storage.count
         if int.from_bytes(file.read(8), "little") != storage.count:
-            raise FormatError(f"{where}: storage {key} has another length than it says")
+            raise FormatError(f"{where}: storage {key} is not as long as it says")
         storage.content = _numbers(file.read(size), storage.kind, storage.count, where)
     return content
 
@@ -172,7 +172,7 @@ def _tensors(content: Any, where: str) -> dict[str, np.ndarray]:
     tensors = {}
     for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise FormatError(f"{where}: {name!r:.60} is no tensor; save model.state_dict() alone")
+            raise FormatError(f"{where}: {name!r:.60} is not a tensor; save model.state_dict() alone")
         tensors[name] = _array(tensor, f"{where}: {name}")
     return tensors
 
@@ -182,7 +182,7 @@ def _array(tensor: _Tensor, where: str) -> np.ndarray:
     storage, offset, size, stride = tensor
     whole = [offset, *size, *stride] if isinstance(size, tuple) and isinstance(stride, tuple) else [None]
     if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in whole):
-        raise FormatError(f"{where} is described in a way that PyTorch does not")
+        raise FormatError(f"{where} is described in a way that PyTorch does not use")
     entries = len(storage.content)
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=False)) if prod(size) else -1
     if len(size) != len(stride) or prod(size) > entries or last >= entries:

@@ -40,7 +40,7 @@ def case(
 
     def register(make: Callable[[np.random.Generator], Inputs]) -> Callable[[np.random.Generator], Inputs]:
         if any(c.layer == layer and c.variant == variant for c in CASES):
-            raise InputError(f"there is a gradient-check case {layer!r} {variant!r} already")
+            raise InputError(f"there is already a gradient-check case {layer!r} {variant!r}")
         CASES.append(Case(layer, variant, make, fixed, smooth, directions))
         return make
 

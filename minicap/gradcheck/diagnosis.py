@@ -43,7 +43,7 @@ def _same(a: Array, b: Array) -> bool:
 
 def _factor(scale: float, batch: int) -> str:
     if abs(scale + 1) < _CLOSE:
-        return "right but for its sign"
+        return "correct except for its sign"
     words = f"{scale:.6g} times what it should be"
     for factor, meaning in ((1 / batch, "divided"), (batch, "multiplied")):
         if batch > 1 and abs(scale - factor) < _CLOSE * factor:

@@ -57,7 +57,10 @@ def exercise(subject: Subject, dtype: Any, cotangents: list[Any], layout: Layout
         again = subject.gradients_from(back()[0])
         complaints = complaints + written
     if not all(_equal(a, b) for a, b in zip(gradients, again, strict=True)):
-        complaints = [*complaints, "called a second time with the same arguments, it gives other gradients"]
+        complaints = [
+            *complaints,
+            "called a second time with the same arguments, it gives different gradients",
+        ]
     outputs = named_outputs(subject, outs)
     for name, out in outputs:
         if out.dtype != dtype:

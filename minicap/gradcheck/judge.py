@@ -165,7 +165,7 @@ def _misshapen(subject: Subject, gradients: list[Any], position: int, dtype: Any
         problem = f"d{name} has shape {gradient.shape} but {name} has {shapes[position]}"
         if gradient.shape in shapes:
             other = subject.arguments[shapes.index(gradient.shape)]
-            problem += f", as {other} has; gradients go in the order of the arguments"
+            problem += f", as {other} has; gradients come in the order of the arguments"
         return problem
     if gradient.dtype != dtype:
         return f"d{name} is {gradient.dtype} but the inputs are {np.dtype(dtype)}"

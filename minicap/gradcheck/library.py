@@ -50,7 +50,7 @@ def add_layer(
     """
     name = name or forward.__name__.removesuffix("_forward")
     if name in all_layers():
-        raise InputError(f"add_layer: there is a layer {name!r} already; give yours another name")
+        raise InputError(f"add_layer: there is already a layer {name!r}; give yours another name")
     _ADDED[name] = Layer(name, forward, backward, backward is None)
 
 
@@ -167,7 +167,7 @@ def subjects(layers: Sequence[str] = ()) -> Iterator[Subject | Row]:
     if not layers:
         for c in cases:
             if c.layer not in known:
-                yield Row(c.layer, c.variant, verdict="is a case of no layer")
+                yield Row(c.layer, c.variant, verdict="is a case without a layer")
 
 
 def run_checks(

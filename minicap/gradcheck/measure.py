@@ -44,7 +44,7 @@ class Objective(NamedTuple):
 def objective(subject: Subject, seed: int = 0) -> Objective:
     """The subject's objective at its inputs.
 
-    Raises Misfit when the forward cannot be run, is not finite, or gives other outputs when called again.
+    Raises Misfit when the forward cannot be run, is not finite, or gives different outputs when called again.
     """
     if not subject.arguments:
         raise Misfit(_nothing_to_differentiate(subject))
@@ -66,7 +66,7 @@ def objective(subject: Subject, seed: int = 0) -> Objective:
         )
 
     if change() != 0.0:
-        raise Misfit(f"{name} gives other outputs when called again with the same inputs; fix its seed")
+        raise Misfit(f"{name} gives different outputs when called again with the same inputs; fix its seed")
     magnitude = float(np.sqrt(sum(np.sum((w * o) ** 2) for w, o in zip(weights, before, strict=True))))
     return Objective(change, outputs.arguments, magnitude, cotangents)
 

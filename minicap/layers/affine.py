@@ -22,7 +22,7 @@ def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
     check(affine_forward, x=(x, "N ..."), w=(w, "D M"), b=(b, "M"))
     if flat_size(x) != len(w):
         raise shape_error(
-            affine_forward, f"x has {flat_size(x)} features a row but w expects {len(w)}", x=x, w=w
+            affine_forward, f"x has {flat_size(x)} features per row but w expects {len(w)}", x=x, w=w
         )
     out = x.reshape(len(x), -1) @ w + b
     return out, AffineCache(x, w)

@@ -68,7 +68,7 @@ def bidirectional_forward(
     if (bh is not None) != (layer == "gru") or (c0 is not None and layer != "lstm"):
         raise InputError(
             f'bidirectional_forward: layer "{layer}" does not go with these arrays: '
-            "a GRU needs bh and no other layer has it; c0 is an LSTM's"
+            "a GRU needs bh, which no other layer has; only an LSTM has c0"
         )
     forward, _ = _LAYERS[layer]
     arrays = {name: a for name, a in (("bh", bh), ("c0", c0)) if a is not None}

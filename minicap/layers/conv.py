@@ -51,7 +51,9 @@ def conv_forward(
             groups=groups,
         )
     if F % groups:
-        raise shape_error(conv_forward, f"{F} filters cannot be cut into {groups} groups", w=w, groups=groups)
+        raise shape_error(
+            conv_forward, f"{F} filters cannot be split into {groups} groups", w=w, groups=groups
+        )
     window = window_over(conv_forward, (H, W), (HH, WW), stride, pad, dilation)
 
     filters = w.reshape(groups, F // groups, -1)

@@ -84,7 +84,7 @@ def glu_forward(x: Array) -> tuple[Array, GluCache]:
     """
     check(glu_forward, x=(x, "N ..."))
     if x.shape[-1] % 2:
-        raise shape_error(glu_forward, f"the last axis, {x.shape[-1]}, cannot be cut in half", x=x)
+        raise shape_error(glu_forward, f"the last axis, {x.shape[-1]}, cannot be split in half", x=x)
     F = x.shape[-1] // 2
     values, gate = x[..., :F], sigmoid(x[..., F:])
     return values * gate, GluCache(values, gate)

@@ -45,7 +45,7 @@ def conv_transpose_forward(
     F = filters_made * groups
     if C % groups:
         raise shape_error(
-            conv_transpose_forward, f"{C} channels cannot be cut into {groups} groups", x=x, groups=groups
+            conv_transpose_forward, f"{C} channels cannot be split into {groups} groups", x=x, groups=groups
         )
     if b is not None:
         check(conv_transpose_forward, x=(x, "N C H W"), b=(b, "F"))

@@ -80,7 +80,7 @@ def policy_gradient_loss(
     if advantage.shape not in (x.shape[:1], x.shape[:2]):
         raise shape_error(
             policy_gradient_loss,
-            f"advantage must be {x.shape[:1]}, one a sentence, or {x.shape[:2]}, one a word",
+            f"advantage must be {x.shape[:1]}, one per sentence, or {x.shape[:2]}, one per word",
             x=x,
             advantage=advantage,
         )

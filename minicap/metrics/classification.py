@@ -51,7 +51,7 @@ def confusion_matrix(scores: Scores, y: Classes) -> NDArray[np.int64]:
 def _check(function: Callable[..., Any], scores: Scores, y: Classes) -> None:
     name = function.__name__
     if scores.ndim != 2:
-        raise ShapeError(f"{name}: scores is {scores.shape} but must be (N, K), a row for each sample")
+        raise ShapeError(f"{name}: scores is {scores.shape} but must be (N, K), one row per sample")
     if len(scores) == 0:
         raise InputError(f"{name}: there are no samples")
     check_classes(function, "class", scores, y)

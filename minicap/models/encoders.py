@@ -40,7 +40,7 @@ class SqueezeNetEncoderConfig:
     """Settings of SqueezeNet as an encoder.
 
     name: SqueezeNet 1.1 up to fire9, 512 channels on a grid of 14 x 14; pooled, their means and maxima.
-    window: the grid is averaged over windows of so many cells a side; 2 leaves 7 x 7 places.
+    window: the grid is averaged over windows this many cells wide; 2 leaves 7 x 7 places.
     """
 
     name: Literal["squeezenet1_1"] = field(default="squeezenet1_1", kw_only=True)

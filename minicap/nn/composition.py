@@ -103,7 +103,7 @@ class Branches(Composition):
     def __init__(self, *modules: Module, **named: Module) -> None:
         super().__init__(*modules, **named)
         if len(self.children) < 2:
-            raise InputError("Branches: give two modules or more; one alone needs no Branches")
+            raise InputError("Branches: give two or more modules; one alone needs no Branches")
 
     def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
         outs, caches = zip(*(child.forward(x, train, rng) for child in self.children.values()), strict=True)

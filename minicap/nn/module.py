@@ -97,7 +97,7 @@ class Module:
         except KeyError:
             if name in self.declared:
                 raise InputError(
-                    f"{type(self).__name__} has no numbers for {name!r} yet; call initialize(seed) first"
+                    f"{type(self).__name__} has no values for {name!r} yet; call initialize(seed) first"
                 ) from None
             raise
 
@@ -253,7 +253,7 @@ class Parameters(dict[str, Array]):
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise InputError(
-            "params: this dictionary shows the model's arrays, and changing it would change no model; "
+            "params: this dictionary shows the model's arrays, and changing it would not change the model; "
             "write params[name][...] = array, or model.load(arrays)"
         )
 

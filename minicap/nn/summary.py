@@ -119,7 +119,7 @@ def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> No
 def _about(memory: TrainingMemory, samples: int) -> list[str]:
     """The memory of a training step in words and numbers, in one shard and in one a core."""
     shards = sorted({1, core_count()})
-    title = f"training step of {samples:,} sample{'s' * (samples > 1)}, MB at its peak"
+    title = f"training step of {samples:,} sample{'s' * (samples > 1)}, peak memory in MB"
     heads = [f"{n} shard{'s' * (n > 1)}" for n in shards]
     columns = [memory.parts(samples, n) for n in shards]
     names = [name.replace("_", " ") for name in MemoryParts._fields]
@@ -129,7 +129,7 @@ def _about(memory: TrainingMemory, samples: int) -> list[str]:
     table = [f"{name:<{width}}" + "".join(f"  {cell:>9}" for cell in cells) for name, *cells in lines]
     more = _megabytes(memory.peak(samples + 1) - memory.peak(samples))
     most = memory.largest_batch(LAPTOP_GB * 1000 * MB, shards[-1])
-    return [*table, f"{more} MB for a sample more; {most:,} samples fit into {LAPTOP_GB} GB"]
+    return [*table, f"{more} MB for each further sample; {most:,} samples fit in {LAPTOP_GB} GB"]
 
 
 def _megabytes(size: float) -> str:

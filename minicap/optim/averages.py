@@ -62,7 +62,7 @@ class Lookahead:
         of_rule = {key: array for key, array in arrays.items() if not key.startswith(_SLOW)}
         slow = {key.removeprefix(_SLOW): array for key, array in arrays.items() if key not in of_rule}
         if missing := sorted({key.partition("/")[2] for key in of_rule} - set(slow)):
-            raise InputError(f"Lookahead: {_SLOW}{missing[0]} is missing; was it another rule's?")
+            raise InputError(f"Lookahead: {_SLOW}{missing[0]} is missing; does it belong to another rule?")
         self.rule.load(of_rule, step_count)
         self.slow = {name: to_device(array).copy() for name, array in slow.items()}
 

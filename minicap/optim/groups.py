@@ -34,7 +34,7 @@ class Group:
             if value is not None and not value >= 0:
                 raise InputError(f'group "{self.pattern}": {name} is {value} but must not be negative')
         if self.rate_factor == 0:
-            raise InputError(f'group "{self.pattern}": rate_factor is 0; say frozen=True instead')
+            raise InputError(f'group "{self.pattern}": rate_factor is 0; use frozen=True instead')
 
 
 class Setting(NamedTuple):
@@ -53,7 +53,7 @@ def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str,
         found = [name for name in settings if fnmatchcase(name, group.pattern)]
         if not found:
             close = nearest(group.pattern, settings)
-            raise InputError(f'group "{group.pattern}" fits no parameter{close}; see model.params')
+            raise InputError(f'group "{group.pattern}" matches no parameter{close}; see model.params')
         said = {name: getattr(group, name) for name in Setting._fields if getattr(group, name) is not None}
         settings |= {name: settings[name]._replace(**said) for name in found}
     return settings

@@ -109,12 +109,14 @@ class Rule:
         for key, array in arrays.items():
             slot, _, name = key.partition("/")
             if slot not in state:
-                raise InputError(f"{type(self).__name__} has no slot {slot!r}; was it another rule's?")
+                raise InputError(
+                    f"{type(self).__name__} has no slot {slot!r}; does it belong to another rule?"
+                )
             state[slot][name] = to_device(array).copy()
         names = {name for kept in state.values() for name in kept}
         for slot, kept in state.items():
             if missing := sorted(names - set(kept)):
                 raise InputError(
-                    f"{type(self).__name__}: {slot}/{missing[0]} is missing; was it another rule's?"
+                    f"{type(self).__name__}: {slot}/{missing[0]} is missing; does it belong to another rule?"
                 )
         self.state, self.step_count = state, step_count

@@ -25,7 +25,7 @@ def top_classes(image: np.ndarray, names: Sequence[str], probabilities: Sequence
     check_photo("top_classes", image)
     if len(names) != len(probabilities) or len(names) == 0:
         raise ShapeError(
-            f"top_classes: {len(names)} names but {len(probabilities)} probabilities; one each is needed"
+            f"top_classes: {len(names)} names but {len(probabilities)} probabilities; one of each is needed"
         )
     for name, p in zip(names, probabilities, strict=True):
         if not 0 <= p <= 1:

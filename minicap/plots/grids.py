@@ -29,7 +29,7 @@ def filter_grid(w: Array, title: str = "") -> "Figure":
     if filters.ndim != 4 or filters.shape[1] not in (1, 3) or filters.size == 0:
         raise ShapeError(
             f"filter_grid: w is {filters.shape} but must be (F, 3, HH, WW) or (F, 1, HH, WW); "
-            "of a deeper layer pass one input channel, w[:, c : c + 1]"
+            "for a deeper layer pass one input channel, w[:, c : c + 1]"
         )
     low, high = filters.min(axis=(1, 2, 3), keepdims=True), filters.max(axis=(1, 2, 3), keepdims=True)
     flat = high == low

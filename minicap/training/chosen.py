@@ -18,7 +18,7 @@ def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
     for name in ("best", "last"):
         if (file := path / "checkpoints" / f"{name}.safetensors").exists():
             return file
-    raise InputError(f"{path} is no run folder: it has no checkpoints")
+    raise InputError(f"{path} is not a run folder: it has no checkpoints")
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:

@@ -21,10 +21,10 @@ class TrainingConfig:
     optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
     learning_rate: size of the optimizer's steps.
     weight_decay: L2 penalty on every parameter; for adamw, its decay.  l1: L1 penalty on every parameter.
-    groups: other settings for some parameters, by the pattern of their names.
+    groups: different settings for some parameters, selected by a pattern of their names.
     schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
-    warmup_steps: linear rise of the learning rate before that.
+    warmup_steps: steps over which the learning rate first rises linearly.
     plateau: epochs without a new best after which the learning rate falls, 0 for never.
     plateau_factor: times which it falls.
     lookahead: steps after which the weights go back to their lookahead average, 0 for never.
@@ -33,10 +33,10 @@ class TrainingConfig:
     kept as the best; 0 for none.
     clip_norm: bound on the global norm of the gradients, 0 for none.
     monitor: the value of an epoch that decides which checkpoint is the best.
-    monitor_direction: whether low (min) or high (max) is good; auto knows that losses and errors are to fall.
+    monitor_direction: whether low (min) or high (max) is good; auto expects losses and errors to fall.
     patience: epochs without a new best after which training stops, 0 for never.
     checkpoint_every: steps between checkpoints, besides the one after every epoch; 0 for none.
-    shards: parallel parts of a batch, 0 for one per core where that pays.  seed: of everything random.
+    shards: parallel parts of a batch, 0 for one per core where that pays.  seed: seed of everything random.
     """
 
     epochs: int = 20

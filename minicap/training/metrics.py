@@ -41,7 +41,7 @@ def as_numbers(metrics: Mapping[str, Any], taken: Collection[str]) -> dict[str, 
     numbers: dict[str, float | None] = {}
     for name, value in metrics.items():
         if name in taken:
-            raise InputError(f'a metric cannot be called "{name}", which every epoch records already')
+            raise InputError(f'a metric cannot be called "{name}", which every epoch already records')
         try:
             host = to_host(value)
             if np.ndim(host):  # NumPy before 2.4 makes a number of an array of one

@@ -31,12 +31,12 @@ class Monitor(NamedTuple):
         if self.name not in record:
             recorded = [name for name in record if name not in ("step", "epoch", "seconds")]
             raise InputError(
-                f'nobody records "{self.name}", which is to decide which epoch is the best'
+                f'monitor "{self.name}" is not recorded'
                 f"{nearest(self.name, recorded)}; an epoch records {', '.join(recorded)}"
             )
         value = record[self.name]
         if value is None:
-            raise InputError(f'"{self.name}", which decides which epoch is the best, is not a finite number')
+            raise InputError(f'monitor "{self.name}" is not a finite number')
         return float(value)
 
     def better(self, value: float, best: float | None) -> bool:

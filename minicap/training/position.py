@@ -33,7 +33,7 @@ class Position:
         try:
             position = from_mapping(cls, values, where)
         except InputError as error:
-            raise FormatError(f"{where} does not say where its run stands ({error})") from None
+            raise FormatError(f"{where} does not say how far its run had got ({error})") from None
         if missing := {f.name for f in fields(cls)} - set(values):
-            raise FormatError(f"{where} does not say where its run stands ({min(missing)} is missing)")
+            raise FormatError(f"{where} does not say how far its run had got ({min(missing)} is missing)")
         return position

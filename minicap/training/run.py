@@ -137,7 +137,7 @@ def _as_number(value: Any) -> Any:
     """What a NumPy or CuPy scalar is in Python."""
     if hasattr(value, "item"):
         return value.item()
-    raise TypeError(f"{value!r} is a {type(value).__name__}, no value of JSON")
+    raise TypeError(f"{value!r} is a {type(value).__name__}, not a JSON value")
 
 
 def _parse_record(line: str) -> dict[str, Any] | None:

@@ -118,7 +118,7 @@ class Trainer:
         """
         with self.run.locked():
             if not self.resumed and self.run.holds_a_run:
-                raise InputError(f"{self.run.path} holds a run already; resume it, or choose another folder")
+                raise InputError(f"{self.run.path} already holds a run; resume it, or choose another folder")
             try:
                 if self.resumed:
                     self.run.forget_after(self.position.step, self.position.epoch)
@@ -298,8 +298,8 @@ class Trainer:
         changed = changes(fingerprint, self.fingerprint)
         if changed:
             raise InputError(
-                f"{self.run.path} cannot go on as it began: {'; '.join(changed)}. "
-                "Undo that, or train into another folder"
+                f"{self.run.path} cannot be resumed: {'; '.join(changed)}. "
+                "Undo that, or train in another folder"
             )
         if position.monitor != self.monitor.name:  # the best so far was judged by another measure
             position.monitor, position.best, position.waited = self.monitor.name, None, 0

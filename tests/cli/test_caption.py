@@ -113,7 +113,7 @@ def test_values_out_of_range_are_refused(photo, misused, flags, message):
 
 
 def test_a_run_that_is_none_is_refused(photo, tmp_path, refused):
-    assert f"{tmp_path} is no run folder" in refused("caption", photo, "--run", tmp_path)
+    assert f"{tmp_path} is not a run folder" in refused("caption", photo, "--run", tmp_path)
     assert "there is no such file" in refused("caption", photo, "--run", tmp_path / "no.safetensors")
     assert "photo.jpg" in refused("caption", photo, "--run", photo)
 
@@ -127,7 +127,7 @@ def test_a_corrupt_checkpoint_is_refused(trained, photo, tmp_path, refused):
 
 def test_weights_of_something_else_are_refused(photo, refused, shipped_weights):
     message = refused("caption", photo, "--run", shipped_weights)
-    assert "is a safetensors file but no minicap checkpoint" in message
+    assert "is a safetensors file but not a minicap checkpoint" in message
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def shipped_weights(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "classifier"}, "holds no captioner but 'classifier'"),
+        ({"kind": "classifier"}, "holds 'classifier', not a captioner"),
         (
             {"encoder": {"name": "squeezenet"}},
             "unknown encoder 'squeezenet' (did you mean",

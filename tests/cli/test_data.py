@@ -72,7 +72,7 @@ def test_what_is_too_little_to_learn_from_is_said(tmp_path, capsys):
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
     assert "2 photos are few to learn from" in notes[0]
     assert ["validation" in note for note in notes] == [False, True, False]
-    assert "held out" in notes[2]
+    assert "test photos" in notes[2]
 
 
 def test_escape_sequences_in_captions_do_not_reach_the_terminal(tmp_path, capsys):

@@ -10,7 +10,7 @@ from minicap.cli import main
 def test_a_line_for_each_beam_size_and_each_baseline(trained, capsys):
     assert main(["eval", str(trained), "--baselines"]) == 0
     first, second, header, *rows = capsys.readouterr().out.splitlines()
-    assert first == "tiny test: 1 photos, 2 references a photo"
+    assert first == "tiny test: 1 photos, 2 references per photo"
     assert second == "checkpoint: epoch 2, chosen by loss on val"
     assert header.split()[:2] == ["BLEU-1", "BLEU-2"]
     names = ["greedy", "beam 3", "nearest photo", "most frequent", "random"]
@@ -39,7 +39,7 @@ def test_the_last_checkpoint_is_not_called_chosen(trained, tiny_data, capsys):
 
 def test_a_checkpoint_needs_to_be_told_its_data(trained, tiny_data, refused, capsys):
     best = trained / "checkpoints" / "best.safetensors"
-    assert "say which data set to score on: --data DATA" in refused("eval", best)
+    assert "name the data set to score on: --data DATA" in refused("eval", best)
     assert main(["eval", str(best), "--data", str(tiny_data), "--beam", "1"]) == 0
 
 
@@ -91,4 +91,4 @@ def test_control_characters_in_the_name_of_a_data_set_do_not_reach_the_terminal(
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, refused):
-    assert "is no run folder" in refused("eval", tmp_path)
+    assert "is not a run folder" in refused("eval", tmp_path)

@@ -47,7 +47,7 @@ def test_an_epoch_is_a_line_and_scores_follow(tiny_data, tmp_path, capsys):
     epochs = [line.split()[1] for line in out if line.startswith("epoch ")]
     assert epochs == ["1/2", "2/2"]
     assert any(line.startswith("validation, greedy") for line in out)
-    assert out[-1] == f"Caption a photo of yours: minicap caption PHOTO --run {tmp_path / 'run'}"
+    assert out[-1] == f"Caption a photo of your own: minicap caption PHOTO --run {tmp_path / 'run'}"
 
 
 def test_settings_come_from_a_file_and_flags_go_first(tiny_data, tmp_path):
@@ -133,7 +133,7 @@ def test_resume_starts_a_run_that_died_before_its_first_checkpoint(run, trained)
 
 def test_resuming_a_finished_run_says_so(run, capsys):
     assert main(["train", "--resume", str(run)]) == 0
-    assert f"{run} is finished; --epochs 4 would go on with it" in capsys.readouterr().out
+    assert f"{run} is finished; --epochs 4 would continue it" in capsys.readouterr().out
 
 
 def test_resume_refuses_other_settings_than_the_runs_own(run, refused):
@@ -153,7 +153,7 @@ def test_a_run_may_go_on_at_another_learning_rate(run):
 
 
 def test_resume_needs_a_run(tmp_path, refused):
-    assert "is no run folder: it has no config.toml" in refused("train", "--resume", tmp_path)
+    assert "is not a run folder: it has no config.toml" in refused("train", "--resume", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,13 +168,13 @@ def test_a_damaged_checkpoint_cannot_be_resumed_and_stays_as_it_is(run, refused)
 
 def test_a_foreign_checkpoint_cannot_be_resumed(run, refused):
     save_safetensors(run / "checkpoints" / "last.safetensors", {"w": np.zeros(2)})
-    assert "is a safetensors file but no minicap checkpoint" in refused("train", "--resume", run)
+    assert "is a safetensors file but not a minicap checkpoint" in refused("train", "--resume", run)
 
 
 def test_a_run_is_not_overwritten(run, tiny_data, refused):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     message = refused("train", tiny_data, "--run", run, *SMALL)
-    assert f"{run} holds a run already; --resume {run} goes on with it" in message
+    assert f"{run} already holds a run; --resume {run} continues it" in message
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
@@ -212,7 +212,7 @@ def test_mistakes_in_the_settings_are_named_and_leave_no_folder(tiny_data, tmp_p
 
 def test_other_mistakes_in_flags_are_named(tiny_data, tmp_path, refused):
     run = tmp_path / "run"
-    assert "say where the run goes: --run DIR" in refused("train", tiny_data)
+    assert "name a folder for the run: --run DIR" in refused("train", tiny_data)
     assert "say what to train on" in refused("train", "--run", run)
     assert "there is no such file or folder" in refused("train", tmp_path / "no", "--run", run)
     assert "cannot read" in refused("train", tiny_data, "--run", run, "--config", tmp_path / "no.toml")
@@ -309,7 +309,7 @@ def test_an_edited_config_is_noticed_when_the_run_is_resumed(run, refused, old, 
     assert old in text
     config.write_text(text.replace(old, new), encoding="utf-8")
     checkpoint = (run / "checkpoints" / "last.safetensors").read_bytes()
-    assert f"{run} cannot go on as it began: {message}. Undo that" in refused("train", "--resume", run)
+    assert f"{run} cannot be resumed: {message}. Undo that" in refused("train", "--resume", run)
     assert (run / "checkpoints" / "last.safetensors").read_bytes() == checkpoint
 
 
@@ -375,7 +375,7 @@ def test_the_best_checkpoint_may_be_that_of_the_best_captions(tiny_data, tmp_pat
 
 def test_an_unknown_monitor_names_what_is_recorded(tiny_data, tmp_path, refused):
     message = refused("train", tiny_data, "--run", tmp_path / "run", *SMALL, "--monitor", "cidr")
-    assert 'nobody records "cidr"' in message
+    assert 'monitor "cidr" is not recorded' in message
     assert '(did you mean "cider"?)' in message
 
 
@@ -406,7 +406,7 @@ def test_a_captioner_is_taught_the_words_of_other_photos(trained, tiny_data, tmp
     assert main(["train", str(tiny_data), "--run", str(run), "--from", str(trained), "--epochs", "1"]) == 0
     out = capsys.readouterr().out
     assert "tiny: 4 photos, 8 captions" in out
-    assert "settings that suit so few captions: " in out
+    assert "settings chosen for so few captions: " in out
     before, after = Captioner.load(trained), Captioner.load(run)
     assert after.vocabulary.words[: len(before.vocabulary)] == before.vocabulary.words
     assert all(after.captions(np.ones((2, 1024), np.float32), beam=3))

@@ -111,7 +111,7 @@ def test_mistakes_are_named_and_leave_no_folder(photos, tmp_path, refused):
     assert f"{tmp_path / 'no'}: there is no such folder; cifar10 is expected there as data_batch_1" in message
     assert "has no CIFAR-10" in refused(*start, "--data", "cifar10", photos)
     assert "unknown augmentation 'flap'" in refused(*start, photos, "--augment", "flap=1")
-    assert "say where the run goes: --run DIR" in refused("train", "classifier", photos)
+    assert "name a folder for the run: --run DIR" in refused("train", "classifier", photos)
     assert not run.exists()
 
 

@@ -75,8 +75,8 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path, batches, monkeypatch)
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        ([1, 2], "no batch of CIFAR-10"),
-        ({b"data": b"x", b"labels": []}, "no array"),
+        ([1, 2], "not a CIFAR-10 batch"),
+        ({b"data": b"x", b"labels": []}, "not an array"),
         ({b"data": np.zeros((2, 3072), np.float32), b"labels": [1, 2]}, r"not \(N, 3072\) bytes"),
         ({b"data": np.zeros((2, 99), np.uint8), b"labels": [1, 2]}, r"not \(N, 3072\) bytes"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, "2 images need as many whole numbers"),
@@ -99,7 +99,9 @@ def test_a_binary_file_of_another_length_is_named(tmp_path, batches):
     write_binary(tmp_path, batches)
     path = tmp_path / "data_batch_3.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(FormatError, match=r"data_batch_3\.bin: 12291 bytes are no whole number of records"):
+    with pytest.raises(
+        FormatError, match=r"data_batch_3\.bin: 12291 bytes are not a whole number of records"
+    ):
         load_cifar10(tmp_path)
 
 
@@ -108,7 +110,7 @@ def test_damaged_pictures_and_labels_are_named(tmp_path, batches):
     path = tmp_path / "data_batch_4.png"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(FormatError, match=r"data_batch_4\.png: not a sound PNG"):
+    with pytest.raises(FormatError, match=r"data_batch_4\.png: not a valid PNG"):
         load_cifar10(tmp_path)
     path.write_bytes(whole)
     (tmp_path / "train_lables.json").write_text("[1, 2, 11]")

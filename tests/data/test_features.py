@@ -221,7 +221,7 @@ def test_another_list_takes_over_the_photos_it_shares(photos, cache):
 def test_features_of_another_width_under_the_same_key_are_refused(photos, cache):
     with pytest.raises(KeyboardInterrupt):
         extract(photos, cache, Encoder(fail_at=1))
-    with pytest.raises(ShapeError, match=r"\(3,\) a photo, but the cache holds \(4,\).*another key"):
+    with pytest.raises(ShapeError, match=r"\(3,\) per photo, but the cache has \(4,\).*another key"):
         extract(photos, cache, lambda batch: batch.mean(axis=(2, 3)))
 
 
@@ -333,7 +333,7 @@ def test_a_damaged_cache_is_computed_anew_with_a_message(photos, cache, caplog, 
         features = extract(photos, cache, encode)
     assert encode.seen == 10
     np.testing.assert_array_equal(features, expected(photos))
-    assert ["computed anew" in record.message for record in caplog.records] == [True]
+    assert ["afresh" in record.message for record in caplog.records] == [True]
     extract(photos, cache, refuse_to_encode)
 
 
@@ -418,7 +418,7 @@ def test_missing_photos_are_named_before_any_work(photos, cache):
 
 def test_a_file_where_the_cache_folder_belongs_is_named(photos, cache):
     cache.write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match=r"cannot keep the feature cache .* set MINICAP_CACHE to a folder"):
+    with pytest.raises(InputError, match=r"cannot keep the feature cache .* set MINICAP_CACHE to a writable"):
         extract(photos, cache)
 
 

@@ -93,7 +93,7 @@ def test_of_fewer_than_ten_photos_all_are_for_training(tmp_path):
             "photo,caption,split\na.jpg,a dog,val\na.jpg,a dog,test\n",
             "in two splits, 'val' and 'test'",
         ),
-        ("photo,caption,split\na.jpg,a dog,val\nb.jpg,a dog,\n", "b.jpg has no split, but others have"),
+        ("photo,caption,split\na.jpg,a dog,val\nb.jpg,a dog,\n", "b.jpg has no split, but others do"),
         ('photo,caption\na.jpg,"a "dog\n', "not CSV"),
         ("photo,caption\n../a.jpg,a dog\n", "leads out of the folder"),
         ("photo,caption\n/a.jpg,a dog\n", "leads out of the folder"),

@@ -44,7 +44,7 @@ def test_a_photo_is_cropped_to_its_centre(tmp_path):
 def test_folders_without_classes_or_photos_are_named(tmp_path):
     with pytest.raises(InputError, match="there is no such folder"):
         load_image_folder(tmp_path / "none", size=4)
-    with pytest.raises(InputError, match="has no folders; each class needs one of its own"):
+    with pytest.raises(InputError, match="has no subfolders; each class needs its own"):
         load_image_folder(tmp_path, size=4)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty: there are no photos in this folder"):

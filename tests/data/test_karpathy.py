@@ -206,7 +206,7 @@ def test_a_value_of_the_wrong_kind_is_named_with_its_place(tmp_path, root, chang
 def test_a_repeated_number_is_refused(tmp_path, root):
     root["images"][3]["imgid"] = 0
     write(tmp_path, root)
-    with pytest.raises(FormatError, match='"imgid" 0 stands at 2 photos'):
+    with pytest.raises(FormatError, match='"imgid" 0 is given to 2 photos'):
         load_karpathy(tmp_path)
 
 

@@ -46,5 +46,5 @@ def test_a_held_out_photo_that_is_in_training_too_is_named(tmp_path, caplog):
         (photos / "5.jpg").write_bytes((photos / "2.jpg").read_bytes())
         open_dataset(folder)
     [message] = caplog.messages
-    assert "1 held-out photos are in training too" in message
+    assert "1 held-out photos are also in training" in message
     assert "5.jpg is 2.jpg" in message

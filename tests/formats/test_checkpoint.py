@@ -60,14 +60,14 @@ def test_a_checkpoint_cut_anywhere_is_refused(tmp_path, checkpoint):
 
 def test_a_safetensors_file_of_somebody_else_is_told_apart(tmp_path):
     save_safetensors(tmp_path / "a.safetensors", {"w": np.zeros(2)})
-    with pytest.raises(FormatError, match="is a safetensors file but no minicap checkpoint"):
+    with pytest.raises(FormatError, match="is a safetensors file but not a minicap checkpoint"):
         load_checkpoint(tmp_path / "a.safetensors")
 
 
 def test_a_newer_format_says_so(tmp_path):
     metadata = {"minicap": json.dumps({"format": 99}), "progress": "{}", "about": "{}"}
     save_safetensors(tmp_path / "a.safetensors", {}, metadata)
-    with pytest.raises(FormatError, match="is of checkpoint format 99; this minicap reads format 1"):
+    with pytest.raises(FormatError, match="has checkpoint format 99; this minicap reads format 1"):
         load_checkpoint(tmp_path / "a.safetensors")
 
 
@@ -118,7 +118,7 @@ UNUSABLE = {
 @pytest.mark.parametrize(("array", "says"), UNUSABLE.values(), ids=UNUSABLE)
 def test_weights_that_cannot_be_right_are_neither_written_nor_read(tmp_path, array, says):
     path = tmp_path / "a.safetensors"
-    with pytest.raises(InputError, match=f"is not written: rnn.b {says}"):
+    with pytest.raises(InputError, match=f"was not written: rnn.b {says}"):
         save_checkpoint(path, Checkpoint({"rnn.b": array}, {}, {}, {}))
     assert not path.exists()
     metadata = {"minicap": json.dumps({"format": 1}), "progress": "{}", "about": "{}"}

@@ -70,7 +70,7 @@ def test_nothing_is_written_through_a_symbolic_link(tmp_path, append, exists):
 def test_nothing_is_written_into_a_file_of_two_names(tmp_path):
     (tmp_path / "victim").write_bytes(b"precious")
     os.link(tmp_path / "victim", tmp_path / "a")
-    with pytest.raises(OSError, match="this file has another name too"):
+    with pytest.raises(OSError, match="this file has a second name"):
         open_own(tmp_path / "a")
     with create_own(tmp_path / "a") as file:
         file.write(b"new")

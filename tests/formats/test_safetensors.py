@@ -308,7 +308,7 @@ DAMAGED = {
     "two negative sizes": (raw({"w": entry(shape=[-1, -2])}, bytes(8)), r"'w' has shape \[-1, -2\]"),
     "size is a float": (raw({"w": entry(shape=[2.0])}, bytes(8)), r"'w' has shape \[2.0\]"),
     "size is true": (raw({"w": entry(shape=[True, 2])}, bytes(8)), r"'w' has shape \[True, 2\]"),
-    "size is NaN": (raw({"w": entry(shape=[float("nan")])}, bytes(8)), "NaN is no number of JSON"),
+    "size is NaN": (raw({"w": entry(shape=[float("nan")])}, bytes(8)), "NaN is not a JSON number"),
     "65 axes": (raw({"w": entry(shape=[1] * 65, offsets=[0, 4])}, bytes(4)), "more than NumPy can hold"),
     "size beyond memory": (raw({"w": entry(shape=[2**40, 2**40])}, bytes(8)), "more than NumPy can hold"),
     "size beyond int64": (raw({"w": entry(shape=[0, 2**63], offsets=[0, 0])}), "more than NumPy can hold"),

@@ -193,13 +193,13 @@ def test_a_tensor_beyond_its_storage_is_refused(path, write, bad):
 )
 def test_a_tensor_that_pytorch_would_not_write_is_refused(path, bad):
     write_zip(path, {"w": bad}, {"0": NUMBERS.tobytes()})
-    with pytest.raises(FormatError, match="described in a way that PyTorch does not"):
+    with pytest.raises(FormatError, match="described in a way that PyTorch does not use"):
         load_torch(path)
 
 
 def test_what_is_no_state_dict_is_named(path):
     write_zip(path, {"w": 5}, {})
-    with pytest.raises(FormatError, match=r"'w' is no tensor; save model\.state_dict\(\) alone"):
+    with pytest.raises(FormatError, match=r"'w' is not a tensor; save model\.state_dict\(\) alone"):
         load_torch(path)
 
 
@@ -215,7 +215,7 @@ def test_missing_and_truncated_numbers_are_named(path, write):
 
 def test_packed_entries_are_refused_before_they_are_unpacked(path):
     write_zip(path, STATE, {"0": bytes(1 << 20)}, zipfile.ZIP_DEFLATED)
-    with pytest.raises(FormatError, match="its entries are packed"):
+    with pytest.raises(FormatError, match="its entries are compressed"):
         load_torch(path)
 
 

@@ -138,7 +138,7 @@ def test_an_output_that_is_a_view_of_the_input_is_measured_right(rng):
     ("backward", "expected"),
     [
         (lambda d, c: (0 * c.x, *linear_backward(d, c)[1:]), "dx is all zeros"),
-        (lambda d, c: (-d @ c.w.T, c.x.T @ d, d.sum(0)), "dx is right but for its sign"),
+        (lambda d, c: (-d @ c.w.T, c.x.T @ d, d.sum(0)), "dx is correct except for its sign"),
         (
             lambda d, c: (d @ c.w.T, c.x.T @ d, d.mean(0)),
             "db is 0.25 times what it should be (divided by the",
@@ -215,7 +215,7 @@ def test_a_loss_that_returns_only_its_value_is_described(rng):
 
 def test_a_random_forward_is_found(rng):
     report = check_pair(lambda x: (x * rng.random(), x), lambda dout, x: dout, dict(x=rng.normal(size=3)))
-    assert "gives other outputs when called again" in words(report)
+    assert "gives different outputs when called again" in words(report)
 
 
 # --- purity and states --------------------------------------------------------------------------------------

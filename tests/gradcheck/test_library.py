@@ -66,7 +66,7 @@ def test_a_forward_without_backward_fails(monkeypatch):
 def test_a_case_of_no_layer_fails(monkeypatch):
     monkeypatch.setattr(library, "all_layers", dict)
     monkeypatch.setattr(library, "load_cases", lambda: [Case("nosuch", "", lambda rng: {})])
-    assert run_checks()[0].verdict == "is a case of no layer"
+    assert run_checks()[0].verdict == "is a case without a layer"
 
 
 def test_a_case_that_raises_is_a_row_not_a_traceback(monkeypatch):

@@ -82,7 +82,7 @@ def test_an_added_layer_without_a_case_fails():
 
 
 def test_a_name_that_is_taken_is_refused():
-    with pytest.raises(InputError, match="there is a layer 'conv' already"):
+    with pytest.raises(InputError, match="there is already a layer 'conv'"):
         add_layer(lambda x: x, lambda d: d, name="conv")
 
 

@@ -133,7 +133,7 @@ X, W, B = np.zeros((2, 4, 5, 6)), np.zeros((6, 4, 3, 3)), np.zeros(6)
         (ShapeError, r"x has 3 axes \(4, 5, 6\)", (X[0], W, B), {}),
         (ShapeError, r"x has 4 channels but w expects 3 \(x \(2, 4, 5, 6\), w \(6, 3", (X, W[:, :3], B), {}),
         (ShapeError, r"x has 4 channels but w expects 8 .*groups 2", (X, W, B), dict(groups=2)),
-        (ShapeError, r"5 filters cannot be cut into 2 groups", (X, W[:5, :2], B[:5]), dict(groups=2)),
+        (ShapeError, r"5 filters cannot be split into 2 groups", (X, W[:5, :2], B[:5]), dict(groups=2)),
         (ShapeError, r"b does not fit w: F is 6", (X, W, B[:5]), {}),
         (
             ShapeError,

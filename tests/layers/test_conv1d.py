@@ -113,7 +113,7 @@ def test_bad_conv1d_input_is_named(error, message, arrays, options):
 @pytest.mark.parametrize(
     ("error", "message", "x"),
     [
-        (ShapeError, r"the last axis, 3, cannot be cut in half \(x \(2, 3\)\)", np.zeros((2, 3))),
+        (ShapeError, r"the last axis, 3, cannot be split in half \(x \(2, 3\)\)", np.zeros((2, 3))),
         (ShapeError, r"x is empty", np.zeros((0, 4))),
         (ShapeError, r"x has 0 axes", np.zeros(())),
         (DtypeError, r"x is float16", np.zeros((2, 4), np.float16)),

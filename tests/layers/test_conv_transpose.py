@@ -87,7 +87,7 @@ X, W, B = np.zeros((2, 4, 3, 5)), np.zeros((4, 3, 2, 2)), np.zeros(3)
     [
         (ShapeError, r"x has 3 axes", (X[0], W, B), {}),
         (ShapeError, r"w does not fit x: C is 4 in x", (X, W[:3], B), {}),
-        (ShapeError, r"4 channels cannot be cut into 3 groups", (X, W, B), dict(groups=3)),
+        (ShapeError, r"4 channels cannot be split into 3 groups", (X, W, B), dict(groups=3)),
         (ShapeError, r"b has 3 entries but w makes 6 channels", (X, W, B), dict(groups=2)),
         (
             ShapeError,

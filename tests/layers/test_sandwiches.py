@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_said_by_the_layer_that_sees_it(rng):
     x, w = rng.normal(size=(2, 3, 4, 4)), rng.normal(size=(5, 4, 2, 2))
     with pytest.raises(ShapeError, match="x has 3 channels but w expects 4"):
         conv_relu_forward(x, w, None)
-    with pytest.raises(ShapeError, match="x has 48 features a row but w expects 7"):
+    with pytest.raises(ShapeError, match="x has 48 features per row but w expects 7"):
         affine_relu_dropout_forward(x, rng.normal(size=(7, 4)), np.zeros(4))
     with pytest.raises(ShapeError, match="max_pool_forward"):
         relu_max_pool_forward(x, size=5)

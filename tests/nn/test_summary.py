@@ -34,7 +34,7 @@ def test_the_memory_of_a_training_step_is_told_below(monkeypatch, cores):
     monkeypatch.setattr("minicap.nn.summary.core_count", lambda: cores)
     rows = small_net().summary((20, 3, 8, 8))
     lines = str(rows).splitlines()[8:]
-    assert lines[0].startswith("training step of 20 samples, MB at its peak")
+    assert lines[0].startswith("training step of 20 samples, peak memory in MB")
     assert lines[0].endswith("2 shards" if cores == 2 else "1 shard")
     peaks = [float(number) for number in lines[-2].split()[1:]]
     assert peaks == [pytest.approx(rows.memory.peak(20, n) / 1e6, rel=0.1) for n in (1, 2)[:cores]]

@@ -74,7 +74,7 @@ def test_a_lookahead_that_took_up_saved_memory_goes_on_bit_for_bit(steps, rng):
 def test_memory_without_slow_weights_is_refused_and_changes_nothing(rng):
     adam, rule = Adam(), Lookahead(Adam())
     adam.step(draw(rng), draw(rng))
-    with pytest.raises(InputError, match=r"slow/encoder.w is missing; was it another rule's\?"):
+    with pytest.raises(InputError, match=r"slow/encoder.w is missing; does it belong to another rule\?"):
         rule.load(adam.arrays(), 1)
     assert (rule.step_count, rule.arrays()) == (0, {})
 

@@ -119,7 +119,7 @@ def test_state_of_a_frozen_parameter_is_refused(rng):
 
 def test_a_pattern_that_fits_nothing_is_an_error_and_names_the_nearest():
     with pytest.raises(
-        InputError, match=r'group "encodr.w" fits no parameter \(did you mean "encoder.w"\?\)'
+        InputError, match=r'group "encodr.w" matches no parameter \(did you mean "encoder.w"\?\)'
     ):
         settings_by_name([Group("encodr.w", 0.1)], NAMES)
 
@@ -133,7 +133,7 @@ def test_a_gradient_without_a_parameter_is_named(rng):
     ("settings", "message"),
     [
         ({"rate_factor": -1.0}, "rate_factor is -1.0 but must not be negative"),
-        ({"rate_factor": 0.0}, "rate_factor is 0; say frozen=True instead"),
+        ({"rate_factor": 0.0}, "rate_factor is 0; use frozen=True instead"),
         ({"weight_decay": float("nan")}, "weight_decay is nan"),
         ({"l1": -0.5}, "l1 is -0.5 but must not be negative"),
     ],

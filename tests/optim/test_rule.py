@@ -35,7 +35,7 @@ def test_memory_of_another_rule_is_refused_and_changes_nothing(rng):
     for rule in (adam, momentum):
         rule.step(draw(rng), draw(rng))
     before = {key: array.copy() for key, array in momentum.arrays().items()}
-    with pytest.raises(InputError, match=r"Momentum has no slot 'm'; was it another rule's\?"):
+    with pytest.raises(InputError, match=r"Momentum has no slot 'm'; does it belong to another rule\?"):
         momentum.load({"v/a": np.zeros((3, 4)), **adam.arrays()}, 9)
     assert momentum.step_count == 1
     assert all((before[key] == array).all() for key, array in momentum.arrays().items())
@@ -44,7 +44,7 @@ def test_memory_of_another_rule_is_refused_and_changes_nothing(rng):
 def test_memory_that_lacks_a_slot_is_refused(rng):
     momentum, adam = Momentum(0.1), Adam()
     momentum.step(draw(rng), draw(rng))
-    with pytest.raises(InputError, match=r"Adam: m/a is missing; was it another rule's\?"):
+    with pytest.raises(InputError, match=r"Adam: m/a is missing; does it belong to another rule\?"):
         adam.load(momentum.arrays(), 1)
     assert adam.step_count == 0
 

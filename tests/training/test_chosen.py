@@ -16,7 +16,7 @@ def test_the_best_checkpoint_is_chosen_and_else_the_last(tmp_path):
 
 
 def test_a_folder_without_checkpoints_is_no_run(tmp_path):
-    with pytest.raises(InputError, match="is no run folder: it has no checkpoints"):
+    with pytest.raises(InputError, match="is not a run folder: it has no checkpoints"):
         chosen_checkpoint(tmp_path)
 
 

@@ -64,7 +64,7 @@ CONFIG = TrainingConfig(epochs=1, batch_size=25, shards=1)
 def test_a_run_does_not_go_on_with_other_settings(tmp_path, change, message):
     make_trainer(tmp_path, CONFIG, size=50).fit()
     again = make_trainer(tmp_path, replace(CONFIG, epochs=2, **change), size=50)
-    with pytest.raises(InputError, match=rf"cannot go on as it began: {message}\. Undo that"):
+    with pytest.raises(InputError, match=rf"cannot be resumed: {message}\. Undo that"):
         again.resume()
     assert again.position.step == 0
 
@@ -85,6 +85,6 @@ def test_what_the_application_names_may_not_change_either(tmp_path):
         return make_trainer(tmp_path, CONFIG, size=50, fingerprint={"the words": digest(words), "size": size})
 
     trainer(["a", "b"], "2").fit()
-    with pytest.raises(InputError, match="as it began: the words changed; size was 2 and is 3"):
+    with pytest.raises(InputError, match="cannot be resumed: the words changed; size was 2 and is 3"):
         trainer(["b", "a"], "3").resume()
     trainer(["a", "b"], "2").resume()

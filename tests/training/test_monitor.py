@@ -38,16 +38,16 @@ def test_the_first_value_is_the_best_so_far_and_an_equal_one_is_no_better(name):
 
 def test_a_value_that_nobody_records_is_an_error_that_names_those_recorded():
     record = {"step": 1, "epoch": 1, "train_loss": 2.0, "seconds": 3.0, "cider": 0.5}
-    message = r'nobody records "cidr".*\(did you mean "cider"\?\); an epoch records train_loss, cider$'
+    message = (
+        r'monitor "cidr" is not recorded.*\(did you mean "cider"\?\); an epoch records train_loss, cider$'
+    )
     with pytest.raises(InputError, match=message):
         Monitor("cidr").value(record)
     assert Monitor("cider").value(record) == 0.5
 
 
 def test_a_value_that_is_not_finite_cannot_decide():
-    with pytest.raises(
-        InputError, match='"f1", which decides which epoch is the best, is not a finite number'
-    ):
+    with pytest.raises(InputError, match='monitor "f1" is not a finite number'):
         Monitor("f1").value({"f1": None})
 
 
@@ -108,7 +108,9 @@ def test_a_run_that_stopped_early_stays_stopped_and_more_patience_lets_it_go_on(
 def test_a_monitor_that_nobody_records_costs_no_training(tmp_path):
     config = replace(CONFIG, monitor="cidr", epochs=2)
     trainer = make_trainer(tmp_path / "run", config, size=100, measure=scripted("cider", [0.1, 0.2]))
-    message = r'nobody records "cidr".*an epoch records train_loss, learning_rate, validation_loss, cider'
+    message = (
+        r'monitor "cidr" is not recorded.*an epoch records train_loss, learning_rate, validation_loss, cider'
+    )
     with pytest.raises(InputError, match=message):
         trainer.fit()
     config = replace(config, monitor="cider")

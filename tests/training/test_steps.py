@@ -122,7 +122,7 @@ def test_frozen_parameters_stay_and_do_not_count_in_the_norm_of_the_gradients(tm
 
 
 def test_a_pattern_that_fits_no_parameter_is_an_error_before_training(tmp_path):
-    with pytest.raises(InputError, match=r'group "encoder\.\*" fits no parameter'):
+    with pytest.raises(InputError, match=r'group "encoder\.\*" matches no parameter'):
         make_trainer(tmp_path, replace(CONFIG, groups=(Group("encoder.*", 0.1),)))
 
 

@@ -147,7 +147,7 @@ def test_an_interrupted_trainer_must_resume_before_it_goes_on(tmp_path):
     interrupt_at(trainer, 8)
     with pytest.raises(Stop):
         trainer.fit()
-    with pytest.raises(InputError, match="holds a run already; resume it"):
+    with pytest.raises(InputError, match="already holds a run; resume it"):
         trainer.fit()
     trainer.resume()
     assert trainer.position.step == 6
@@ -214,7 +214,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path):
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):
     make_trainer(tmp_path, CONFIG).fit()
     before = (tmp_path / "metrics.jsonl").read_bytes()
-    with pytest.raises(InputError, match="holds a run already; resume it, or choose another folder"):
+    with pytest.raises(InputError, match="already holds a run; resume it, or choose another folder"):
         make_trainer(tmp_path, CONFIG).fit()
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
 
@@ -250,7 +250,7 @@ def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
 def test_a_checkpoint_that_does_not_say_where_its_run_stands_is_refused(tmp_path, progress):
     trainer = make_trainer(tmp_path, CONFIG)
     save_checkpoint(trainer.run.last, Checkpoint(trainer.model.params, {}, progress, {}))
-    with pytest.raises(FormatError, match="does not say where its run stands"):
+    with pytest.raises(FormatError, match="does not say how far its run had got"):
         trainer.resume()
 
 

@@ -9,7 +9,7 @@ from minicap.arrays.backends import FASTER_PAIRS, Backend
 from minicap.errors import BackendMissing
 
 INSTALL = 'pip install "minicap[gpu-cuda12]" (or gpu-cuda13, by your driver)'
-ANOTHER_FOLDER = "set CUPY_CACHE_DIR to a folder that can be written, or CUPY_CACHE_IN_MEMORY=1"
+ANOTHER_FOLDER = "set CUPY_CACHE_DIR to a writable folder, or CUPY_CACHE_IN_MEMORY=1"
 
 
 def load_backend() -> Backend:
@@ -53,7 +53,7 @@ def check_libraries() -> None:
     except (ImportError, OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise BackendMissing(
-            f"CuPy finds no CUDA libraries ({reason}); install them with it: {INSTALL}"
+            f"CuPy finds no CUDA libraries ({reason}); install them along with it: {INSTALL}"
         ) from None
 
 
@@ -79,16 +79,16 @@ def _why_nothing_runs(runtime: Any) -> str:
     """What stands between CuPy and a device: no driver, one that is too old, or no device."""
     driver, built_for = runtime.driverGetVersion() // 1000, runtime.runtimeGetVersion() // 1000
     if driver == 0:
-        return "CuPy is installed but finds no NVIDIA driver; install one, and look at nvidia-smi"
+        return "CuPy is installed but finds no NVIDIA driver; install one, and check with nvidia-smi"
     if driver < built_for:
         older = ', or install the CuPy of an older CUDA: pip install "minicap[gpu-cuda12]"'
         return (
-            f"CuPy for CUDA {built_for} needs a newer NVIDIA driver, this one knows CUDA {driver}; update "
+            f"CuPy for CUDA {built_for} needs a newer NVIDIA driver, this one supports CUDA {driver}; update "
             f"the driver{older if driver >= 12 else ''}"
         )
     try:
         runtime.getDeviceCount()
-        reason = "none is there"
+        reason = "none was found"
     except Exception as error:
         reason = str(error)
-    return f"CuPy is installed but finds no CUDA device ({reason}); look at nvidia-smi, CUDA_VISIBLE_DEVICES"
+    return f"CuPy is installed but finds no CUDA device ({reason}); check nvidia-smi and CUDA_VISIBLE_DEVICES"

@@ -34,10 +34,10 @@ class AttendAndTellConfig:
     """Settings of Show, Attend and Tell.
 
     name: Show, Attend and Tell (Xu et al., 2015), which looks at a grid of the image before every word.
-    embed_size: of words.  hidden_size: of the state.
-    attention_size: of the layer that compares a place of the image with the state.
+    embed_size: size of the embedded words.  hidden_size: size of the recurrent state.
+    attention_size: size of the layer that compares a place in the image with the state.
     dropout: rate on the outputs of the recurrent layer.
-    doubly_stochastic: weight of the penalty that asks every place to be looked at in the course of a caption.
+    doubly_stochastic: weight of the penalty for places that a caption never looks at.
 
     The paper's weight is 1, on 196 places.  The penalty is least where all places are looked at alike, so on
     a coarse grid and short captions it outweighs the words and attention stays even; hence 0.

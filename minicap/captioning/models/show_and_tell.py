@@ -23,7 +23,8 @@ class ShowAndTellConfig:
     """Settings of Show and Tell.
 
     name: Show and Tell (Vinyals et al., 2015), which reads the image once, before the words.
-    cell: lstm, gru or rnn.  embed_size: of words and of the embedded image.  hidden_size: of the state.
+    cell: lstm, gru or rnn.  embed_size: size of the embedded words and image.
+    hidden_size: size of the recurrent state.
     dropout: rate on the inputs and on the outputs of the recurrent layer.
     """
 

@@ -10,7 +10,7 @@ def affine(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 2, 2)), w=rng.normal(size=(4, 5)), b=rng.normal(size=5))
 
 
-@case("affine", "as many samples, inputs and outputs")
+@case("affine", "equal samples, inputs and outputs")
 def square(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(4, 4)), w=rng.normal(size=(4, 4)), b=rng.normal(size=4))
 

@@ -46,7 +46,7 @@ def bidirectional_gru_gaps(rng: np.random.Generator) -> Inputs:
     return bidirectional_gru(rng) | dict(mask=_GAPS)
 
 
-@case("bidirectional", "lstm, as many of everything")
+@case("bidirectional", "lstm, equal sizes")
 def bidirectional_square(rng: np.random.Generator) -> Inputs:
     return _arrays(rng, 2, 2, gates=4, D=2, H=2) | dict(c0=rng.normal(size=(2, 2, 2)))
 

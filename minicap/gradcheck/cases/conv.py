@@ -79,7 +79,7 @@ def large_dilation(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (1, 18, 6, 5), (8, 9, 2, 4)) | options
 
 
-@case("conv", "as many samples, channels and filters")
+@case("conv", "equal samples, channels and filters")
 def square(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (3, 3, 3, 3), (3, 3, 3, 3)) | dict(pad=1)
 

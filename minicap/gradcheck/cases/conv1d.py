@@ -20,7 +20,7 @@ def glu(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(2, 3, 8)))
 
 
-@case("conv1d", "as many of everything")
+@case("conv1d", "equal sizes")
 def square(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 3, 3)), w=rng.normal(size=(3, 3, 3)), b=rng.normal(size=3))
 

@@ -31,7 +31,7 @@ def groups(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (2, 4, 3, 2), (4, 3, 2, 3), 6) | dict(stride=2, groups=2)
 
 
-@case("conv_transpose", "as many samples, channels and filters")
+@case("conv_transpose", "equal samples, channels and filters")
 def square(rng: np.random.Generator) -> Inputs:
     return arrays(rng, (3, 3, 3, 3), (3, 3, 3, 3), 3) | dict(pad=1)
 

@@ -12,11 +12,11 @@ def embedding(rng: np.random.Generator) -> Inputs:
     return dict(ids=_WORDS, table=rng.normal(size=(6, 5)))
 
 
-@case("embedding", "one word a sample")
+@case("embedding", "one word per sample")
 def embedding_flat(rng: np.random.Generator) -> Inputs:
     return dict(ids=np.array([2, 0, 2], dtype=np.int32), table=rng.normal(size=(4, 5)))
 
 
-@case("embedding", "padding index, among the words that do not occur")
+@case("embedding", "padding index, some words unused")
 def embedding_padding(rng: np.random.Generator) -> Inputs:
     return dict(ids=_WORDS, table=rng.normal(size=(7, 5)), padding_index=2)

@@ -49,7 +49,7 @@ def gru_before_gaps(rng: np.random.Generator) -> Inputs:
     return gru_gaps(rng) | dict(reset_after=False)
 
 
-@case("gru", "as many of everything")
+@case("gru", "equal sizes")
 def gru_square(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(4, 4, 4)), h0=rng.normal(size=(4, 4)), **_weights(rng, D=4))
 

@@ -50,7 +50,7 @@ def lstm_gaps(rng: np.random.Generator) -> Inputs:
     return lstm_masked(rng) | dict(mask=_GAPS)
 
 
-@case("lstm", "as many of everything")
+@case("lstm", "equal sizes")
 def lstm_square(rng: np.random.Generator) -> Inputs:
     arrays = dict(x=rng.normal(size=(4, 4, 4)), h0=rng.normal(size=(4, 4)), **_weights(rng, D=4))
     return arrays | dict(c0=rng.normal(size=(4, 4)))

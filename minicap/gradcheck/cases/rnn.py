@@ -54,7 +54,7 @@ def rnn_gaps(rng: np.random.Generator) -> Inputs:
     return rnn_masked(rng) | dict(mask=_GAPS)
 
 
-@case("rnn", "tanh, as many of everything")
+@case("rnn", "tanh, equal sizes")
 def rnn_square(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(4, 4, 4)), h0=rng.normal(size=(4, 4)), **_weights(rng, D=4))
 

@@ -10,7 +10,7 @@ def temporal_affine(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(2, 3, 4)), w=rng.normal(size=(4, 5)), b=rng.normal(size=5))
 
 
-@case("temporal_affine", "as many of everything")
+@case("temporal_affine", "equal sizes")
 def square(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(3, 3, 3)), w=rng.normal(size=(3, 3)), b=rng.normal(size=3))
 

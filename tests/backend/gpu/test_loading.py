@@ -59,11 +59,14 @@ def test_a_cupy_that_does_not_load_says_why_in_a_line(body, reason, own_backends
         (cupy_with(driver=0, device_count=refuse), "finds no NVIDIA driver; install one"),
         (
             cupy_with(driver=12020, device_count=refuse),
-            r"for CUDA 13 needs a newer NVIDIA driver, this one knows CUDA 12; .*minicap\[gpu-cuda12\]",
+            r"for CUDA 13 needs a newer NVIDIA driver, this one supports CUDA 12; .*minicap\[gpu-cuda12\]",
         ),
-        (cupy_with(driver=11080, device_count=refuse), r"this one knows CUDA 11; update the driver$"),
-        (cupy_with(), r"finds no CUDA device \(none is there\); look at nvidia-smi, CUDA_VISIBLE_DEVICES"),
-        (cupy_with(device_count=refuse), r"finds no CUDA device \(cudaErrorNotPermitted: .*\); look at"),
+        (cupy_with(driver=11080, device_count=refuse), r"this one supports CUDA 11; update the driver$"),
+        (cupy_with(), r"finds no CUDA device \(none was found\); check nvidia-smi and CUDA_VISIBLE_DEVICES"),
+        (
+            cupy_with(device_count=refuse),
+            r"finds no CUDA device \(cudaErrorNotPermitted: .*\); check nvidia-smi",
+        ),
     ],
 )
 def test_what_keeps_cupy_from_a_device_is_named(cupy, message, own_backends, monkeypatch):
