@@ -126,7 +126,7 @@ def shortcomings(dataset: CaptionDataset) -> list[str]:
         found.append("there are no training photos")
     elif len(train) < _FEW_PHOTOS:
         found.append(
-            f"{len(train)} photos are few to learn from: a captioner trained on them alone will know only "
+            f"{len(train)} photos are few to learn from: a captioner trained on them alone learns only "
             "their phrases"
         )
     if seen and sum(count == 1 for count in seen.values()) > len(seen) / 2:

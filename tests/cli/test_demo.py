@@ -32,4 +32,4 @@ def test_the_demo_shows_the_checkpoint_that_eval_and_caption_take(tmp_path, monk
 def test_a_folder_that_cannot_be_is_refused(misused, tmp_path, refused, trained):
     assert "argument --run: an empty path" in misused("demo", "--run", "")
     assert "File name too long" in misused("demo", "--run", "a" * 5000)
-    assert "holds a run already; choose another folder" in refused("demo", "--run", trained)
+    assert "already holds a run; choose another folder" in refused("demo", "--run", trained)
