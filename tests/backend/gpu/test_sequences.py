@@ -7,7 +7,7 @@ import pytest
 from cuda_on_cpu import DEVICE, ORDERS, thread_order
 
 from minicap.arrays import Backend, textbook, to_device, to_host
-from minicap.backend.gpu import recurrent, sequences
+from minicap.backend.gpu import lstm, sequences
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 
 LAYERS = {
@@ -66,7 +66,7 @@ def test_a_layer_is_right_on_devices_of_any_size(
 def test_the_plan_fits_the_device(kilobytes: int, gpu: Backend, monkeypatch):
     monkeypatch.setattr(DEVICE, "processors", 132)
     monkeypatch.setattr(DEVICE, "shared_bytes", kilobytes << 10)
-    x, kernel = to_device(np.zeros((1, 1, 1), np.float32)), recurrent._lstm_sequence
+    x, kernel = to_device(np.zeros((1, 1, 1), np.float32)), lstm._sequence
     for H in (1, 7, 16, 100, 512):
         for N in (1, 33, 300):
             plan = sequences.plan(kernel, x, dict(N=N, T=2, H=H), gates=4, states=1)
@@ -84,7 +84,7 @@ def test_the_plan_fits_the_device(kilobytes: int, gpu: Backend, monkeypatch):
 )
 def test_what_one_launch_is_not_for_goes_by_steps(sizes: dict[str, int], gpu: Backend):
     x = to_device(np.zeros((1, 1, 1), np.float32))
-    assert sequences.plan(recurrent._lstm_sequence, x, sizes, gates=4, states=1) is None
+    assert sequences.plan(lstm._sequence, x, sizes, gates=4, states=1) is None
 
 
 def test_all_steps_in_one_launch_can_be_switched_off(gpu: Backend, rng: np.random.Generator, monkeypatch):
