@@ -19,7 +19,7 @@ def step_decay(total: int, every: int = 0, factor: float = 0.1) -> Schedule:
     """Multiply by factor after every so many steps; every 0 takes a third of the total."""
     _require(every >= 0, f"step: every is {every} but must not be negative")
     _require(0 < factor <= 1, f"step: factor is {factor} but must be above 0 and at most 1")
-    stretch = every or max(1, total // 3)
+    stretch = every or max(1, -(-total // 3))
     return lambda step: factor ** (step // stretch)
 
 

@@ -10,6 +10,7 @@ from minicap.plots.confusion import confusion_table
 from minicap.plots.curves import loss_curves
 from minicap.plots.figure import save_figure
 from minicap.plots.grids import activation_grid, filter_grid, image_grid
+from minicap.plots.schedules import schedule_curves
 
 __all__ = [
     "activation_grid",
@@ -19,5 +20,6 @@ __all__ = [
     "image_grid",
     "loss_curves",
     "save_figure",
+    "schedule_curves",
     "top_classes",
 ]

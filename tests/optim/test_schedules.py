@@ -137,6 +137,7 @@ def test_an_unknown_schedule_is_named_beside_the_known_ones():
 def test_step_decay_falls_twice_on_its_way_unless_told_otherwise():
     schedule = step_decay(30)
     assert [schedule(step) for step in (9, 10, 20)] == pytest.approx([1, 0.1, 0.01])
+    assert step_decay(31)(30) == pytest.approx(0.01)  # not a third time just before the end
 
 
 @pytest.mark.parametrize(
