@@ -1,4 +1,4 @@
-"""What was tried and did not pay, beside what minicap does instead:  python -m benchmarks.tried
+"""What was tried without success, beside what minicap does instead:  python -m benchmarks.tried
 
 Both run in turn in one process, on arrays as a layer of CNN2 has them.
 """
@@ -122,7 +122,7 @@ def measure(trial: Trial, rounds: int, seconds: float) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tried", description="What did not pay.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tried", description="What was tried without success.")
     parser.add_argument("--rounds", type=positive(int), default=7, help="default: 7")
     parser.add_argument(
         "--seconds", type=positive(float), default=0.2, help="a way runs in a round (default: 0.2)"
@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tried, instead = measure(trial, args.rounds, args.seconds)
         times = duration(tried), duration(instead), f"{tried / instead:.1f}"
         lines.append([trial.tried, trial.instead, *times])
-    print(lines_of(["tried", "instead", "tried", "instead", "times as long"], lines))
+    print(lines_of(["tried", "kept", "time, tried", "time, kept", "ratio"], lines))
     return 0
 
 

@@ -81,7 +81,7 @@ def table(works: Sequence[Work], roof: Roof) -> str:
     seconds, flops = sum(w.seconds for w in works), sum(w.flops for w in works)
     rate = flops / seconds
     lines.append(["all layers", duration(seconds), f"{rate / 1e9:.3g}", f"{rate / roof.flops:.0%}", "", ""])
-    return lines_of(["layer", "time", "GF/s", "of the peak", "GF/s multiplied", "flops a byte"], lines)
+    return lines_of(["layer", "time", "GF/s", "share of peak", "GF/s multiplied", "flops per byte"], lines)
 
 
 if __name__ == "__main__":

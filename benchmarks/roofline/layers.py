@@ -34,7 +34,7 @@ class Work:
 
     @property
     def intensity(self) -> float:
-        """flops a byte."""
+        """flops per byte."""
         return self.flops / self.bytes
 
     @property

@@ -1,4 +1,4 @@
-"""The roofline as a picture: flops a second over flops a byte, both logarithmic, a point a layer."""
+"""The roofline as a picture: flops per second over flops per byte, both logarithmic, one point per layer."""
 
 from collections.abc import Sequence
 from math import log10
@@ -36,7 +36,7 @@ def draw_roofline(works: Sequence[Work], roofs: Sequence[Roof], title: str) -> "
     for panel, phase in zip(panels, ("forward", "backward"), strict=True):
         panel.set(xscale="log", yscale="log", xlim=(left, right), ylim=(bottom, top))
         panel.set_title(phase, loc="left", fontsize=10, color=INK)
-        panel.set_xlabel("flops a byte of inputs, outputs and weights")
+        panel.set_xlabel("flops per byte of inputs, outputs and weights")
         for roof in roofs:
             _draw_roof(panel, roof, is_own=roof is roofs[-1])
         own = [work for work in works if work.phase == phase]
