@@ -122,7 +122,7 @@ def measure(trial: Trial, rounds: int, seconds: float) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tried", description="What was tried without success.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tried", description="What did not help.")
     parser.add_argument("--rounds", type=positive(int), default=7, help="default: 7")
     parser.add_argument(
         "--seconds", type=positive(float), default=0.2, help="a way runs in a round (default: 0.2)"
