@@ -73,7 +73,7 @@ class Classifier:
         """Raises FormatError when the checkpoint holds no classifier, or one that this minicap cannot run."""
         about = checkpoint.about
         if about.get("kind") != KIND:
-            raise FormatError(f"{where} holds no classifier but {about.get('kind', 'something unnamed')!r}")
+            raise FormatError(f"{where} holds {about.get('kind', 'something unnamed')!r}, not a classifier")
         try:
             config = from_named(NETWORK_SETTINGS, about["model"], "model", where)
             preprocess = Preprocess.from_json(about["preprocess"])

@@ -13,7 +13,7 @@ from minicap.data import ArrayDataset
 from minicap.errors import InputError, MissingExtra
 from minicap.progress import printable
 
-_MISTAKES = 36  # photos on the sheet
+_MISTAKES, _COLUMNS = 30, 5  # photos on the sheet
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,25 +65,21 @@ def _draw(found: Evaluation, dataset: ArrayDataset, title: str, folder: Path) ->
     """The confusion matrix and the surest mistakes, if matplotlib is installed; a line saying so if not."""
     from minicap.plots import confusion_table, image_grid, save_figure
 
-    ending = title.rpartition(" ")[2]
+    names, mistakes = found.classes, found.mistakes(_MISTAKES)
+    photos = [_photo(dataset.x[i]) for i, _, _ in mistakes]
+    labels = [f"{names[found.y[i]]}, not {names[said]} ({sure:.0%})" for i, said, sure in mistakes]
     try:
-        figure = confusion_table(found.confusion, found.classes, f"{title}: {found.accuracy:.2%} right")
-        save_figure(figure, folder / f"confusion-{ending}.png")
-        drawn = [f"confusion-{ending}.png"]
-        if mistakes := found.mistakes(_MISTAKES):
-            photos = [_photo(dataset.x[i]) for i, _, _ in mistakes]
-            labels = [
-                f"{found.classes[said]} {sure:.0%} is {found.classes[found.y[i]]}"
-                for i, said, sure in mistakes
-            ]
-            save_figure(
-                image_grid(photos, labels, title=f"{title}: surest mistakes"),
-                folder / f"mistakes-{ending}.png",
-            )
-            drawn.append(f"mistakes-{ending}.png")
-        print(f"\nfigures in {printable(str(folder))}: {', '.join(drawn)}")
+        table = confusion_table(found.confusion, names, f"{title}: {found.accuracy:.2%} right")
+        drawn = {"confusion": table}
+        if mistakes:
+            drawn["mistakes"] = image_grid(photos, labels, _COLUMNS, f"{title}: surest mistakes")
     except MissingExtra as missing:
         print(f"(no figures: {missing})")
+        return
+    split = title.rpartition(" ")[2]
+    for name, figure in drawn.items():
+        save_figure(figure, folder / f"{name}-{split}.png")
+    print(f"\nfigures in {printable(str(folder))}: {', '.join(f'{name}-{split}.png' for name in drawn)}")
 
 
 def _photo(image: np.ndarray) -> np.ndarray:

@@ -7,16 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minicap.errors import InputError, ShapeError
-from minicap.plots.figure import BLUE, GREY, INK, new_figure
-from minicap.plots.page import TITLE, wrap
+from minicap.plots.figure import BLUE, GREY, INK, new_figure, require_matplotlib
+from minicap.plots.page import TITLE, text_height, text_width, wrap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Inches, but the font size in points.
-_CELL, _SMALLEST_CELL, _NAMES, _EDGE, _SIZE = 0.42, 0.17, 1.3, 0.5, 8.0
+_CELL, _SMALL_CELL, _SIDE, _LONGEST_NAME, _LABEL, _EDGE, _SIZE = 0.42, 0.17, 6.0, 1.2, 0.35, 0.15, 8.0
 _MOST_COUNTS, _MOST_NAMES = 20, 50  # classes whose counts can be read in their cells, and their names
-_LONGEST_NAME = 1.0
 
 
 def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str = "") -> "Figure":
@@ -32,16 +31,19 @@ def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str 
         raise ShapeError(f"confusion_table: counts is {np.shape(counts)} but there are {K} names")
     if np.min(counts) < 0:
         raise InputError(f"confusion_table: a count is {np.min(counts)} but none can be negative")
+    require_matplotlib()
     from matplotlib.colors import LinearSegmentedColormap
 
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = K * (_CELL if K <= _MOST_COUNTS else _SMALLEST_CELL if K <= _MOST_NAMES else 6 / K)
-    left = top = _NAMES if K <= _MOST_NAMES else _EDGE
+    named = K <= _MOST_NAMES
+    shown = [[*wrap(name, _LONGEST_NAME, _SIZE), ""][0] for name in names] if named else [str(K)]
+    side = K * _CELL if K <= _MOST_COUNTS else K * _SMALL_CELL if named else _SIDE
+    left = max(text_width(name, _SIZE, False) for name in shown) + _LABEL
     heading = wrap(title, left + side, TITLE, True, most_lines=2)
-    top += 0.25 * len(heading)
-    width, height = left + side + _EDGE / 2, top + side + _EDGE / 2
+    top = left + text_height(len(heading), TITLE) + 0.1
+    width, height = left + side + _EDGE, top + side + _EDGE
     figure = new_figure(width, height)
-    panel = figure.add_axes((left / width, (_EDGE / 2) / height, side / width, side / height))
+    panel = figure.add_axes((left / width, _EDGE / height, side / width, side / height))
     panel.imshow(
         np.sqrt(shares), cmap=LinearSegmentedColormap.from_list("blues", ["white", BLUE]), vmin=0, vmax=1
     )
@@ -61,13 +63,10 @@ def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str 
     panel.set_ylabel("is", fontsize=_SIZE + 1, color=GREY)
     for spine in panel.spines.values():
         spine.set_color(GREY)
-    if K <= _MOST_NAMES:
-        short = [wrap(name, _LONGEST_NAME, _SIZE)[0] if name.strip() else "" for name in names]
-        panel.set_xticks(range(K), short, rotation=90, fontsize=_SIZE, color=INK, parse_math=False)
-        panel.set_yticks(range(K), short, fontsize=_SIZE, color=INK, parse_math=False)
-        panel.tick_params(length=0)
-    else:
-        panel.tick_params(labelsize=_SIZE, labelcolor=INK, color=GREY)
+    if named:
+        panel.set_xticks(range(K), shown, rotation=90, parse_math=False)
+        panel.set_yticks(range(K), shown, parse_math=False)
+    panel.tick_params(length=0, labelsize=_SIZE, labelcolor=INK)
     if K <= _MOST_COUNTS:
         for row, column in np.argwhere(counts > 0):
             color = "white" if shares[row, column] > 0.4 else INK

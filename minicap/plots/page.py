@@ -98,7 +98,7 @@ def wrap(text: str, width: float, size: float, bold: bool = False, most_lines: i
     """
 
     def fits(line: str) -> bool:
-        return _text_width(line, size, bold) <= _TIGHTER * width
+        return text_width(line, size, bold) <= _TIGHTER * width
 
     lines: list[str] = []
     words = text.split()
@@ -147,8 +147,8 @@ def _most(items: Text, fits: Callable[[Text], bool]) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _text_width(text: str, size: float, bold: bool) -> float:
-    """Width in inches."""
+def text_width(text: str, size: float, bold: bool) -> float:
+    """Width in inches of a line, its size in points."""
     require_matplotlib()
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path

@@ -110,13 +110,13 @@ def test_one_class_is_none():
 
 def test_a_captioner_is_no_classifier(tmp_path):
     Captioner.shipped().save(tmp_path / "captioner.safetensors")
-    with pytest.raises(FormatError, match=r"captioner\.safetensors holds no classifier but 'captioner'"):
+    with pytest.raises(FormatError, match=r"captioner\.safetensors holds 'captioner', not a classifier"):
         Classifier.load(tmp_path / "captioner.safetensors")
 
 
 def test_a_classifier_is_no_captioner(tmp_path):
     small().save(tmp_path / "a.safetensors")
-    with pytest.raises(FormatError, match=r"holds no captioner but 'classifier'"):
+    with pytest.raises(FormatError, match=r"holds 'classifier', not a captioner"):
         Captioner.load(tmp_path / "a.safetensors")
 
 

@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ from minicap.classification.run import (
     make_trainer,
 )
 from minicap.errors import InputError
+from minicap.formats import defaults, descriptions, toml_value
+from minicap.models import NETWORK_SETTINGS
 from minicap.models.registry import ResNetConfig, SmallNetworkConfig
-from minicap.training import RunFolder
+from minicap.training import RunFolder, TrainingConfig
 
 
 @pytest.fixture
@@ -146,3 +150,17 @@ def test_a_missing_data_set_is_named(tmp_path):
         load_splits(LabelledDataConfig("cifar10", str(tmp_path / "no")))
     with pytest.raises(InputError, match="has no CIFAR-10"):
         load_splits(LabelledDataConfig("cifar10", str(tmp_path)))
+
+
+def test_the_guide_has_every_setting_with_its_default_and_meaning():
+    kinds = [("data", LabelledDataConfig)]
+    kinds += [("model", kind) for kind in dict.fromkeys(NETWORK_SETTINGS.values())]
+    rows = [
+        f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
+        for table, kind in [*kinds, ("training", ClassifierTrainingConfig)]
+        for name, default in defaults(kind).items()
+        if table != "training" or default != defaults(TrainingConfig)[name]
+    ]
+    guide = (Path(__file__).parents[2] / "docs" / "classification.md").read_text(encoding="utf-8")
+    listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` \|", line)]
+    assert listed == rows, "docs/classification.md should have these lines:\n" + "\n".join(rows)

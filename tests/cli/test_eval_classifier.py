@@ -99,8 +99,8 @@ def test_a_captioner_cannot_classify_and_a_classifier_cannot_caption(made, run, 
     photo = made / "photos" / "test" / "red" / "0.png"
     Captioner.shipped().save(tmp_path / "captioner.safetensors")
     message = refused("classify", photo, "--run", tmp_path / "captioner.safetensors")
-    assert "captioner.safetensors holds no classifier but 'captioner'" in message
-    assert "holds no captioner but 'classifier'" in refused("caption", photo, "--run", run)
+    assert "captioner.safetensors holds 'captioner', not a classifier" in message
+    assert "holds 'classifier', not a captioner" in refused("caption", photo, "--run", run)
 
 
 def test_a_classifier_is_exported_like_a_captioner(made, run, tmp_path, capsys):

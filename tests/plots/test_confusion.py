@@ -7,7 +7,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed")
 
 from minicap.plots import confusion_table
 
-NAMES = ["cat", "a dog with a name far too long to stand beside the table", "$1"]
+NAMES = ["", "a dog with a name far too long to stand beside the table", "$1"]
 COUNTS = np.array([[8, 2, 0], [1, 1, 0], [0, 0, 0]])
 
 
@@ -48,3 +48,7 @@ def test_bad_input_is_named():
         confusion_table(np.zeros((0, 0), int), [])
     with pytest.raises(InputError, match="a count is -1"):
         confusion_table(np.array([[-1]]), ["a"])
+
+
+def test_long_names_are_cut_and_none_leaves_the_figure(assert_readable):
+    assert_readable(confusion_table(COUNTS, NAMES, "a title that is longer than the table is wide"))
