@@ -11,6 +11,7 @@ from PIL import Image
 from minicap.data.labelled import ArrayDataset
 from minicap.errors import FormatError, InputError
 from minicap.formats.documents import read_json
+from minicap.formats.pickled_arrays import PICKLED_ARRAYS, PickledArray
 from minicap.formats.regular import open_regular
 from minicap.formats.restricted_pickle import load_restricted
 
@@ -50,58 +51,20 @@ def _join(folder: Path, names: list[str], ending: str, read: Callable[[Path], An
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with _opened(path) as file:
-        batch = load_restricted(file, _ALLOWED, str(path), encoding="bytes")
+        batch = load_restricted(file, PICKLED_ARRAYS, str(path), encoding="bytes")
     try:
         pixels, labels = batch[b"data"], batch[b"labels"]
     except (KeyError, TypeError):
         raise FormatError(f'{path}: not a CIFAR-10 batch, which has "data" and "labels"') from None
-    if not isinstance(pixels, _PickledArray) or not isinstance(labels, list):
+    if not isinstance(pixels, PickledArray) or not isinstance(labels, list):
         raise FormatError(f"{path}: its data is not an array, or its labels not a list")
-    x = pixels.array(path)
+    x = pixels.array(str(path))
+    if x.ndim != 2 or x.shape[1] != _PIXELS or x.dtype != np.uint8:
+        raise FormatError(f"{path}: its array is not (N, {_PIXELS}) bytes")
     if not all(isinstance(label, int) for label in labels) or len(labels) != len(x):
         raise FormatError(f"{path}: {len(x)} images need as many whole numbers for labels")
     _check_labels(path, labels)
     return x.reshape(-1, *_IMAGE), np.array(labels, dtype=np.int64)
-
-
-class _PickledArray:
-    """What a pickle says of a NumPy array; nothing is built before it is checked."""
-
-    def __init__(self, *_: Any) -> None:
-        self.state: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-    def array(self, path: Path) -> np.ndarray:
-        try:
-            _, shape, _, fortran, content = self.state
-            size = shape[0] * _PIXELS
-            valid = len(shape) == 2 and shape[1] == _PIXELS and not fortran and len(content) == size
-        except (TypeError, ValueError, IndexError):
-            valid = False
-        if not valid:
-            raise FormatError(f"{path}: its array is not (N, {_PIXELS}) bytes")
-        return np.frombuffer(content, np.uint8).reshape(shape)
-
-
-class _PickledDtype:
-    """What a pickle says of a dtype: not looked at, since the number of bytes tells that it is uint8."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def __setstate__(self, _: Any) -> None: ...
-
-
-_ALLOWED: dict[tuple[str, str], Any] = {
-    (module, name): stand_in
-    for name, stand_in in (
-        ("_reconstruct", _PickledArray),
-        ("ndarray", _PickledArray),
-        ("dtype", _PickledDtype),
-    )
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
-}
 
 
 def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,46 @@
+"""The weights of a model of TensorFlow.js, inside a packed folder (.tgz)."""
+
+import tarfile
+from math import prod
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from minicap.errors import FormatError
+from minicap.formats.documents import parse_json
+
+
+def load_tfjs(archive: Path) -> dict[str, np.ndarray]:
+    """The float32 arrays that model.json lists, by name: its "weightsManifest" says in which files they lie.
+
+    Nothing is unpacked to the disk.  Raises FormatError for a damaged archive or one without such a model.
+    """
+    try:
+        with tarfile.open(archive) as files:
+
+            def content(name: str) -> bytes:
+                member = files.extractfile(name)
+                if member is None:
+                    raise FormatError(f"{archive}: {name} is no file")
+                return member.read()
+
+            listed = [name for name in files.getnames() if PurePosixPath(name).name == "model.json"]
+            if len(listed) != 1:
+                raise FormatError(f"{archive}: holds {len(listed)} models of TensorFlow.js")
+            folder = PurePosixPath(listed[0]).parent
+            model = parse_json(content(listed[0]).decode("utf-8"), f"{archive}: {listed[0]}")
+            arrays: dict[str, np.ndarray] = {}
+            for group in model["weightsManifest"]:
+                stored = b"".join(content(str(folder / path)) for path in group["paths"])
+                position = 0
+                for entry in group["weights"]:
+                    name, shape = entry["name"], entry["shape"]
+                    if entry["dtype"] != "float32" or "quantization" in entry:
+                        raise FormatError(f"{archive}: {name} is no plain float32")
+                    arrays[name] = np.frombuffer(stored, "<f4", prod(shape), position).reshape(shape)
+                    position += arrays[name].nbytes
+            return arrays
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise FormatError(f"{archive}: a damaged archive ({error})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{archive}: no model of TensorFlow.js ({error})") from None

@@ -1,0 +1,65 @@
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+
+from minicap.errors import FormatError
+from minicap.formats.tfjs import load_tfjs
+
+ARRAYS = {"conv/kernel": np.arange(6, dtype="<f4").reshape(1, 2, 3), "conv/bias": np.float32([7, 8, 9])}
+
+
+def manifest(dtype="float32", **more):
+    weights = [{"name": name, "shape": [*a.shape], "dtype": dtype, **more} for name, a in ARRAYS.items()]
+    return {"weightsManifest": [{"paths": ["part1.bin", "part2.bin"], "weights": weights}]}
+
+
+def write(path, files):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def files(model):
+    stored = b"".join(array.tobytes() for array in ARRAYS.values())
+    return {
+        "package/model/model.json": json.dumps(model).encode(),
+        "package/model/part1.bin": stored[:10],
+        "package/model/part2.bin": stored[10:],
+    }
+
+
+def test_arrays_are_read_across_their_files(tmp_path):
+    arrays = load_tfjs(write(tmp_path / "a.tgz", files(manifest())))
+    np.testing.assert_equal(arrays, ARRAYS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"package/model/part2.bin": b"\0"}, "no model of TensorFlow.js"),
+        ({"package/model/model.json": b"{"}, "not JSON"),
+        ({"package/model/model.json": b"{}"}, "no model of TensorFlow.js"),
+        ({"package/model.json": b"{}"}, "holds 2 models"),
+        ({"package/model/model.json": json.dumps(manifest("int32")).encode()}, "no plain float32"),
+        ({"package/model/model.json": json.dumps(manifest(quantization={})).encode()}, "no plain float32"),
+    ],
+)
+def test_another_content_is_named(change, message, tmp_path):
+    with pytest.raises(FormatError, match=message):
+        load_tfjs(write(tmp_path / "a.tgz", files(manifest()) | change))
+
+
+def test_a_missing_file_and_a_damaged_archive_are_named(tmp_path):
+    some = files(manifest())
+    del some["package/model/part1.bin"]
+    with pytest.raises(FormatError, match=r"no model of TensorFlow\.js"):
+        load_tfjs(write(tmp_path / "a.tgz", some))
+    (tmp_path / "b.tgz").write_bytes(b"no archive")
+    with pytest.raises(FormatError, match="damaged archive"):
+        load_tfjs(tmp_path / "b.tgz")
