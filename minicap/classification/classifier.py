@@ -16,8 +16,8 @@ from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, from_named, load_checkpoint, narrowed, save_checkpoint
 from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
-from minicap.models import NETWORK_SETTINGS, SqueezeNet, imagenet_classes, make_network
-from minicap.models.registry import SqueezeNetConfig
+from minicap.models import NETWORK_SETTINGS, imagenet_classes, make_network
+from minicap.models.pretrained import CLASSIFIERS, SHIPPED, load_pretrained, pretrained
 from minicap.nn import Supervised
 from minicap.training import chosen_checkpoint, origin
 
@@ -103,8 +103,20 @@ class Classifier:
     @classmethod
     def shipped(cls) -> "Classifier":
         """SqueezeNet 1.1 with its ImageNet weights, which are in the package."""
-        model = Supervised(SqueezeNet.pretrained())
-        return cls(model, SqueezeNetConfig(), imagenet_classes(), SqueezeNet.preprocess)
+        return cls.pretrained(SHIPPED)
+
+    @classmethod
+    def pretrained(cls, name: str) -> "Classifier":
+        """A network with published ImageNet weights (`minicap models` lists them).
+
+        Raises InputError for another name, and when the weights are not here.
+        """
+        if name not in CLASSIFIERS:
+            raise InputError(
+                f"{name!r} names no classes of ImageNet; those that do: {', '.join(CLASSIFIERS)}"
+            )
+        net, preprocess = load_pretrained(name)
+        return cls(Supervised(net), pretrained(name).config, imagenet_classes(), preprocess)
 
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
         """Write all that is needed to classify, without the state of training, in half precision.

@@ -8,6 +8,7 @@ from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
 from minicap.cli.photos import Photos
 from minicap.errors import InputError
+from minicap.models.pretrained import CLASSIFIERS, SHIPPED
 from minicap.progress import printable
 
 
@@ -25,13 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=whole(1, 1000), default=5, metavar="K", help="classes to print (default: 5)"
     )
+    parser.add_argument(
+        "--model",
+        choices=CLASSIFIERS,
+        metavar="NAME",
+        help="a network of `minicap models` whose weights are here (default: squeezenet1_1)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument("--plot", type=path, metavar="FILE.png", help="draw the photo and its classes")
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
-    classifier = Classifier.load(args.run) if args.run else Classifier.shipped()
+    if args.run and args.model:
+        raise InputError("give --run or --model, not both")
+    classifier = Classifier.load(args.run) if args.run else Classifier.pretrained(args.model or SHIPPED)
     photos = Photos(args.photos, classifier.load_photo, "classify")
     if args.plot:
         _require_one(photos.paths, args.plot)

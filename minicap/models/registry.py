@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from minicap.errors import InputError
 from minicap.models.cnns import SMALL_NETWORKS, Image
+from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.resnet import Version, resnet
 from minicap.models.squeezenet import SqueezeNet
 from minicap.models.vgg import vgg
@@ -81,11 +82,27 @@ class SqueezeNetConfig:
         return SqueezeNet(num_classes)
 
 
+@dataclass(frozen=True)
+class EfficientNetConfig:
+    """Settings of EfficientNet-Lite0 (Tan & Le 2019; the authors' "lite" variant).
+
+    name: efficientnet_lite0.  width: a factor on the channels of every stage.
+    """
+
+    name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+    width: float = 1.0
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        _require(image[0] == 3, self.name, "photos in colour", image)
+        return efficientnet_lite0(num_classes, self.width)
+
+
 NETWORK_SETTINGS: dict[str, type[Any]] = {
     **dict.fromkeys(SMALL_NETWORKS, SmallNetworkConfig),
     "resnet": ResNetConfig,
     "vgg": VGGConfig,
     "squeezenet1_1": SqueezeNetConfig,
+    "efficientnet_lite0": EfficientNetConfig,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from minicap.errors import InputError, ShapeError
-from minicap.nn import Module, Sequential
+from minicap.nn import Module
 
 Rename = Callable[[str], str]
 
@@ -63,12 +63,12 @@ SQUEEZENET = by_rules(
 EFFICIENTNET = by_rules({r"\.body\.": ".", r"\b([a-z])": r"_\1"})
 
 
-def by_place(**parts: Sequential) -> Rename:
-    """The modules of these parts are numbered from 0, as those of VGG are."""
+def by_place(net: Module) -> Rename:
+    """Within each part of the network its modules are numbered from 0, as those of VGG are."""
     places = {
-        f"{part}.{child}": f"{part}.{place}"
-        for part, modules in parts.items()
-        for place, child in enumerate(modules.children)
+        f"{part}.{name}": f"{part}.{place}"
+        for part, modules in net.children.items()
+        for place, name in enumerate(modules.children)
     }
     return lambda path: places[path]
 

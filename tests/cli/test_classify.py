@@ -5,7 +5,9 @@ import pytest
 from cli.photos import make_bad, make_good, picture
 
 from minicap.cli import main
-from minicap.models import SqueezeNet, imagenet_classes
+from minicap.formats import save_safetensors
+from minicap.models import SqueezeNet, efficientnet_lite0, imagenet_classes
+from minicap.models.pretrained import PRETRAINED, weights_file
 
 
 @pytest.fixture
@@ -96,3 +98,26 @@ def test_a_plot_is_drawn_of_one_photo(photo, tmp_path, refused):
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     message = refused("classify", photo, photo, "--plot", tmp_path / "two.png")
     assert "--plot takes one photo at a time" in message
+
+
+def test_another_network_classifies_once_its_weights_are_here(photo, refused, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path))
+    message = refused("classify", photo, "--model", "efficientnet_lite0")
+    assert message.endswith("get them by: minicap weights get efficientnet_lite0")
+    net, known = efficientnet_lite0().initialize(), PRETRAINED["efficientnet_lite0"]
+    net.fc.own["b"][7] = 1e3
+    about = {"model": "efficientnet_lite0", "preprocess": known.preprocess.to_json()}
+    file = weights_file("efficientnet_lite0")
+    file.parent.mkdir()
+    save_safetensors(file, net.params | net.state, about)
+    assert main(["classify", str(photo), "--model", "efficientnet_lite0", "--top", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["100.0%", *imagenet_classes()[7].split()]
+
+
+def test_a_network_without_classes_is_no_choice(photo, misused):
+    assert "invalid choice: 'vgg16_features'" in misused("classify", photo, "--model", "vgg16_features")
+
+
+def test_a_run_and_a_model_are_one_too_many(photo, refused, tmp_path):
+    message = refused("classify", photo, "--run", tmp_path, "--model", "resnet50")
+    assert message == "minicap: give --run or --model, not both"

@@ -13,7 +13,7 @@ NETWORKS = {
     "efficientnet": (lambda: efficientnet_lite0(4, width=0.1), lambda net: EFFICIENTNET),
     "vgg11": (
         lambda: vgg(11, 4, image_size=32, filters=(2,) * 5, hidden=3),
-        lambda net: by_place(**net.children),
+        by_place,
     ),
 }
 

