@@ -73,6 +73,7 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
 
 def open_data(config: CaptionRunConfig) -> CaptionDataset:
     """The data set, once it is said what is in it."""
+    make_encoder(config.encoder)  # weights that are not here are told before there is a run
     dataset = open_dataset(config.data.path, config.data.outside)
     train = [image for image in dataset.images if image.split == "train"]
     captions = [caption for image in train for caption in image.captions]

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError
+from minicap.formats import save_safetensors
 from minicap.models.encoders import ENCODERS, SqueezeNetEncoder, SqueezeNetEncoderConfig, make_encoder
+from minicap.models.pretrained import PRETRAINED, load_pretrained, weights_file
 from minicap.models.squeezenet import SqueezeNet
 
 
@@ -11,14 +13,50 @@ def photos():
     return (40 * np.random.default_rng(0).normal(size=(2, 3, 227, 227))).astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def weights_of_chance(tmp_path_factory):
+    """Weights for every encoder, drawn at random, in a cache of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINICAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("resnet50_v1", "vgg16_features", "efficientnet_lite0"):
+            net, file = PRETRAINED[name].make().initialize(), weights_file(name)
+            about = {"model": name, "preprocess": PRETRAINED[name].preprocess.to_json(), "sha256": "12" * 32}
+            file.parent.mkdir(exist_ok=True)
+            save_safetensors(file, net.params | net.state, about)
+        yield
+
+
 @pytest.mark.parametrize("name", ENCODERS)
-def test_every_encoder_gives_the_shapes_it_declares(name, photos):
+def test_every_encoder_gives_the_shapes_it_declares(name, weights_of_chance):
     encoder = make_encoder(ENCODERS[name].settings())
     assert encoder.config.name == name
+    size = encoder.preprocess.size
+    photo = np.random.default_rng(0).normal(size=(1, 3, size, size)).astype(np.float32)
     for kind, shape in encoder.shapes.items():
-        features = encoder.encode(photos, kind)
-        assert features.shape == (2, *shape)
+        features = encoder.encode(photo, kind)
+        assert features.shape == (1, *shape)
         assert features.dtype == np.float32
+
+
+def test_pooled_features_of_resnet_are_what_its_classifier_reads(weights_of_chance):
+    encoder, (net, _) = make_encoder(ENCODERS["resnet50"].settings()), load_pretrained("resnet50_v1")
+    x = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
+    pooled, grid = (encoder.encode(x, kind) for kind in ("pooled", "grid"))
+    np.testing.assert_allclose(net.fc(pooled), net(x), rtol=1e-4, atol=1e-4 * np.abs(net(x)).max())
+    np.testing.assert_allclose(grid.mean(axis=1), pooled, rtol=1e-4, atol=1e-4 * np.abs(pooled).max())
+
+
+def test_the_key_says_which_weights_made_the_features(weights_of_chance):
+    encoder = make_encoder(ENCODERS["vgg16"].settings())
+    assert encoder.key("grid") == "vgg16_features-1212121212121212-features.relu13-grid"
+
+
+def test_weights_that_are_not_here_are_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="minicap weights get resnet50_v1"):
+        make_encoder(ENCODERS["resnet50"].settings())
+    with pytest.raises(InputError, match="minicap weights import FILE --model resnet50"):
+        make_encoder(ENCODERS["resnet50"].settings(weights="resnet50"))
 
 
 def test_pooled_features_are_means_and_maxima_of_the_grid(photos):
