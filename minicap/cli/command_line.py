@@ -22,8 +22,8 @@ COMMANDS = {
     "export": "write a captioner or a classifier as one small file to hand on",
     "gradcheck": "check every hand-written gradient against numeric ones",
     "data": "look at a data set, or list those known by name",
-    "models": "list the networks and what is known of their weights",
-    "weights": "bring or import the ImageNet weights of a network",
+    "models": "list the pretrained networks and where their weights come from",
+    "weights": "download or import the ImageNet weights of a network",
 }
 
 

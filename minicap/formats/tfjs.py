@@ -1,4 +1,4 @@
-"""The weights of a model of TensorFlow.js, inside a packed folder (.tgz)."""
+"""The weights of a TensorFlow.js model inside an archive (.tgz)."""
 
 import tarfile
 from math import prod
@@ -21,12 +21,12 @@ def load_tfjs(archive: Path) -> dict[str, np.ndarray]:
             def content(name: str) -> bytes:
                 member = files.extractfile(name)
                 if member is None:
-                    raise FormatError(f"{archive}: {name} is no file")
+                    raise FormatError(f"{archive}: {name} is not a file")
                 return member.read()
 
             listed = [name for name in files.getnames() if PurePosixPath(name).name == "model.json"]
             if len(listed) != 1:
-                raise FormatError(f"{archive}: holds {len(listed)} models of TensorFlow.js")
+                raise FormatError(f"{archive}: holds {len(listed)} TensorFlow.js models")
             folder = PurePosixPath(listed[0]).parent
             model = parse_json(content(listed[0]).decode("utf-8"), f"{archive}: {listed[0]}")
             arrays: dict[str, np.ndarray] = {}
@@ -36,11 +36,13 @@ def load_tfjs(archive: Path) -> dict[str, np.ndarray]:
                 for entry in group["weights"]:
                     name, shape = entry["name"], entry["shape"]
                     if entry["dtype"] != "float32" or "quantization" in entry:
-                        raise FormatError(f"{archive}: {name} is no plain float32")
+                        raise FormatError(f"{archive}: {name} is not plain float32")
                     arrays[name] = np.frombuffer(stored, "<f4", prod(shape), position).reshape(shape)
                     position += arrays[name].nbytes
             return arrays
+    except FormatError:
+        raise
     except (tarfile.TarError, OSError, EOFError) as error:
         raise FormatError(f"{archive}: a damaged archive ({error})") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"{archive}: no model of TensorFlow.js ({error})") from None
+        raise FormatError(f"{archive}: not a TensorFlow.js model ({error})") from None

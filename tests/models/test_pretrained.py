@@ -87,9 +87,9 @@ def test_a_file_that_does_not_fit_is_named_and_nothing_is_kept(narrow, tmp_path)
 
 
 def test_weights_that_are_not_here_come_with_the_command_that_gets_them():
-    with pytest.raises(InputError, match=r"get them by: minicap weights import FILE --model resnet34$"):
+    with pytest.raises(InputError, match=r"get them with: minicap weights import FILE --model resnet34$"):
         load_pretrained("resnet34")
-    with pytest.raises(InputError, match=r"get them by: minicap weights get resnet50_v1$"):
+    with pytest.raises(InputError, match=r"get them with: minicap weights get resnet50_v1$"):
         load_pretrained("resnet50_v1")
 
 
@@ -101,14 +101,14 @@ def test_another_network_in_the_place_of_this_one_is_refused(narrow, tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_a_guess():
-    with pytest.raises(InputError, match=r"called 'resnet51' \(did you mean"):
+    with pytest.raises(InputError, match=r"network 'resnet51' \(did you mean"):
         load_pretrained("resnet51")
 
 
 def test_the_network_in_the_package_needs_no_file():
     assert have_weights("squeezenet1_1")
     assert load_pretrained("squeezenet1_1")[1] == PRETRAINED["squeezenet1_1"].preprocess
-    with pytest.raises(InputError, match=r"no package .* they are in minicap already"):
+    with pytest.raises(InputError, match=r"no known package .* they are in minicap already"):
         get_weights("squeezenet1_1")
 
 
