@@ -47,16 +47,23 @@ class Classifier:
 
     @classmethod
     def create(
-        cls, config: Any, classes: Sequence[str], preprocess: Preprocess, channels: int = 3
+        cls,
+        config: Any,
+        classes: Sequence[str],
+        preprocess: Preprocess,
+        channels: int = 3,
+        label_smoothing: float = 0.0,
     ) -> "Classifier":
-        """One with an untrained network; call model.initialize(seed) on it.  config: the network's settings.
+        """One with an untrained network; call model.initialize(seed) on it.
 
+        config: the network's settings.  label_smoothing: of its loss in training.
         Raises InputError for fewer than two classes, or a network that cannot read such photos.
         """
         if len(classes) < 2:
             raise InputError(f"a classifier needs two classes or more, not {len(classes)}")
         net = make_network(config, (channels, preprocess.size, preprocess.size), len(classes))
-        return cls(Supervised(net, metrics={"accuracy": accuracy}), config, classes, preprocess, channels)
+        model = Supervised(net, metrics={"accuracy": accuracy}, label_smoothing=label_smoothing)
+        return cls(model, config, classes, preprocess, channels)
 
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""

@@ -49,9 +49,17 @@ class LabelledDataConfig:
 
 @dataclass(frozen=True)
 class ClassifierTrainingConfig(TrainingConfig):
-    __doc__ = TrainingConfig.__doc__
+    __doc__ = f"""{TrainingConfig.__doc__}
+    label_smoothing: share of every target that is spread over all classes.
+    """
 
     monitor: str = "accuracy"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.label_smoothing <= 1:
+            raise InputError(f"label_smoothing is {self.label_smoothing} but must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,10 @@ def make_trainer(
     Raises InputError for photos that the network cannot read, or a single class.
     """
     train, validation = splits["train"], splits.get("val")
-    classifier = Classifier.create(config.model, train.classes, preprocess_of(train), train.x.shape[1])
+    smoothing = config.training.label_smoothing
+    classifier = Classifier.create(
+        config.model, train.classes, preprocess_of(train), train.x.shape[1], smoothing
+    )
     classifier.model.initialize(config.training.seed)
     training = config.training if validation else replace(config.training, monitor="train_loss")
     trainer = Trainer(

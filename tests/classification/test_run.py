@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from classification.sets import write_digits, write_photo_folders
 
+from minicap.arrays.random import RandomStream
 from minicap.classification import Classifier, evaluate
 from minicap.classification.run import (
     ClassifierRunConfig,
@@ -17,6 +18,7 @@ from minicap.classification.run import (
 )
 from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
+from minicap.layers import softmax_loss
 from minicap.models import NETWORK_SETTINGS
 from minicap.models.registry import ResNetConfig, SmallNetworkConfig
 from minicap.training import RunFolder, TrainingConfig
@@ -53,6 +55,7 @@ def test_accuracy_decides_which_epoch_is_the_best_unless_told_otherwise():
         ({"data": {"augment": {"shift": 1.5}}}, r"shift: 1\.5 is no whole number of pixels"),
         ({"data": {"validation": 1.0}}, r"validation is 1\.0 but must be at least 0 and below 1"),
         ({"data": {"size": 0}}, "size is 0"),
+        ({"training": {"label_smoothing": 1.5}}, r"label_smoothing is 1\.5 but must be from 0 to 1"),
         ({"encoder": {}}, 'unknown table "encoder"; the tables are data, model, training'),
         ({"application": "captioner"}, "here holds the settings of a captioner, not of a classifier"),
     ],
@@ -141,6 +144,16 @@ def test_a_run_knows_its_photos_labels_and_settings(config):
         assert [key for key in before if before[key] != after[key]] == [name]
 
 
+def test_labels_are_smoothed_in_training_where_the_settings_say_so(config, tmp_path):
+    config = replace(config, training=replace(config.training, label_smoothing=0.3))
+    splits = load_splits(config.data)
+    classifier, trainer = make_trainer(config, RunFolder(tmp_path / "run"), splits)
+    batch = splits["train"].batch(np.arange(6), None)
+    scores = classifier.model.scores(batch)
+    expected, _ = softmax_loss(scores, batch["y"], label_smoothing=0.3)
+    assert trainer.loss(batch, RandomStream(0)).loss == pytest.approx(float(expected), rel=1e-5)
+
+
 def test_a_missing_data_set_is_named(tmp_path):
     with pytest.raises(InputError, match="say where the data set cifar10 lies"):
         load_splits(LabelledDataConfig("cifar10"))
@@ -159,7 +172,7 @@ def test_the_guide_has_every_setting_with_its_default_and_meaning():
         f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
         for table, kind in [*kinds, ("training", ClassifierTrainingConfig)]
         for name, default in defaults(kind).items()
-        if table != "training" or default != defaults(TrainingConfig)[name]
+        if table != "training" or default != defaults(TrainingConfig).get(name)
     ]
     guide = (Path(__file__).parents[2] / "docs" / "classification.md").read_text(encoding="utf-8")
     listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` \|", line)]
