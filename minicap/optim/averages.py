@@ -86,7 +86,9 @@ class WeightAverage:
             return
         share = (1 - self.decay) / (1 - self.decay**step_count)
         for name, w in weights.items():
-            mean = self.means.setdefault(name, w.copy())
+            if name not in self.means:
+                self.means[name] = w.copy()
+            mean = self.means[name]
             mean += share * (w - mean)
 
     @contextmanager
