@@ -111,8 +111,8 @@ def beam_search(
     Returns for every row of the state its hypotheses, best first.  A beam of 1 is greedy decoding.
     Raises InputError unless beam and max_length are at least 1 and length_power is finite.
     """
-    if beam < 1:
-        raise InputError(f"beam_search: beam is {beam} but must be at least 1")
+    if not isinstance(beam, (int, np.integer)) or beam < 1:
+        raise InputError(f"beam_search: beam is {beam!r} but must be a whole number, at least 1")
     if not isfinite(length_power):
         raise InputError(f"beam_search: length_power is {length_power} but must be finite")
     _check_length(max_length)
@@ -179,6 +179,8 @@ def _step(
     last = np.array([beam.words[-1] if beam.words else start for beam in beams], dtype=np.int64)
     device_log_probs, state, device_extras = step(state, to_device(last))
     log_probs = to_host(device_log_probs).astype(np.float64)
+    if np.isnan(log_probs).any():
+        raise InputError("decoding: the model's step gave log probabilities that are not numbers (NaN)")
     if forbid:
         pairs = [(row, word) for row, beam in enumerate(beams) for word in forbid(beam.words)]
         rows, words = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
@@ -212,5 +214,5 @@ def _best(totals: NDArray[np.float64], rows: list[int], most: int) -> list[tuple
 
 
 def _check_length(max_length: int) -> None:
-    if max_length < 1:
-        raise InputError(f"max_length is {max_length} but must be at least 1")
+    if not isinstance(max_length, (int, np.integer)) or max_length < 1:
+        raise InputError(f"max_length is {max_length!r} but must be a whole number, at least 1")

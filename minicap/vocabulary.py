@@ -29,9 +29,14 @@ class Vocabulary:
     def build(cls, captions: Iterable[Sequence[str]], min_count: int = 1) -> "Vocabulary":
         """Collect the words that occur at least min_count times; the others become <unk>.
 
-        captions: token lists.  Raises InputError when there are none.
+        captions: token lists.  Raises InputError when there are none or one is no list of words, and unless
+        min_count is at least 1.
         """
+        if not min_count >= 1:
+            raise InputError(f"Vocabulary.build: min_count is {min_count} but must be at least 1")
         captions = list(captions)
+        for caption in captions:
+            _require_words("Vocabulary.build", caption)
         if not captions:
             raise InputError("Vocabulary.build: there are no captions")
         seen = Counter(word for caption in captions for word in caption)
@@ -73,7 +78,11 @@ class Vocabulary:
         return 3
 
     def encode(self, tokens: Sequence[str]) -> list[int]:
-        """Indices of the words of a caption, <end> last; unknown words become <unk>."""
+        """Indices of the words of a caption, <end> last; unknown words become <unk>.
+
+        Raises InputError for a text that is not cut into words.
+        """
+        _require_words("Vocabulary.encode", tokens)
         # A token that looks like a special word ("<end>") is no more known than a rare one.
         return [*(max(self.index.get(word, self.unk), self.unk) for word in tokens), self.end]
 
@@ -119,3 +128,11 @@ class Vocabulary:
         if not sound:
             raise FormatError("the vocabulary of this checkpoint is damaged")
         return cls(words, counts)
+
+
+def _require_words(function: str, caption: Sequence[str]) -> None:
+    """A text is a sequence of texts too, of its characters, which nobody means."""
+    if isinstance(caption, str) or not all(isinstance(word, str) for word in caption):
+        raise InputError(
+            f"{function}: {caption!r:.60} is not a list of words; minicap.metrics.captions.tokenize makes one"
+        )

@@ -349,3 +349,19 @@ def test_a_length_power_that_is_no_number_is_an_input_error():
 def test_a_temperature_that_is_no_positive_number_is_an_input_error(temperature):
     with pytest.raises(InputError, match="temperature is"):
         sample(memoryless([0.5, 0.5]), rows(), START, END, temperature=temperature)
+
+
+def not_numbers(state, words):
+    return np.full((len(words), 5), np.nan), state, {}
+
+
+@pytest.mark.parametrize("decode", [greedy, sample, beam_search])
+def test_scores_that_are_not_numbers_are_no_captions(decode):
+    with pytest.raises(InputError, match="log probabilities that are not numbers"):
+        decode(not_numbers, (np.zeros((2, 1)),), 0, 1)
+
+
+@pytest.mark.parametrize("option", [{"beam": 2.5}, {"beam": "3"}, {"max_length": float("nan")}])
+def test_sizes_of_a_search_are_whole_numbers(option):
+    with pytest.raises(InputError, match="but must be a whole number, at least 1"):
+        beam_search(not_numbers, (np.zeros((2, 1)),), 0, 1, **option)

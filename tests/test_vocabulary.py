@@ -116,3 +116,17 @@ def test_an_extended_vocabulary_keeps_its_places_and_adds_the_counts():
     both = first.extended(Vocabulary.build([["a", "cow"], ["a"]]))
     assert both.words == (*first.words, "cow")
     assert [both.counts[both.index[word]] for word in ("a", "dog", "cow", "<end>")] == [3, 1, 1, 3]
+
+
+@pytest.mark.parametrize("captions", [["a dog", "a cat"], "abc", [[1, 2]]])
+def test_texts_that_are_not_cut_into_words_are_refused(captions):
+    with pytest.raises(InputError, match=r"Vocabulary\.build: .* is not a list of words"):
+        Vocabulary.build(captions)
+    with pytest.raises(InputError, match=r"Vocabulary\.encode: 'a dog' is not a list of words"):
+        Vocabulary.build([["a", "dog"]]).encode("a dog")
+
+
+@pytest.mark.parametrize("min_count", [0, -3, float("nan")])
+def test_a_least_count_below_one_is_refused(min_count):
+    with pytest.raises(InputError, match=r"min_count is .* but must be at least 1"):
+        Vocabulary.build([["a"]], min_count)

@@ -14,6 +14,7 @@ from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
+from minicap.formats import require_types
 from minicap.metrics.captions import Scores, score
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.progress import Progress
@@ -42,6 +43,7 @@ class CaptionDataConfig:
     max_words: int = 20
 
     def __post_init__(self) -> None:
+        require_types(self)
         if min(self.min_count, self.max_words) < 1:
             raise InputError("min_count and max_words must be at least 1")
         if self.max_words > MOST_WORDS:

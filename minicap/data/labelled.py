@@ -22,7 +22,7 @@ class ArrayDataset:
     (x - mean) / std in their own dtype.
     augment: changes the images of a training batch at random (minicap.data.transforms), after that.
     Raises ShapeError when x and y differ in length or mean and std do not fit the channels, InputError for
-    a std that is not positive.
+    a std that is not positive and for what is no array of numbers.
     """
 
     x: Array
@@ -33,6 +33,9 @@ class ArrayDataset:
     augment: Augmentation | None = None
 
     def __post_init__(self) -> None:
+        for name, array in (("x", self.x), ("y", self.y)):
+            if not getattr(array, "ndim", 0) or array.dtype.kind not in "buif":
+                raise InputError(f"ArrayDataset: {name} must be an array of numbers with an axis of samples")
         if len(self.x) != len(self.y):
             raise ShapeError(f"ArrayDataset: {len(self.x)} samples in x but {len(self.y)} in y")
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -86,7 +89,7 @@ class ArrayDataset:
 
         Raises InputError unless both parts have samples.
         """
-        first = round(share * len(self))
+        first = round(share * len(self)) if 0 < share < 1 else 0
         if not 0 < first < len(self):
             raise InputError(
                 f"ArrayDataset.split: a share of {share:g} of {len(self)} samples leaves one part empty"

@@ -8,12 +8,12 @@ from minicap.data.images import SUFFIXES
 from minicap.errors import InputError
 
 
-def find_photos(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def find_photos(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """The photos that are meant: a file as it is, a folder by the photos in it and below it, in sorted order.
 
-    Raises InputError for a folder without photos.
+    paths: one or several.  Raises InputError for a folder without photos.
     """
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):
         if not os.path.isdir(path):
             yield path
             continue

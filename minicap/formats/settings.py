@@ -15,6 +15,8 @@ from inspect import Parameter, signature
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from minicap.errors import InputError
 
 T = TypeVar("T")
@@ -55,6 +57,17 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configu
     if missing := sorted(set(hints) - set(given) - set(defaults(kind))):
         raise InputError(f'{where}: "{missing[0]}" is missing')
     return kind(**given)
+
+
+def require_types(settings: Any) -> None:
+    """Raise InputError for a field of a config dataclass that is not of its type.
+
+    For what is made in Python: files and flags are checked when read.  NumPy's scalars count as numbers.
+    """
+    types = get_type_hints(type(settings))
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    checked({name: types[name] for name in plain}, plain, type(settings).__name__)
 
 
 def settings_named(kinds: Mapping[str, type[Any]], name: Any, what: str) -> type[Any]:

@@ -6,7 +6,7 @@ from operator import add
 from typing import Any
 
 from minicap.arrays.random import RandomStream
-from minicap.errors import InputError
+from minicap.errors import InputError, ShapeError
 from minicap.layers.shape import concat_backward, concat_forward
 from minicap.nn.module import Gradients, Module, prefixed
 from minicap.nn.sandwiches import Step, next_step
@@ -81,10 +81,21 @@ class Residual(Module):
     def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
         out, body_cache = self.body.forward(x, train, rng)
         beside, shortcut_cache = self.shortcut.forward(x, train, rng)
+        self._require_one_shape(out, beside)
         return out + beside, (body_cache, shortcut_cache)
 
     def __call__(self, x: Any) -> Any:
-        return self.body(x) + self.shortcut(x)
+        out, beside = self.body(x), self.shortcut(x)
+        self._require_one_shape(out, beside)
+        return out + beside
+
+    def _require_one_shape(self, out: Any, beside: Any) -> None:
+        """Nothing is broadcast."""
+        if out.shape != beside.shape:
+            raise ShapeError(
+                f"Residual: the body gives {out.shape} but the shortcut {beside.shape}; "
+                "give it a shortcut that ends in the body's shape"
+            )
 
     def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         body_cache, shortcut_cache = cache

@@ -4,6 +4,7 @@ from math import prod
 from typing import Literal
 
 from minicap import layers
+from minicap.errors import InputError
 from minicap.nn.init import Initializer, Shape, he_normal, zeros
 from minicap.nn.pair import Pair
 from minicap.nn.sharing import Work
@@ -26,7 +27,7 @@ class Conv2d(Pair):
         draw: Initializer = he_normal,
         bias: bool = True,
     ) -> None:
-        shape = (out_channels, in_channels // groups, size, size)
+        shape = (out_channels, in_channels // _whole_groups(groups), size, size)
         super().__init__(
             layers.conv_forward,
             layers.conv_backward,
@@ -61,7 +62,7 @@ class ConvTranspose2d(Pair):
         draw: Initializer = he_normal,
         bias: bool = True,
     ) -> None:
-        shape = (in_channels, out_channels // groups, size, size)
+        shape = (in_channels, out_channels // _whole_groups(groups), size, size)
         super().__init__(
             layers.conv_transpose_forward,
             layers.conv_transpose_backward,
@@ -90,6 +91,12 @@ class Conv1d(Pair):
     ) -> None:
         parameters = {"w": ((size, in_features, out_features), draw), "b": ((out_features,), zeros)}
         super().__init__(layers.conv1d_forward, layers.conv1d_backward, parameters, dilation=dilation)
+
+
+def _whole_groups(groups: int) -> int:
+    if groups < 1:
+        raise InputError(f"a convolution of {groups} groups; there must be at least 1")
+    return groups
 
 
 def _filters(

@@ -10,7 +10,7 @@ import numpy as np
 
 from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.random import RandomStream, as_stream
-from minicap.errors import InputError, ShapeError
+from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.nn.description import KIND, Made, description
 from minicap.nn.init import Initializer, Shape
@@ -81,11 +81,20 @@ class Module:
         """Draw every parameter on the current backend; the same seed gives the same model.
 
         Each parameter has a stream of its own, named after it, so that adding a layer changes no other.
+        Raises DtypeError for anything but float32 and float64, InputError for a seed that is none, ShapeError
+        when a parameter's draw gives another shape than its own.
         """
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise DtypeError(f"initialize: dtype is {np.dtype(dtype)} but must be float32 or float64")
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise InputError(f"initialize: seed is {seed!r} but must be a whole number, at least 0")
         for path, module, name in self._slots():
             rng = np.random.default_rng([seed, crc32(path.encode())])
             shape, draw = module.declared[name]
-            module.own[name] = to_device(np.ascontiguousarray(draw(rng, shape), dtype))
+            numbers = np.ascontiguousarray(draw(rng, shape), dtype)
+            if numbers.shape != shape:
+                raise ShapeError(f"initialize: {path} is {shape} but its draw gives {numbers.shape}")
+            module.own[name] = to_device(numbers)
         for module in self.modules():
             module.buffers = {name: to_device(to_host(b).astype(dtype)) for name, b in module.buffers.items()}
         return self
@@ -137,7 +146,7 @@ class Module:
         """Take parameters and buffers from arrays under their flat names, on the current backend.
 
         They are copied, and their dtype is kept.  Raises InputError when names are missing or left over,
-        ShapeError when a shape differs; then nothing has changed.
+        ShapeError when a shape differs, DtypeError for what is no array of floats; then nothing has changed.
         """
         expected = self.shapes
         if missing := sorted(set(expected) - set(arrays)):
@@ -145,6 +154,11 @@ class Module:
         if extra := sorted(set(arrays) - set(expected)):
             raise InputError(f"{type(self).__name__}.load: {_some(extra)} not in this model")
         for path, shape in expected.items():
+            if not hasattr(arrays[path], "dtype") or arrays[path].dtype.kind != "f":
+                kind = getattr(arrays[path], "dtype", type(arrays[path]).__name__)
+                raise DtypeError(
+                    f"{type(self).__name__}.load: {path} is {kind} but must be an array of floats"
+                )
             if arrays[path].shape != shape:
                 raise ShapeError(
                     f"{type(self).__name__}.load: {path} is {arrays[path].shape} but this model has {shape}"

@@ -1,11 +1,13 @@
 """What the update rules share: memory of each parameter, weight decay, checkpoints."""
 
 from collections.abc import Mapping
+from math import inf
+from numbers import Real
 from typing import Protocol
 
 from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.dispatch import find_override
-from minicap.errors import InputError, ShapeError
+from minicap.errors import DtypeError, InputError, ShapeError
 
 Params = dict[str, Array]
 
@@ -34,7 +36,10 @@ class Rule:
     slots: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0, l1: float = 0.0) -> None:
-        self._require(learning_rate > 0, f"learning_rate is {learning_rate} but must be positive")
+        self._require(
+            isinstance(learning_rate, Real) and 0 < learning_rate < inf,
+            f"learning_rate is {learning_rate!r} but must be a positive number",
+        )
         self._require(weight_decay >= 0, f"weight_decay is {weight_decay} but must not be negative")
         self._require(l1 >= 0, f"l1 is {l1} but must not be negative")
         self.learning_rate, self.weight_decay, self.l1 = learning_rate, weight_decay, l1
@@ -56,8 +61,8 @@ class Rule:
     def step(self, params: Params, grads: Mapping[str, Array]) -> None:
         """Move every parameter that has a gradient.
 
-        Raises InputError for a gradient without a parameter, ShapeError for one of another shape; then
-        nothing has moved.
+        Raises InputError for a gradient without a parameter, ShapeError for one of another shape, DtypeError
+        for one of another dtype; then nothing has moved.
         """
         if unknown := sorted(set(grads) - set(params)):
             raise InputError(f"{type(self).__name__}.step: no parameter is called {unknown[0]!r}")
@@ -66,6 +71,11 @@ class Rule:
                 raise ShapeError(
                     f"{type(self).__name__}.step: the gradient of {name} is {dw.shape} "
                     f"but the parameter {params[name].shape}"
+                )
+            if dw.dtype != params[name].dtype:
+                raise DtypeError(
+                    f"{type(self).__name__}.step: the gradient of {name} is {dw.dtype} "
+                    f"but the parameter {params[name].dtype}"
                 )
         self.step_count += 1
         if not grads:

@@ -79,6 +79,7 @@ def one_cycle(
 
 def linear_warmup(steps: int, after: Schedule) -> Schedule:
     """Rise from 0 to 1 over the first steps, then follow another schedule from its start."""
+    _require(steps >= 0, f"linear_warmup: steps is {steps} but must not be negative")
     return lambda step: (step + 1) / steps if step < steps else after(step - steps)
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from minicap.errors import InputError
+from minicap.formats import require_types
 from minicap.optim import Group, Lookahead, Rule, Schedule, linear_warmup, make_rule, make_schedule
 from minicap.training.monitor import Direction
 
@@ -65,6 +66,7 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_types(self)
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
         not_negative = ("weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm", "patience")

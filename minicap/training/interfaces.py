@@ -49,6 +49,15 @@ class StepResult:
     scalars: Mapping[str, float] = field(default_factory=dict)
 
 
+def require_examples(examples: Any, which: str) -> None:
+    """Raise InputError, saying what to do, for examples that cannot be made into batches."""
+    if not (callable(getattr(examples, "batch", None)) and hasattr(examples, "__len__")):
+        raise InputError(
+            f"Trainer: the {which} set is a {type(examples).__name__}, of which no batches can be made; "
+            "wrap arrays as ArrayDataset(x, y) from minicap.data, or give it __len__() and batch()"
+        )
+
+
 def require_trainable(model: Any) -> None:
     """Raise InputError, saying what to do, for a model without a loss."""
     if not all(callable(getattr(model, name, None)) for name in ("loss", "count", "shards")):

@@ -21,6 +21,8 @@ class RunFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        if not os.fspath(path):
+            raise InputError("RunFolder: an empty path would be the current folder; name one")
         self.path = Path(path)
         self.metrics_path = self.path / "metrics.jsonl"
         self.last, self.best = self.checkpoint_path("last"), self.checkpoint_path("best")

@@ -25,7 +25,7 @@ from minicap.progress import Progress
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import changes, settings_fingerprint
 from minicap.training.health import Health
-from minicap.training.interfaces import Examples, StepResult, Trainable, require_trainable
+from minicap.training.interfaces import Examples, StepResult, Trainable, require_examples, require_trainable
 from minicap.training.metrics import HasMetrics, as_numbers, set_metrics
 from minicap.training.monitor import Monitor
 from minicap.training.order import epoch_batches
@@ -80,6 +80,13 @@ class Trainer:
         fingerprint: Mapping[str, str] | None = None,
     ) -> None:
         require_trainable(model)
+        require_examples(examples, "training")
+        if validation is not None:
+            require_examples(validation, "validation")
+        if not isinstance(run, RunFolder):
+            raise InputError(f"Trainer: run is a {type(run).__name__}; write RunFolder(path)")
+        if callable(callbacks) or not all(map(callable, callbacks)):
+            raise InputError("Trainer: callbacks must be a list of functions of trainer and record")
         if len(examples) == 0:
             raise InputError("there is nothing to train on: the training set is empty")
         if validation is not None and len(validation) == 0:

@@ -72,3 +72,15 @@ def test_a_mean_needs_a_number_for_each_channel(images):
 def test_a_deviation_must_be_positive(images):
     with pytest.raises(InputError, match=r"std is .* but must be positive"):
         ArrayDataset(images, np.arange(10), std=(1.0, 0.0, 1.0))
+
+
+@pytest.mark.parametrize("x", [[[1.0]], np.float32(3), np.array(["a"]), np.array([None])])
+def test_what_is_no_array_of_numbers_is_refused(x):
+    with pytest.raises(InputError, match="ArrayDataset: x must be an array of numbers"):
+        ArrayDataset(x, np.zeros(1, int))
+
+
+@pytest.mark.parametrize("share", [float("nan"), 2, -1])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(InputError, match="leaves one part empty"):
+        ArrayDataset(np.zeros((4, 3), np.float32), np.zeros(4, int)).split(share)

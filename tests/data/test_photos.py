@@ -23,3 +23,8 @@ def test_every_format_that_is_written_has_its_suffix(tmp_path):
 def test_a_folder_without_photos_is_refused(tmp_path):
     with pytest.raises(InputError, match="there are no photos in this folder"):
         list(find_photos([tmp_path]))
+
+
+def test_one_path_is_not_taken_for_its_characters(tmp_path):
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.jpg")
+    assert list(find_photos(str(tmp_path))) == list(find_photos(tmp_path)) == [tmp_path / "a.jpg"]

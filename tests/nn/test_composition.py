@@ -6,7 +6,7 @@ import pytest
 
 from minicap.arrays.dispatch import textbook
 from minicap.arrays.random import RandomStream
-from minicap.errors import InputError
+from minicap.errors import InputError, ShapeError
 from minicap.layers import (
     affine_backward,
     affine_forward,
@@ -198,7 +198,7 @@ def test_branches_are_concatenated_along_the_channels(rng):
 
 
 def test_one_branch_alone_is_refused():
-    with pytest.raises(InputError, match="two modules or more"):
+    with pytest.raises(InputError, match="two or more modules"):
         Branches(ReLU())
 
 
@@ -220,3 +220,12 @@ def test_a_step_of_a_sequential_is_a_module_or_a_faster_pair_for_several(rng):
     with textbook():
         _, done = net.forward(rng.normal(size=(4, 2, 4, 4)), train=True)
     assert [step.name for step, _ in done] == ["conv1", "relu1", "pool1", "affine1"]
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_a_residual_broadcasts_nothing(width):
+    block = Residual(Affine(3, width)).initialize()
+    x = np.ones((2, 3), np.float32)
+    for call in (block, lambda x: block.forward(x, train=True)):
+        with pytest.raises(ShapeError, match=rf"the body gives \(2, {width}\) but the shortcut \(2, 3\)"):
+            call(x)

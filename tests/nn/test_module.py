@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from minicap.arrays.random import RandomStream
-from minicap.errors import InputError, ShapeError
+from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.nn import (
     LSTM,
     RNN,
@@ -13,6 +13,7 @@ from minicap.nn import (
     BatchNorm,
     Branches,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Module,
     ReLU,
@@ -95,7 +96,7 @@ def test_parameters_lie_row_by_row_in_memory_as_they_come_back_from_a_checkpoint
 
 
 def test_a_model_without_numbers_says_to_call_initialize():
-    with pytest.raises(InputError, match=r"Affine has no numbers for 'w' yet; call initialize\(seed\)"):
+    with pytest.raises(InputError, match=r"Affine has no values for 'w' yet; call initialize\(seed\)"):
         Affine(3, 4)(np.ones((2, 3)))
     with pytest.raises(InputError, match="call initialize"):
         _ = TwoBranches().params
@@ -337,3 +338,35 @@ def test_the_bits_of_a_sample_do_not_depend_on_the_shard_it_is_in():
 def test_sizes_that_are_none_are_refused_where_they_are_said(make):
     with pytest.raises(InputError, match=r"would be \(.*\); sizes must be whole numbers above 0"):
         make()
+
+
+@pytest.mark.parametrize("dtype", [np.int32, complex, np.float16])
+def test_parameters_are_floats_of_32_or_64_bits(dtype):
+    with pytest.raises(DtypeError, match=r"initialize: dtype is .* but must be float32 or float64"):
+        Affine(3, 2).initialize(0, dtype)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, None])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(InputError, match=r"initialize: seed is .* but must be a whole number, at least 0"):
+        Affine(3, 2).initialize(seed)
+
+
+def test_a_draw_of_another_shape_is_refused():
+    with pytest.raises(ShapeError, match=r"initialize: w is \(3, 2\) but its draw gives \(5,\)"):
+        Affine(3, 2, draw=lambda rng, shape: np.ones(5)).initialize()
+
+
+@pytest.mark.parametrize("w", [[[1.0] * 2] * 3, np.ones((3, 2), int)])
+def test_what_is_no_array_of_floats_is_not_loaded(w):
+    model = Affine(3, 2).initialize()
+    before = model.params["w"].copy()
+    with pytest.raises(DtypeError, match=r"Affine\.load: w is (list|int64) but must be an array of floats"):
+        model.load({"w": w, "b": np.ones(2, np.float32)})
+    assert (model.params["w"] == before).all()
+
+
+@pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
+def test_a_convolution_has_a_group(kind):
+    with pytest.raises(InputError, match="a convolution of 0 groups"):
+        kind(4, 4, 3, groups=0)

@@ -71,7 +71,7 @@ def test_a_gradient_of_another_shape_is_refused_before_anything_moves(rng):
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan")])
 def test_a_learning_rate_that_is_not_positive_is_refused(rate):
-    with pytest.raises(InputError, match=r"learning_rate is .* but must be positive"):
+    with pytest.raises(InputError, match=r"learning_rate is .* but must be a positive number"):
         Adam(rate)
 
 

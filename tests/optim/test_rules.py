@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.arrays import Array
-from minicap.errors import InputError
+from minicap.errors import DtypeError, InputError
 from minicap.optim import RULES, SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp, make_rule
 
 SHAPES = {"a": (3, 4), "b": (5,)}
@@ -211,3 +211,17 @@ def test_rules_work_where_the_parameters_live(backend, rng):
         for _ in range(2):
             rule.step(params, grads)
         assert all(type(array) is backend.array_type for array in rule.arrays().values())
+
+
+@pytest.mark.parametrize("rate", [-1, 0, float("nan"), float("inf"), "fast", None])
+def test_a_learning_rate_that_is_none_is_refused(rate):
+    with pytest.raises(InputError, match=r"SGD: learning_rate is .* but must be a positive number"):
+        SGD(rate)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_a_gradient_of_another_dtype_moves_nothing(dtype):
+    params = {"w": np.ones((2, 2), np.float32)}
+    with pytest.raises(DtypeError, match=r"SGD\.step: the gradient of w is .* but the parameter float32"):
+        SGD(0.1).step(params, {"w": np.ones((2, 2), dtype)})
+    assert (params["w"] == 1).all()

@@ -162,3 +162,9 @@ def test_step_decay_falls_twice_on_its_way_unless_told_otherwise():
 def test_senseless_options_are_refused(name, options, message):
     with pytest.raises(InputError, match=message):
         make_schedule(name, 90, **options)
+
+
+@pytest.mark.parametrize("steps", [-1, float("nan")])
+def test_a_warmup_of_fewer_than_no_steps_is_refused(steps):
+    with pytest.raises(InputError, match=r"linear_warmup: steps is .* but must not be negative"):
+        linear_warmup(steps, constant())

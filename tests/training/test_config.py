@@ -2,6 +2,7 @@ import re
 import tomllib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from minicap.errors import InputError
@@ -66,3 +67,16 @@ def test_batch_growth_comes_back_from_toml():
 def test_its_text_names_every_optimizer_and_every_schedule(name):
     assert TrainingConfig.__doc__ is not None
     assert re.search(rf"\b{name}\b", TrainingConfig.__doc__)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"epochs": 1.5}, {"batch_size": "3"}, {"seed": 1.5}, {"monitor_direction": "up"}, {"groups": ("x",)}],
+)
+def test_settings_of_another_type_are_refused_in_python_too(wrong):
+    with pytest.raises(InputError, match=f'TrainingConfig: "{next(iter(wrong))}.* but must be'):
+        TrainingConfig(**wrong)
+
+
+def test_scalars_of_numpy_are_numbers():
+    assert TrainingConfig(epochs=np.int64(3), learning_rate=np.float64(0.1)).epochs == 3

@@ -385,3 +385,19 @@ def test_tensorboard_reads_the_events_of_a_resumed_run_as_one(tmp_path):
     assert [step for step, _ in losses] == [step for step, _ in expected]
     np.testing.assert_allclose([loss for _, loss in losses], [loss for _, loss in expected], rtol=1e-6)
     assert len(events.Scalars("validation_loss")) == 4
+
+
+def test_a_trainer_says_what_it_cannot_train_with(tmp_path):
+    x, y = np.ones((4, 10), np.float32), np.zeros(4, int)
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(InputError, match=r"the training set is a tuple.*ArrayDataset\(x, y\)"):
+        Trainer(make_model(), (x, y), CONFIG, run)
+    with pytest.raises(InputError, match="the validation set is a dict"):
+        Trainer(make_model(), Points(4), CONFIG, run, {"x": x})
+    with pytest.raises(InputError, match=r"run is a str; write RunFolder\(path\)"):
+        Trainer(make_model(), Points(4), CONFIG, "run")
+    for callbacks in (print, [3]):
+        with pytest.raises(InputError, match="callbacks must be a list of functions"):
+            Trainer(make_model(), Points(4), CONFIG, run, callbacks=callbacks)
+    with pytest.raises(InputError, match="an empty path would be the current folder"):
+        RunFolder("")

@@ -13,6 +13,7 @@ from minicap.captioning.models.next_word import NextWordModel
 from minicap.captioning.models.settings import require_dropout, require_sizes
 from minicap.decoding import Extras, State
 from minicap.errors import InputError
+from minicap.formats import require_types
 from minicap.layers import (
     concat_backward,
     concat_forward,
@@ -55,6 +56,7 @@ class AttendAndTellConfig:
             embed_size=self.embed_size, hidden_size=self.hidden_size, attention_size=self.attention_size
         )
         require_dropout(self.dropout)
+        require_types(self)
         if not 0 <= self.doubly_stochastic < np.inf:
             raise InputError(f"doubly_stochastic is {self.doubly_stochastic} but must not be negative")
 

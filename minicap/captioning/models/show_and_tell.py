@@ -13,6 +13,7 @@ from minicap.captioning.models.next_word import NextWordModel
 from minicap.captioning.models.settings import require_dropout, require_sizes
 from minicap.decoding import Extras, State
 from minicap.errors import InputError
+from minicap.formats import require_types
 from minicap.layers import concat_backward, concat_forward
 from minicap.nn import RECURRENT, Affine, Dropout, Gradients, Recurrent, prefixed
 from minicap.nn.init import glorot_uniform
@@ -39,6 +40,7 @@ class ShowAndTellConfig:
             raise InputError(f"cell is {self.cell!r} but must be one of {', '.join(RECURRENT)}")
         require_sizes(embed_size=self.embed_size, hidden_size=self.hidden_size)
         require_dropout(self.dropout)
+        require_types(self)
 
 
 class ShowAndTell(NextWordModel):
