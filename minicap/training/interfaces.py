@@ -41,9 +41,12 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step found: the loss, gradients by name, what the loss is a mean over, and more to record."""
+    """What a step found: the loss, gradients by name, what the loss is a mean over, and more to record.
 
-    loss: float
+    loss: a number, or a 0-d array of a device that may still be at work on it; float(to_host(loss)) waits.
+    """
+
+    loss: Any
     grads: dict[str, Array]
     count: int
     scalars: Mapping[str, float] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from math import isfinite
 from time import perf_counter
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import changes, settings_fingerprint
 from minicap.training.health import Health
 from minicap.training.interfaces import Examples, StepResult, Trainable, require_examples, require_trainable
+from minicap.training.late import LateLoss, is_late
 from minicap.training.metrics import HasMetrics, as_numbers, set_metrics
 from minicap.training.monitor import Monitor
 from minicap.training.order import epoch_batches
@@ -153,21 +155,29 @@ class Trainer:
         # Where callbacks say what came of the epoch, their line takes the place of the bar.
         with Progress(steps, label, "batch", leave=not self.callbacks) as progress:
             progress.reach(here.batch)
+
+            def look(step: int, found: StepResult) -> None:
+                self._require_sane(found.loss, "loss", f"at step {step}")
+                here.loss_sum += found.loss * found.count
+                here.loss_count += found.count
+                progress.reach(here.batch, loss=f"{here.loss_sum / here.loss_count:.3f}")
+                self.run.record({"step": step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars})
+
+            late = LateLoss(look)
             for indices in self.batches_left():
                 started = perf_counter()
                 with explain_out_of_memory(len(indices)):
-                    found = self.train_step(self.examples.batch(indices, stream.child(here.step)))
+                    batch = self.examples.batch(indices, stream.child(here.step))
+                    late.settle()
+                    found = self.train_step(batch)
                 here.step, here.batch = here.step + 1, here.batch + 1
-                here.loss_sum += found.loss * found.count
-                here.loss_count += found.count
                 here.seconds += perf_counter() - started
-                progress.reach(here.batch, loss=f"{here.loss_sum / here.loss_count:.3f}")
-                self.run.record(
-                    {"step": here.step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars}
-                )
+                late.keep(here.step, found)
                 every = self.config.checkpoint_every
                 if every and here.step % every == 0 and here.batch < steps:
+                    late.settle()
                     self.save()
+            late.settle()
 
     def batches_left(self) -> list[np.ndarray]:
         """Example indices of the batches of this epoch that are not done."""
@@ -176,14 +186,17 @@ class Trainer:
         return epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths)[here.batch :]
 
     def train_step(self, batch: Batch) -> StepResult:
-        """One update."""
-        here = self.position
+        """One update.  On a GPU the loss is still an array, and nothing has waited for it."""
+        here, where = self.position, f"at step {self.position.step + 1}"
         result = self.step(self, batch, RandomStream(self.config.seed).child(here.step))
-        self._require_sane(result.loss, "loss", f"at step {here.step + 1}")
+        if not is_late(result.loss):
+            self._require_sane(result.loss, "loss", where)
         grads = {name: grad for name, grad in result.grads.items() if name not in self.frozen}
         if self.config.clip_norm:
             grads, norm = clip_global_norm(grads, self.config.clip_norm)
-            self.health.require_finite(norm, "norm of the gradients", f"at step {here.step + 1}")
+            if not isfinite(norm):  # the loss, where it is at fault, says more
+                self._require_sane(float(to_host(result.loss)), "loss", where)
+            self.health.require_finite(norm, "norm of the gradients", where)
         self.rule.learning_rate = self.learning_rate * here.rate_factor * self.schedule(here.step)
         self.rule.step(self.model.params, grads)
         if self.config.average:
@@ -197,7 +210,7 @@ class Trainer:
         cut_up = {name: array for name, array in batch.items() if name not in self.whole}
         shards = self.config.shards or self.model.shards(cut_up, count, self.position.cores)
         loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, self.whole)
-        return StepResult(float(to_host(loss)), grads, count)
+        return StepResult(loss if is_late(loss) else float(loss), grads, count)
 
     def end_epoch(self) -> None:
         """Validate, measure, record and save; the checkpoint of the best epoch is kept apart."""
@@ -250,7 +263,7 @@ class Trainer:
         for batch in self.evaluation_batches(examples):
             with explain_out_of_memory(self.config.batch_size):
                 result = self.loss(batch, RandomStream(self.config.seed), train=False)
-            total, count = total + result.loss * result.count, count + result.count
+            total, count = total + float(to_host(result.loss)) * result.count, count + result.count
         return total / count
 
     def evaluation_batches(self, examples: Examples) -> Iterator[Batch]:

@@ -107,7 +107,7 @@ def test_a_lock_file_that_is_another_file_too_is_refused(tmp_path):
     (tmp_path / "run").mkdir()
     for link in (os.link, os.symlink):
         link(tmp_path / "precious", tmp_path / "run" / ".lock")
-        message = r"cannot write .*\.lock: this (file has another name|is a symbolic link)"
+        message = r"cannot write .*\.lock: this (file has a second name|is a symbolic link)"
         with pytest.raises(InputError, match=message), folder_lock(tmp_path / "run"):
             pass
         (tmp_path / "run" / ".lock").unlink()

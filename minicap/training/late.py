@@ -1,0 +1,37 @@
+"""The loss of a step, looked at when the next batch is ready: a GPU computes it meanwhile."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from minicap.arrays import to_host
+from minicap.arrays.backends import NUMPY, find_backend
+from minicap.training.interfaces import StepResult
+
+
+def is_late(loss: Any) -> bool:
+    """Whether a device may still be at work on it."""
+    return find_backend(loss) not in (None, NUMPY)
+
+
+class LateLoss:
+    """Keeps what a step found, without its gradients, until its loss is wanted.
+
+    look: called with the number of the step and what it found, the loss a float.
+    """
+
+    def __init__(self, look: Callable[[int, StepResult], None]) -> None:
+        self._look = look
+        self._kept: tuple[int, StepResult] | None = None
+
+    def keep(self, step: int, found: StepResult) -> None:
+        """Look at it later; right away where no device is at work."""
+        self._kept = step, replace(found, grads={})
+        if not is_late(found.loss):
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait for the loss that is kept, where one is, and look at it."""
+        if self._kept:
+            (step, found), self._kept = self._kept, None
+            self._look(step, replace(found, loss=float(to_host(found.loss))))
