@@ -6,7 +6,9 @@ The addresses of all arrays travel by value, inside the launch, so nothing is co
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import Any
+from operator import is_
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -62,10 +64,43 @@ def scale_all(grads: Arrays, scale: float) -> list[Any]:
 def _update_all(name: str, rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> None:
     """Move the parameters ws by their gradients dws.  rule: of minicap.optim, of that name."""
     numbers = dict(learning_rate=rule.learning_rate, weight_decay=rule.weight_decay, **_numbers(name, rule))
-    for start in range(0, len(ws), MOST_TENSORS):
-        some = slice(start, start + MOST_TENSORS)
-        tensors, blocks = _table(ws[some], dws[some], states[some])
+    lasting = _known(rule, ws, states) or _keep(rule, ws, states)
+    for start, (tensors, blocks) in zip(range(0, len(ws), MOST_TENSORS), lasting.tables, strict=True):
+        some = dws[start : start + MOST_TENSORS]
+        tensors["dw"][: len(some)] = [dw.data.ptr for dw in some]
         _KERNELS[name].blocks(blocks, ws[start], tensors=tensors, **numbers)
+
+
+class Lasting(NamedTuple):
+    """What stays from step to step: the parameters and a rule's arrays do not move, only gradients do.
+
+    arrays: held, so that no others can take their addresses.  tables: complete but for dw.
+    """
+
+    arrays: list[Any]
+    tables: list[tuple[np.ndarray, int]]
+
+
+_of_rules: WeakKeyDictionary[Any, Lasting] = WeakKeyDictionary()
+
+
+def _in_a_row(ws: Arrays, states: Slots) -> list[Any]:
+    return [*ws, *(array for slots in states for array in slots.values())]
+
+
+def _known(rule: Any, ws: Arrays, states: Slots) -> Lasting | None:
+    """What is known of a rule's last step, if that was with the same arrays."""
+    known, arrays = _of_rules.get(rule), _in_a_row(ws, states)
+    same = known is not None and len(known.arrays) == len(arrays) and all(map(is_, known.arrays, arrays))
+    return known if same else None
+
+
+def _keep(rule: Any, ws: Arrays, states: Slots) -> Lasting:
+    """Work it out, and keep it."""
+    parts = [slice(start, start + MOST_TENSORS) for start in range(0, len(ws), MOST_TENSORS)]
+    tables = [_table(ws[some], ws[some], states[some]) for some in parts]
+    _of_rules[rule] = Lasting(_in_a_row(ws, states), tables)
+    return _of_rules[rule]
 
 
 def _numbers(name: str, rule: Any) -> dict[str, float]:
@@ -99,7 +134,9 @@ def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
 
 
 def _supports(rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> bool:
-    arrays = [*ws, *dws, *(array for slots in states for array in slots.values())]
+    if _known(rule, ws, states):
+        return _addressable([ws[0], *dws])
+    arrays = [*dws, *_in_a_row(ws, states)]
     alike = all(
         array.shape == w.shape for w, slots in zip(ws, states, strict=True) for array in slots.values()
     )

@@ -1,13 +1,17 @@
 """All parameters in one launch, equal to the update rules one parameter at a time."""
 
+import gc
+from weakref import ref
+
 import numpy as np
 import pytest
 from cuda_on_cpu import ORDERS, thread_order
 from strict_cupy import counting
 
 from minicap.arrays import Backend, textbook, to_device, to_host
+from minicap.backend.gpu import updates
 from minicap.optim import clip_global_norm
-from minicap.optim.rules import RULES, SGD
+from minicap.optim.rules import RULES, SGD, Momentum
 
 SHAPES = [(3, 4), (1,), (40, 61), (2048,), *[(5,)] * 40]
 
@@ -39,6 +43,38 @@ def test_three_steps_move_parameters_and_memory_as_the_textbook_does(
         np.testing.assert_allclose(to_host(params[key]), w, **tolerance)
     for key, memory in expected.arrays().items():
         np.testing.assert_allclose(to_host(ours.arrays()[key]), memory, **tolerance)
+
+
+def test_parameters_and_memory_that_are_replaced_are_found_anew(gpu: Backend):
+    """What is known of the last step holds for its arrays alone: a rule may be loaded, a model too."""
+    rule, dw = Momentum(0.1, momentum=0.5), to_device(np.ones(3))
+    w = to_device(np.zeros(3))
+    rule.step({"w": w}, {"w": dw})
+    rule.step({"w": w}, {"w": 2 * dw})
+    np.testing.assert_allclose(to_host(w), np.full(3, -0.1 - 0.25), rtol=1e-12)
+    rule.load({name: array.copy() for name, array in rule.arrays().items()}, rule.step_count)
+    other = to_device(np.zeros(3))
+    rule.step({"w": other}, {"w": dw})
+    np.testing.assert_allclose(to_host(other), np.full(3, -0.125 - 0.1), rtol=1e-12)
+    np.testing.assert_allclose(to_host(w), np.full(3, -0.35), rtol=1e-12)
+
+
+def test_a_gradient_in_another_order_of_memory_is_left_to_the_textbook_at_every_step(gpu: Backend):
+    rule, w = SGD(1.0), to_device(np.zeros((2, 3)))
+    rows = np.arange(6.0).reshape(2, 3)
+    rule.step({"w": w}, {"w": to_device(rows)})
+    rule.step({"w": w}, {"w": to_device(rows.T.copy()).T})
+    np.testing.assert_array_equal(to_host(w), -2 * rows)
+
+
+def test_what_is_known_of_a_rule_is_forgotten_with_it(gpu: Backend):
+    rule, w = SGD(0.1), to_device(np.zeros(3))
+    rule.step({"w": w}, {"w": w.copy()})
+    assert rule in updates._of_rules
+    gone = ref(rule)
+    del rule
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_rule_of_ones_own_takes_its_own_update(gpu: Backend):
