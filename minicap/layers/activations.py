@@ -18,6 +18,7 @@ def relu_forward(x: Array) -> tuple[Array, ReluCache]:
     x: any shape.  Returns out like x and the cache.
     """
     xp = check(relu_forward, x=(x, "..."))
+
     return xp.maximum(x, 0), ReluCache(x)
 
 
@@ -25,6 +26,7 @@ def relu_forward(x: Array) -> tuple[Array, ReluCache]:
 def relu_backward(dout: Array, cache: ReluCache) -> Array:
     """Gradient of relu_forward: the slope is 1 where x > 0 and 0 elsewhere (0 at the kink itself)."""
     check_dout(relu_backward, cache.x.shape, dout=dout)
+
     return dout * (cache.x > 0)
 
 
@@ -42,6 +44,7 @@ def leaky_relu_forward(x: Array, slope: float = 0.01) -> tuple[Array, LeakyReluC
     """
     xp = check(leaky_relu_forward, x=(x, "..."))
     slope = float(slope)  # a NumPy scalar would turn float32 into float64
+
     return xp.where(x > 0, x, slope * x), LeakyReluCache(x, slope)
 
 
@@ -49,6 +52,7 @@ def leaky_relu_forward(x: Array, slope: float = 0.01) -> tuple[Array, LeakyReluC
 def leaky_relu_backward(dout: Array, cache: LeakyReluCache) -> Array:
     """Gradient of leaky_relu_forward: the slope is 1 where x > 0 and `slope` elsewhere (also at the kink)."""
     xp = check_dout(leaky_relu_backward, cache.x.shape, dout=dout)
+
     return xp.where(cache.x > 0, dout, cache.slope * dout)
 
 
@@ -64,6 +68,7 @@ def relu6_forward(x: Array) -> tuple[Array, Relu6Cache]:
     networks on CIFAR-10"; EfficientNet-Lite uses it because its range suits 8-bit inference.
     """
     xp = check(relu6_forward, x=(x, "..."))
+
     return xp.minimum(xp.maximum(x, 0), 6), Relu6Cache(x)
 
 
@@ -71,6 +76,7 @@ def relu6_forward(x: Array) -> tuple[Array, Relu6Cache]:
 def relu6_backward(dout: Array, cache: Relu6Cache) -> Array:
     """Gradient of relu6_forward: the slope is 1 where 0 < x < 6 and 0 elsewhere (also at both kinks)."""
     check_dout(relu6_backward, cache.x.shape, dout=dout)
+
     return dout * ((cache.x > 0) & (cache.x < 6))
 
 
@@ -85,6 +91,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, SigmoidCache]:
     x: any shape.  Returns out like x and the cache.
     """
     check(sigmoid_forward, x=(x, "..."))
+
     out = sigmoid(x)
     return out, SigmoidCache(out)
 
@@ -93,6 +100,7 @@ def sigmoid_forward(x: Array) -> tuple[Array, SigmoidCache]:
 def sigmoid_backward(dout: Array, cache: SigmoidCache) -> Array:
     """Gradient of sigmoid_forward:  dx = dout * out (1 - out)."""
     check_dout(sigmoid_backward, cache.out.shape, dout=dout)
+
     return dout * cache.out * (1 - cache.out)
 
 
@@ -109,6 +117,7 @@ class TanhCache(NamedTuple):
 def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
     """Hyperbolic tangent.  x: any shape.  Returns out like x and the cache."""
     xp = check(tanh_forward, x=(x, "..."))
+
     out = xp.tanh(x)
     return out, TanhCache(out)
 
@@ -117,6 +126,7 @@ def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
 def tanh_backward(dout: Array, cache: TanhCache) -> Array:
     """Gradient of tanh_forward:  dx = dout (1 - out^2)."""
     check_dout(tanh_backward, cache.out.shape, dout=dout)
+
     return dout * (1 - cache.out**2)
 
 
@@ -134,6 +144,7 @@ def elu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, EluCache]:
     """
     xp = check(elu_forward, x=(x, "..."))
     alpha = float(alpha)
+
     # exp of the negative part only: exp(x) of a large x would overflow before `where` drops it.
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))), EluCache(x, alpha)
 
@@ -143,6 +154,7 @@ def elu_backward(dout: Array, cache: EluCache) -> Array:
     """Gradient of elu_forward: the slope is 1 where x > 0 and alpha * exp(x) elsewhere."""
     x, alpha = cache
     xp = check_dout(elu_backward, x.shape, dout=dout)
+
     return xp.where(x > 0, dout, dout * alpha * xp.exp(xp.minimum(x, 0)))
 
 
@@ -159,6 +171,7 @@ def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
     tanh and sigmoid approximations are not used).
     """
     check(gelu_forward, x=(x, "..."))
+
     gate = normal_cdf(x)
     return x * gate, GeluCache(x, gate)
 
@@ -168,6 +181,7 @@ def gelu_backward(dout: Array, cache: GeluCache) -> Array:
     """Gradient of gelu_forward:  dx = dout (Phi(x) + x phi(x)),  phi = Phi' the normal density."""
     x, gate = cache
     check_dout(gelu_backward, x.shape, dout=dout)
+
     return dout * (gate + x * normal_pdf(x))
 
 
@@ -183,6 +197,7 @@ def silu_forward(x: Array) -> tuple[Array, SiluCache]:
     x: any shape.  Returns out like x and the cache.  Source: Elfwing et al. 2018, section 2.
     """
     check(silu_forward, x=(x, "..."))
+
     gate = sigmoid(x)
     return x * gate, SiluCache(x, gate)
 
@@ -192,4 +207,5 @@ def silu_backward(dout: Array, cache: SiluCache) -> Array:
     """Gradient of silu_forward:  with s = sigmoid(x), s' = s (1 - s), so dx = dout (s + x s (1 - s))."""
     x, gate = cache
     check_dout(silu_backward, x.shape, dout=dout)
+
     return dout * (gate + x * gate * (1 - gate))

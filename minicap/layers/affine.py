@@ -24,6 +24,7 @@ def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
         raise shape_error(
             affine_forward, f"x has {flat_size(x)} features per row but w expects {len(w)}", x=x, w=w
         )
+
     out = x.reshape(len(x), -1) @ w + b
     return out, AffineCache(x, w)
 
@@ -37,6 +38,7 @@ def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True
     """
     x, w = cache
     check_dout(affine_backward, (len(x), w.shape[1]), dout=dout)
+
     dx = (dout @ w.T).reshape(x.shape) if input_gradient else None
     dw = x.reshape(len(x), -1).T @ dout
     db = dout.sum(axis=0)

@@ -91,13 +91,15 @@ def additive_attention_backward(
     check_dout(additive_attention_backward, (N, H), dcontext=dcontext)
     if dweights is not None:
         check_dout(additive_attention_backward, (N, S), dweights=dweights)
-    dscores = _score_gradients(_plus((h @ dcontext[:, :, None])[:, :, 0], dweights), weights)
+
+    through_context = (h @ dcontext[:, :, None])[:, :, 0]
+    dscores = _score_gradients(_plus(through_context, dweights), weights)
     dv = dscores.reshape(N * S) @ hidden.reshape(N * S, -1)
     da = dscores[:, :, None] * v * (1 - hidden**2)
     dh_scored, dW1 = project_gradients(da, h, W1)
     dh = weights[:, :, None] * dcontext[:, None] + dh_scored
-    da = da.sum(axis=1)
-    return dh, da @ W2.T, dW1, d.T @ da, da.sum(axis=0), dv
+    dquery = da.sum(axis=1)
+    return dh, dquery @ W2.T, dW1, d.T @ dquery, dquery.sum(axis=0), dv
 
 
 class DotProductAttentionCache(NamedTuple):
@@ -149,6 +151,7 @@ def dot_product_attention_forward(
     """
     xp = check(dot_product_attention_forward, q=(q, "N T D"), k=(k, "N S D"), v=(v, "N S E"))
     mask = _check_attention_mask(dot_product_attention_forward, mask, q, k)
+
     context, cache = _attend(xp, q, k, v, mask, scaled)
     return context, cache.weights, cache
 
@@ -167,6 +170,7 @@ def dot_product_attention_backward(
     check_dout(dot_product_attention_backward, (N, T, cache.v.shape[2]), dcontext=dcontext)
     if dweights is not None:
         check_dout(dot_product_attention_backward, (N, T, S), dweights=dweights)
+
     return _attend_backward(dcontext, dweights, cache)
 
 
@@ -227,8 +231,8 @@ def multi_head_attention_forward(
             multi_head_attention_forward, "heads must divide the columns", heads=heads, Wq=Wq, Wv=Wv
         )
     mask = _check_attention_mask(multi_head_attention_forward, mask, q, k)
-    if mask is not None:
-        mask = mask[:, None]
+
+    mask = mask if mask is None else mask[:, None]  # the same for every head
     qs, ks, vs = (_split_heads(project(x, w), heads) for x, w in ((q, Wq), (k, Wk), (v, Wv)))
     contexts, cache = _attend(xp, qs, ks, vs, mask, scaled=True)
     joined = _join_heads(contexts)
@@ -249,6 +253,7 @@ def multi_head_attention_backward(
     check_dout(multi_head_attention_backward, (*joined.shape[:2], Wo.shape[1]), dout=dout)
     if dweights is not None:
         check_dout(multi_head_attention_backward, heads.weights.shape, dweights=dweights)
+
     djoined, dWo = project_gradients(dout, joined, Wo)
     dprojected = _attend_backward(_split_heads(djoined, heads.q.shape[1]), dweights, heads)
     (dq, dWq), (dk, dWk), (dv, dWv) = (

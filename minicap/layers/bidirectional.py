@@ -70,6 +70,7 @@ def bidirectional_forward(
             f'bidirectional_forward: layer "{layer}" does not go with these arrays: '
             "a GRU needs bh, which no other layer has; only an LSTM has c0"
         )
+
     forward, _ = _LAYERS[layer]
     arrays = {name: a for name, a in (("bh", bh), ("c0", c0)) if a is not None}
 
@@ -92,6 +93,7 @@ def bidirectional_backward(dout: Array, cache: BidirectionalCache) -> tuple[Any,
     """
     layer, along, against, shape = cache
     xp = check_dout(bidirectional_backward, shape, dout=dout)
+
     _, backward = _LAYERS[layer]
     H = shape[2] // 2
     dx, *gradients = backward(dout[:, :, :H], along)

@@ -33,6 +33,7 @@ def conv1d_forward(x: Array, w: Array, b: Array | None, dilation: int = 1) -> tu
     """
     check(conv1d_forward, x=(x, "N T D"), w=(w, "K D F"), b=(b, "F"))
     dilation = whole(conv1d_forward, "dilation", dilation)
+
     K, D, F = w.shape
     out = (_pasts(x, K, dilation) @ w.reshape(K * D, F)).reshape(*x.shape[:2], F)
     return (out if b is None else out + b), Conv1dCache(x, w, b is not None, dilation)
@@ -48,6 +49,7 @@ def conv1d_backward(dout: Array, cache: Conv1dCache) -> tuple[Array, Array, Any]
     x, w, has_bias, dilation = cache
     (N, T, D), (K, _, F) = x.shape, w.shape
     xp = check_dout(conv1d_backward, (N, T, F), dout=dout)
+
     drows = dout.reshape(N * T, F)
     dw = (_pasts(x, K, dilation).T @ drows).reshape(w.shape)
     dpasts = (drows @ w.reshape(K * D, F).T).reshape(N, T, K, D)
@@ -85,6 +87,7 @@ def glu_forward(x: Array) -> tuple[Array, GluCache]:
     check(glu_forward, x=(x, "N ..."))
     if x.shape[-1] % 2:
         raise shape_error(glu_forward, f"the last axis, {x.shape[-1]}, cannot be split in half", x=x)
+
     F = x.shape[-1] // 2
     values, gate = x[..., :F], sigmoid(x[..., F:])
     return values * gate, GluCache(values, gate)
@@ -98,4 +101,5 @@ def glu_backward(dout: Array, cache: GluCache) -> Array:
     """
     values, gate = cache
     xp = check_dout(glu_backward, values.shape, dout=dout)
+
     return xp.concatenate([dout * gate, dout * values * gate * (1 - gate)], axis=-1)

@@ -37,6 +37,7 @@ def dropout_forward(
     Source: Srivastava et al. 2014, section 4, in the inverted form: the scale is applied in training.
     """
     check(dropout_forward, x=(x, "N ..."))
+
     keep, scale = _draw(dropout_forward, x, x.shape, rate, train, rng)
     return _hide(x, keep, scale), DropoutCache(x.shape, keep, scale)
 
@@ -45,6 +46,7 @@ def dropout_forward(
 def dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     """Gradient of dropout_forward:  dx = dout * keep / (1 - rate)."""
     check_dout(dropout_backward, cache.shape, dout=dout)
+
     return _hide(dout, cache.keep, cache.scale)
 
 
@@ -58,6 +60,7 @@ def spatial_dropout_forward(
     Source: Tompson et al. 2015, section 3.2 (neighbours in a map are alike, so dropping one hides nothing).
     """
     check(spatial_dropout_forward, x=(x, "N C H W"))
+
     keep, scale = _draw(spatial_dropout_forward, x, (*x.shape[:2], 1, 1), rate, train, rng)
     return _hide(x, keep, scale), DropoutCache(x.shape, keep, scale)
 
@@ -66,6 +69,7 @@ def spatial_dropout_forward(
 def spatial_dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     """Gradient of spatial_dropout_forward:  dx = dout * keep / (1 - rate)."""
     check_dout(spatial_dropout_backward, cache.shape, dout=dout)
+
     return _hide(dout, cache.keep, cache.scale)
 
 
@@ -80,6 +84,7 @@ def recurrent_dropout_forward(
     Source: Gal & Ghahramani 2016, "A theoretically grounded application of dropout in RNNs", section 4.
     """
     check(recurrent_dropout_forward, x=(x, "N T D"))
+
     keep, scale = _draw(recurrent_dropout_forward, x, (len(x), 1, x.shape[2]), rate, train, rng)
     return _hide(x, keep, scale), DropoutCache(x.shape, keep, scale)
 
@@ -88,6 +93,7 @@ def recurrent_dropout_forward(
 def recurrent_dropout_backward(dout: Array, cache: DropoutCache) -> Array:
     """Gradient of recurrent_dropout_forward:  dx = dout * keep / (1 - rate)."""
     check_dout(recurrent_dropout_backward, cache.shape, dout=dout)
+
     return _hide(dout, cache.keep, cache.scale)
 
 

@@ -34,6 +34,7 @@ def embedding_forward(
         raise ClassIndexError(
             f"embedding_forward: padding_index is {padding_index} but must be a word, 0..{len(table) - 1}"
         )
+
     return table[ids], EmbeddingCache(ids, table, padding_index)
 
 
@@ -45,6 +46,7 @@ def embedding_backward(dout: Array, cache: EmbeddingCache) -> Array:
     """
     ids, table, padding_index = cache
     check_dout(embedding_backward, (*ids.shape, table.shape[1]), dout=dout)
+
     dtable = scatter_add_rows(ids.reshape(-1), dout.reshape(-1, table.shape[1]), len(table))
     if padding_index is not None:
         dtable[padding_index] = 0

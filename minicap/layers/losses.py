@@ -65,6 +65,7 @@ def svm_loss(x: Array, y: Array, margin: float = 1.0, reduction: str = "mean") -
     xp = check(svm_loss, x=(x, "N K"))
     check_classes(svm_loss, "class", x, y)
     scale = reduction_scale(svm_loss, reduction, len(x))
+
     rows = xp.arange(len(x))
     wrong = xp.arange(x.shape[1]) != y[:, None]
     margins = xp.maximum(x - x[rows, y][:, None] + float(margin), 0) * wrong
@@ -92,6 +93,7 @@ def sigmoid_bce_loss(
         pos_weight = float(pos_weight)
     else:
         check(sigmoid_bce_loss, x=(x, "N K"), pos_weight=(pos_weight, "K"))
+
     # -log p = log(1 + exp(-x)) and -log(1 - p) = x - log p; the exponent is -|x|, so nothing overflows.
     minus_log_p = xp.log1p(xp.exp(xp.where(x < 0, x, -x))) - xp.minimum(x, 0)
     positive = pos_weight * y
@@ -114,6 +116,7 @@ def mse_loss(x: Array, y: Array, reduction: str = "mean") -> tuple[Array, Array]
     if x.shape != y.shape:
         raise shape_error(mse_loss, "y must be shaped like x", x=x, y=y)
     scale = reduction_scale(mse_loss, reduction, x.size)
+
     difference = x - y
     return reduce_losses(difference**2, reduction), 2 * scale * difference
 

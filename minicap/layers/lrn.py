@@ -30,6 +30,7 @@ def lrn_forward(
     if size < 1:
         raise InputError(f"lrn_forward: size is {size} but the window needs at least one channel")
     alpha, beta = float(alpha), float(beta)
+
     base = float(k) + alpha / size * _window_sum(x**2, before=size // 2, after=(size - 1) // 2)
     return x * base**-beta, LrnCache(x, base, size, alpha, beta)
 
@@ -43,6 +44,7 @@ def lrn_backward(dout: Array, cache: LrnCache) -> Array:
     """
     x, base, size, alpha, beta = cache
     check_dout(lrn_backward, x.shape, dout=dout)
+
     through_base = _window_sum(dout * x * base ** (-beta - 1), before=(size - 1) // 2, after=size // 2)
     return dout * base**-beta - 2 * alpha * beta / size * x * through_base
 

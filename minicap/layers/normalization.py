@@ -49,11 +49,11 @@ def batchnorm_forward(
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     check(batchnorm_forward, x=(x, "N D ..."), **{name: (p, "D") for name, p in parameters.items()})
     _check_options(batchnorm_forward, eps, momentum)
+    momentum = float(momentum)  # a NumPy scalar would turn float32 into float64
 
     others, column = _around_channels(x)
     if train:
         x_hat, inv_std, mean, var = _standardise(x, others, eps)
-        momentum = float(momentum)
         running_mean = momentum * running_mean + (1 - momentum) * mean.reshape(-1)
         running_var = momentum * running_var + (1 - momentum) * var.reshape(-1)
     else:
@@ -72,6 +72,7 @@ def batchnorm_backward(dout: Array, cache: BatchnormCache) -> tuple[Array, Array
     """
     x_hat, inv_std, gamma, train, _, _ = cache
     check_dout(batchnorm_backward, x_hat.shape, dout=dout)
+
     others, column = _around_channels(dout)
     dx_hat = dout * gamma.reshape(column)
     dx = _standardise_gradient(dx_hat, x_hat, inv_std, others) if train else dx_hat * inv_std
@@ -113,6 +114,7 @@ def spatial_batchnorm_forward(
 def spatial_batchnorm_backward(dout: Array, cache: SpatialBatchnormCache) -> tuple[Array, Array, Array]:
     """Gradients of spatial_batchnorm_forward.  dout: (N, C, H, W).  Returns dx, dgamma (C,), dbeta (C,)."""
     check_dout(spatial_batchnorm_backward, cache.shape, dout=dout)
+
     return batchnorm_backward(dout, cache.batchnorm)
 
 
@@ -146,6 +148,7 @@ def layernorm_backward(dout: Array, cache: LayernormCache) -> tuple[Array, Array
     """Gradients of layernorm_forward.  Returns dx like x, dgamma (D,), dbeta (D,)."""
     x_hat, inv_std, gamma = cache
     check_dout(layernorm_backward, x_hat.shape, dout=dout)
+
     leading = tuple(range(x_hat.ndim - 1))
     dx = _standardise_gradient(dout * gamma, x_hat, inv_std, -1)
     return dx, (dout * x_hat).sum(axis=leading), dout.sum(axis=leading)
@@ -183,6 +186,7 @@ def groupnorm_backward(dout: Array, cache: GroupnormCache) -> tuple[Array, Array
     """Gradients of groupnorm_forward.  Returns dx (N, C, H, W), dgamma (C,), dbeta (C,)."""
     x_hat, inv_std, gamma = cache
     check_dout(groupnorm_backward, x_hat.shape, dout=dout)
+
     by_group = (*inv_std.shape[:2], -1)
     dx_hat = dout * gamma[:, None, None]
     dx = _standardise_gradient(dx_hat.reshape(by_group), x_hat.reshape(by_group), inv_std, -1)

@@ -16,6 +16,7 @@ def l2_penalty_loss(w: Array, strength: float) -> tuple[Array, Array]:
     """
     check(l2_penalty_loss, w=(w, "..."))
     strength = _strength("l2_penalty_loss", strength)
+
     return 0.5 * strength * (w**2).sum(), strength * w
 
 
@@ -28,6 +29,7 @@ def l1_penalty_loss(w: Array, strength: float) -> tuple[Array, Array]:
     """
     xp = check(l1_penalty_loss, w=(w, "..."))
     strength = _strength("l1_penalty_loss", strength)
+
     return strength * xp.abs(w).sum(), strength * xp.sign(w)
 
 

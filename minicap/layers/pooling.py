@@ -34,6 +34,7 @@ def max_pool_forward(
     """
     xp = check(max_pool_forward, x=(x, "N C H W"))
     window = pooling_window(max_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
+
     out = reduce(xp.maximum, taps(pad_images(x, window, -xp.inf), window))
     return out, MaxPoolCache(x, out, window)
 
@@ -47,6 +48,7 @@ def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
     """
     x, out, window = cache
     xp = check_dout(max_pool_backward, out.shape, dout=dout)
+
     dpadded = xp.zeros((*x.shape[:2], *padded_size(window)), dtype=x.dtype)
     undecided = xp.ones(out.shape, dtype=bool)
     for pixels, dpixels in zip(
@@ -83,6 +85,7 @@ def avg_pool_forward(
     xp = check(avg_pool_forward, x=(x, "N C H W"))
     window = pooling_window(avg_pool_forward, x.shape[2:], size, stride, pad, ceil_mode)
     margin = pair(avg_pool_forward, "pad", pad, least=0) if count_include_pad else (0, 0)
+
     counts = entries_inside(window, margin, xp).astype(x.dtype)
     return sum(taps(pad_images(x, window), window)) / counts, AvgPoolCache(counts, x.shape, window)
 
@@ -95,6 +98,7 @@ def avg_pool_backward(dout: Array, cache: AvgPoolCache) -> Array:
     """
     counts, (N, C, _, _), window = cache
     xp = check_dout(avg_pool_backward, (N, C, *window.out), dout=dout)
+
     share = dout / counts
     dpadded = xp.zeros((N, C, *padded_size(window)), dtype=dout.dtype)
     for dpixels in taps(dpadded, window):
@@ -113,6 +117,7 @@ def global_avg_pool_forward(x: Array) -> tuple[Array, GlobalAvgPoolCache]:
     x: (N, C, H, W).  Returns out (N, C) and the cache.  Source: Lin et al. 2014, "Network In Network", 3.2.
     """
     check(global_avg_pool_forward, x=(x, "N C H W"))
+
     return x.mean(axis=(2, 3)), GlobalAvgPoolCache(x.shape)
 
 
@@ -121,6 +126,7 @@ def global_avg_pool_backward(dout: Array, cache: GlobalAvgPoolCache) -> Array:
     """Gradient of global_avg_pool_forward.  dout: (N, C).  Every pixel gets the share dout / (H W)."""
     N, C, H, W = cache.shape
     xp = check_dout(global_avg_pool_backward, (N, C), dout=dout)
+
     return xp.broadcast_to(dout[:, :, None, None] / (H * W), cache.shape).copy()
 
 
@@ -136,6 +142,7 @@ def global_max_pool_forward(x: Array) -> tuple[Array, GlobalMaxPoolCache]:
     x: (N, C, H, W).  Returns out (N, C) and the cache.
     """
     check(global_max_pool_forward, x=(x, "N C H W"))
+
     flat = x.reshape(*x.shape[:2], -1)
     return flat.max(axis=2), GlobalMaxPoolCache(flat.argmax(axis=2), x.shape)
 
@@ -145,5 +152,6 @@ def global_max_pool_backward(dout: Array, cache: GlobalMaxPoolCache) -> Array:
     """Gradient of global_max_pool_forward.  dout: (N, C).  The first maximum of a channel gets all of it."""
     N, C, H, W = cache.shape
     xp = check_dout(global_max_pool_backward, (N, C), dout=dout)
+
     wins = xp.arange(H * W) == cache.winner[:, :, None]
     return (dout[:, :, None] * wins).reshape(cache.shape)

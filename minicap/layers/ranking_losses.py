@@ -37,6 +37,7 @@ def warp_loss(
     check_targets(warp_loss, y)
     scale = reduction_scale(warp_loss, reduction, len(x))
     margin = float(margin)
+
     positive = y > 0
     num_labels = x.shape[1]
 
@@ -76,8 +77,10 @@ def pairwise_ranking_loss(
     """
     xp = check(pairwise_ranking_loss, x=(x, "N N"))
     scale = reduction_scale(pairwise_ranking_loss, reduction, len(x))
-    losses, dx = _hinge_over_rows(xp, x, float(margin), hardest)
-    losses_t, dx_t = _hinge_over_rows(xp, x.T, float(margin), hardest)
+    margin = float(margin)
+
+    losses, dx = _hinge_over_rows(xp, x, margin, hardest)
+    losses_t, dx_t = _hinge_over_rows(xp, x.T, margin, hardest)
     return reduce_losses(losses + losses_t, reduction), scale * (dx + dx_t.T)
 
 

@@ -28,6 +28,7 @@ def temporal_softmax_loss(
     check_classes(temporal_softmax_loss, "word", x, y)
     check_fraction(temporal_softmax_loss, "label_smoothing", label_smoothing)
     mask = _all_words(temporal_softmax_loss, mask, x)
+
     return _words_loss(temporal_softmax_loss, x, y, mask, mask, reduction, label_smoothing)
 
 
@@ -84,6 +85,7 @@ def policy_gradient_loss(
             x=x,
             advantage=advantage,
         )
+
     weight = advantage.reshape(len(x), -1).astype(x.dtype) * mask
     return _words_loss(policy_gradient_loss, x, y, weight, mask, reduction)
 

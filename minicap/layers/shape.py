@@ -20,6 +20,7 @@ def flatten_forward(x: Array) -> tuple[Array, FlattenCache]:
     Returns out, a view of x where its strides allow, and the cache.
     """
     check(flatten_forward, x=(x, "N ..."))
+
     return x.reshape(len(x), -1), FlattenCache(x.shape)
 
 
@@ -28,6 +29,7 @@ def flatten_backward(dout: Array, cache: FlattenCache) -> Array:
     """Gradient of flatten_forward: dout in the shape of x."""
     n, *sample = cache.shape
     check_dout(flatten_backward, (n, prod(sample)), dout=dout)
+
     return dout.reshape(cache.shape)
 
 
@@ -51,6 +53,7 @@ def concat_forward(a: Array, b: Array, *more: Array, axis: int = 1) -> tuple[Arr
     for name, array in named.items():
         if _without(array.shape, axis) != _without(a.shape, axis):
             raise shape_error(concat_forward, f"{name} and a differ in more than axis {axis}", **named)
+
     out = xp.concatenate(arrays, axis=axis)
     return out, ConcatCache(out.shape, tuple(array.shape[axis] for array in arrays), axis)
 
@@ -59,6 +62,7 @@ def concat_forward(a: Array, b: Array, *more: Array, axis: int = 1) -> tuple[Arr
 def concat_backward(dout: Array, cache: ConcatCache) -> tuple[Array, ...]:
     """Gradients of concat_forward: the piece of dout that each input became (views), in the inputs' order."""
     check_dout(concat_backward, cache.shape, dout=dout)
+
     return _cut(dout, cache.sizes, cache.axis)
 
 
@@ -84,6 +88,7 @@ def split_forward(x: Array, sizes: Sequence[int], axis: int = 1) -> tuple[Any, .
             x=x,
             sizes=list(sizes),
         )
+
     pieces = _cut(x, sizes, axis)
     return *pieces, SplitCache(tuple(piece.shape for piece in pieces), axis)
 
@@ -104,6 +109,7 @@ def split_backward(*douts_and_cache: Any) -> Array:
         )
     for (name, dout), shape in zip(named.items(), cache.shapes, strict=True):
         xp = check_dout(split_backward, shape, **{name: dout})
+
     return xp.concatenate(douts, axis=cache.axis)
 
 
@@ -123,6 +129,7 @@ def add_forward(a: Array, b: Array, *more: Array) -> tuple[Array, AddCache]:
     check(add_forward, **{name: (array, "...") for name, array in named.items()})
     if any(array.shape != a.shape for array in named.values()):
         raise shape_error(add_forward, "all arrays must have one shape", **named)
+
     out = a + b
     for array in more:
         out = out + array
@@ -133,6 +140,7 @@ def add_forward(a: Array, b: Array, *more: Array) -> tuple[Array, AddCache]:
 def add_backward(dout: Array, cache: AddCache) -> tuple[Array, ...]:
     """Gradients of add_forward: dout for every input (the array itself, not copies)."""
     check_dout(add_backward, cache.shape, dout=dout)
+
     return (dout,) * cache.inputs
 
 
@@ -149,6 +157,7 @@ def scale_shift_forward(x: Array, scale: Array, shift: Array) -> tuple[Array, Sc
     Raises ShapeError when scale or shift is not (C,).
     """
     check(scale_shift_forward, x=(x, "N C ..."), scale=(scale, "C"), shift=(shift, "C"))
+
     return _per_channel(scale, x) * x + _per_channel(shift, x), ScaleShiftCache(x, scale)
 
 
@@ -160,6 +169,7 @@ def scale_shift_backward(dout: Array, cache: ScaleShiftCache) -> tuple[Array, Ar
     """
     x, scale = cache
     check_dout(scale_shift_backward, x.shape, dout=dout)
+
     others = (0, *range(2, x.ndim))
     return _per_channel(scale, x) * dout, (dout * x).sum(axis=others), dout.sum(axis=others)
 

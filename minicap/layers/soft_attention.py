@@ -59,6 +59,7 @@ def soft_attention_forward(
             w_beta=w_beta,
             b_beta=b_beta,
         )
+
     context, weights, attention = additive_attention_forward(features, h, Wf, Wh, b, v, mask=mask)
     beta = None if w_beta is None else sigmoid(h @ w_beta + b_beta)
     out = context if beta is None else beta * context
@@ -77,6 +78,7 @@ def soft_attention_backward(
     """
     attention, h, context, w_beta, beta = cache
     check_dout(soft_attention_backward, context.shape, dcontext=dcontext)
+
     if w_beta is None or beta is None:
         return *additive_attention_backward(dcontext, dweights, attention), None, None
     da = (dcontext * context).sum(axis=1, keepdims=True) * beta * (1 - beta)
@@ -103,6 +105,7 @@ def doubly_stochastic_loss(
     if mask is None:
         mask = xp.ones(weights.shape[:2], dtype=weights.dtype)
     mask = check_mask(doubly_stochastic_loss, mask, weights.shape[:2], weights)[:, :, None]
+
     missing = 1 - (mask * weights).sum(axis=1, keepdims=True)
     losses = (missing**2).sum(axis=(1, 2))
     return reduce_losses(losses, reduction), -2 * scale * missing * mask

@@ -17,6 +17,7 @@ def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
     x: (..., K), one axis or more.  Returns p like x and the cache.
     """
     xp = check(softmax_forward, x=(x, "K ..."))
+
     # Any constant may be taken off a row; its maximum keeps exp from overflowing.
     e = xp.exp(x - x.max(axis=-1, keepdims=True))
     p = e / e.sum(axis=-1, keepdims=True)
@@ -31,6 +32,7 @@ def softmax_backward(dout: Array, cache: SoftmaxCache) -> Array:
     """
     p = cache.p
     check_dout(softmax_backward, p.shape, dout=dout)
+
     return p * (dout - (dout * p).sum(axis=-1, keepdims=True))
 
 
@@ -46,6 +48,7 @@ def log_softmax_forward(x: Array) -> tuple[Array, LogSoftmaxCache]:
     itself would round to 0.
     """
     xp = check(log_softmax_forward, x=(x, "K ..."))
+
     shifted = x - x.max(axis=-1, keepdims=True)
     out = shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
     return out, LogSoftmaxCache(out)
@@ -58,4 +61,5 @@ def log_softmax_backward(dout: Array, cache: LogSoftmaxCache) -> Array:
     d out_j / dx_k = 1[j = k] - p_k, summed over j with dout_j.
     """
     xp = check_dout(log_softmax_backward, cache.out.shape, dout=dout)
+
     return dout - xp.exp(cache.out) * dout.sum(axis=-1, keepdims=True)

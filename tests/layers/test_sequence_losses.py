@@ -243,7 +243,7 @@ def project(**changes):
         (
             lambda: policy_gradient_loss(X, Y, np.ones(3)),
             ShapeError,
-            r"advantage must be \(2,\), one a sentence, or \(2, 3\), one a word",
+            r"advantage must be \(2,\), one per sentence, or \(2, 3\), one per word",
         ),
         (lambda: policy_gradient_loss(X, Y, np.ones(2), np.ones((3, 2))), ShapeError, r"mask is \(3, 2\)"),
         (lambda: policy_gradient_loss(X, Y - 1, np.ones(2)), ClassIndexError, r"y\[0, 0\] is -1"),

@@ -15,7 +15,7 @@ def batches(draw: st.DrawFn) -> dict[str, Any]:
     D = draw(st.integers(1, 9))
     others = [draw(st.integers(2, 9)) for _ in range(draw(st.integers(0, 2)))]
     others.append(-(-MIN_SIZE // (D * prod(others))) + draw(st.integers(0, 3)))
-    # Far from zero the textbook loses digits in float32; tests/backend/cpu/test_normalization.py goes there.
+    # Far from zero the textbook loses digits in float32; tests/backend/cpu/normalization goes there.
     x = draw(st.sampled_from([0, 1])) + rng.normal(size=(*others, D))
     return dict(
         x=np.moveaxis(x, -1, 1) if draw(st.booleans()) else x.swapaxes(1, -1),
