@@ -1,5 +1,6 @@
 """Whole networks."""
 
+from minicap.models.alexnet import alexnet
 from minicap.models.cnns import (
     SMALL_NETWORKS,
     cnn1,
@@ -24,6 +25,7 @@ __all__ = [
     "SMALL_NETWORKS",
     "Fire",
     "SqueezeNet",
+    "alexnet",
     "cnn1",
     "cnn2",
     "cnn3",

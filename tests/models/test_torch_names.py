@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError, ShapeError
-from minicap.models import SqueezeNet, efficientnet_lite0, resnet, vgg
+from minicap.models import SqueezeNet, alexnet, efficientnet_lite0, resnet, vgg
 from minicap.models.torch_names import EFFICIENTNET, RESNET, SQUEEZENET, by_place, from_torch
 from minicap.nn import Affine, BatchNorm2d, Conv2d, Flatten, Sequential
 
@@ -11,6 +11,7 @@ NETWORKS = {
     "resnet50": (lambda: resnet(50, 4, width=2), lambda net: RESNET),
     "squeezenet": (lambda: SqueezeNet(4), lambda net: SQUEEZENET),
     "efficientnet": (lambda: efficientnet_lite0(4, width=0.1), lambda net: EFFICIENTNET),
+    "alexnet": (lambda: alexnet(4, image_size=63, filters=(2,) * 5, hidden=3), by_place),
     "vgg11": (
         lambda: vgg(11, 4, image_size=32, filters=(2,) * 5, hidden=3),
         by_place,
@@ -99,6 +100,8 @@ def test_another_shape_is_refused_in_pytorchs_order():
         ("efficientnet", "conv_stem", "_conv_stem"),
         ("efficientnet", "blocks.2.body.depthwise_conv", "_blocks.2._depthwise_conv"),
         ("efficientnet", "blocks.15.bn2", "_blocks.15._bn2"),
+        ("alexnet", "features.conv5", "features.10"),
+        ("alexnet", "classifier.affine1", "classifier.1"),
         ("vgg11", "features.conv2", "features.3"),
         ("vgg11", "classifier.affine3", "classifier.6"),
     ],
