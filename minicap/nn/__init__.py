@@ -13,7 +13,9 @@ from minicap.nn.activations import (
     Softmax,
     Tanh,
 )
-from minicap.nn.affine import Affine, Flatten, ScaleShift, TemporalAffine
+from minicap.nn.affine import Affine, Flatten, ScaleShift, Split, TemporalAffine
+from minicap.nn.attention import AdditiveAttention, DotProductAttention, MultiHeadAttention, SoftAttention
+from minicap.nn.bidirectional import Bidirectional
 from minicap.nn.composition import Branches, Residual, Sequential
 from minicap.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from minicap.nn.dropout import Dropout, RecurrentDropout, SpatialDropout
@@ -36,14 +38,17 @@ __all__ = [
     "LSTM",
     "RECURRENT",
     "RNN",
+    "AdditiveAttention",
     "Affine",
     "AvgPool2d",
     "BatchNorm",
     "BatchNorm2d",
+    "Bidirectional",
     "Branches",
     "Conv1d",
     "Conv2d",
     "ConvTranspose2d",
+    "DotProductAttention",
     "Dropout",
     "Embedding",
     "Flatten",
@@ -56,6 +61,7 @@ __all__ = [
     "LogSoftmax",
     "MaxPool2d",
     "Module",
+    "MultiHeadAttention",
     "Pair",
     "ReLU",
     "ReLU6",
@@ -66,8 +72,10 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SoftAttention",
     "Softmax",
     "SpatialDropout",
+    "Split",
     "Supervised",
     "Tanh",
     "TemporalAffine",

@@ -1,7 +1,12 @@
 """Fully connected layers, and other simple ones, as modules."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from minicap import layers
+from minicap.arrays.random import RandomStream
 from minicap.nn.init import Initializer, he_normal, ones, zeros
+from minicap.nn.module import Gradients
 from minicap.nn.pair import Pair
 
 
@@ -27,6 +32,20 @@ class ScaleShift(Pair):
     def __init__(self, channels: int) -> None:
         parameters = {"scale": ((channels,), ones), "shift": ((channels,), zeros)}
         super().__init__(layers.scale_shift_forward, layers.scale_shift_backward, parameters)
+
+
+class Split(Pair):
+    """x cut along an axis into a tuple of pieces of these sizes."""
+
+    def __init__(self, sizes: Sequence[int], axis: int = 1) -> None:
+        super().__init__(layers.split_forward, layers.split_backward, sizes=sizes, axis=axis)
+
+    def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
+        *pieces, cache = layers.split_forward(x, **self.options)
+        return tuple(pieces), cache
+
+    def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        return layers.split_backward(*dout, cache) if input_gradient else None, {}
 
 
 class Flatten(Pair):

@@ -107,6 +107,16 @@ class stacked:
         return np.concatenate([self.draw(rng, block) for _ in range(self.blocks)], axis=-1)
 
 
+@dataclass(frozen=True)
+class each:
+    """Draw the entries of the first axis one by one, each with its own fans: one for each direction."""
+
+    draw: Initializer
+
+    def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+        return np.stack([self.draw(rng, shape[1:]) for _ in range(shape[0])])
+
+
 def orthogonal(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
     """Orthonormal rows or columns, whichever are fewer (Saxe et al. 2014), for recurrent matrices."""
     tall = rng.normal(size=(max(shape), min(shape)))

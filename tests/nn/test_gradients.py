@@ -73,6 +73,9 @@ MODULES: list[tuple[Module, tuple[int, ...]]] = [
     (RNN(4, 3, "relu"), (2, 5, 4)),
     (LSTM(4, 3), (2, 5, 4)),
     (GRU(4, 3), (2, 5, 4)),
+    (nn.Bidirectional(4, 3), (2, 5, 4)),
+    (nn.Bidirectional(4, 3, "gru", reset_after=False), (2, 5, 4)),
+    (nn.Bidirectional(4, 3, "rnn", activation="tanh"), (2, 5, 4)),
     (GRU(4, 3, reset_after=False), (2, 5, 4)),
     (nn.Pair(elu_forward, elu_backward, alpha=0.3), (3, 4)),
     (Sequential(Affine(4, 3), Tanh()), (5, 4)),
@@ -81,6 +84,16 @@ MODULES: list[tuple[Module, tuple[int, ...]]] = [
     (Branches(Affine(4, 3), Tanh(), third=Sequential(Affine(4, 2), Sigmoid())), (5, 4)),
     (Supervised(Affine(4, 3)), (5, 4)),
 ]
+
+
+# Checked in test_attention.py, and in test_every_pair.py.
+OF_SEVERAL_ARRAYS = {
+    nn.AdditiveAttention,
+    nn.DotProductAttention,
+    nn.MultiHeadAttention,
+    nn.SoftAttention,
+    nn.Split,
+}
 
 
 def images(rng):
@@ -203,4 +216,9 @@ def test_gradients_of_the_input_of_a_network(name, rng):
 
 def test_every_public_module_is_checked():
     public = {kind for kind in vars(nn).values() if inspect.isclass(kind) and issubclass(kind, Module)}
-    assert public - {type(module) for module, _ in MODULES} == {Module, nn.Recurrent, Embedding}
+    assert public - {type(module) for module, _ in MODULES} == {
+        Module,
+        nn.Recurrent,
+        Embedding,
+        *OF_SEVERAL_ARRAYS,
+    }
