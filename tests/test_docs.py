@@ -16,6 +16,14 @@ CODE = re.compile(
     r"^```python\n(?P<shown>.*?)^```|^<!-- setup\n(?P<hidden>.*?)^-->", re.DOTALL | re.MULTILINE
 )
 SKIPPED = re.compile(r"^<!-- not run: (?P<reason>.*) -->\n```python\n.*?^```", re.DOTALL | re.MULTILINE)
+# Idioms that a page must not have: one thing "a" file, "goes first" for "takes precedence", internal targets.
+BANNED = re.compile(
+    r"\bone (?:array|byte|caption|entry|file|line|number|reference|row|thread) "
+    r"an? (?:argument|command|epoch|feature|file|layer|line|photo|row|sample|step|thread|word)\b"
+    r"|\b\d+ m?s an? (?:epoch|run|step)\b|\bflops a byte\b|\btimes as long\b|\bdid not pay\b"
+    r"|\bgoes first\b|\bgoal / must\b|\bcomputed anew\b",
+    re.IGNORECASE,
+)
 LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -58,3 +66,14 @@ def test_prose_lines_fit_a_screen(page):
         if len(line) > WIDEST and not line.lstrip().startswith("|")
     ]
     assert too_long == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_say_per_and_takes_precedence(page):
+    text = " ".join(FENCED.sub(" ", page.read_text(encoding="utf-8")).split())
+    assert BANNED.findall(text) == []
+
+
+def test_the_banned_idioms_are_found_and_plain_english_is_not():
+    assert BANNED.findall("one file a command; one caption a photo, 7.2 s an epoch") != []
+    assert BANNED.findall("one file per command; one with a photo; one second; two photos a dog saw") == []

@@ -177,7 +177,7 @@ class Classifier:
 def _names(about: Mapping[str, Any]) -> list[str]:
     names = about["classes"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise TypeError("its classes are no list of names")
+        raise TypeError("its classes are not a list of names")
     return names
 
 

@@ -10,7 +10,7 @@ from minicap.data import LABELLED
 from minicap.training import RunFolder
 
 CONFIG = ClassifierRunConfig
-DONE = "Score it: minicap eval {run}\nClassify a photo of yours: minicap classify PHOTO --run {run}"
+DONE = "Score it: minicap eval {run}\nClassify a photo of your own: minicap classify PHOTO --run {run}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

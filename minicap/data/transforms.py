@@ -143,7 +143,7 @@ def make_augmentation(amounts: Mapping[str, float]) -> Transform | None:
 
 def _pixels(transform: str, amount: float) -> int:
     if not float(amount).is_integer():
-        raise InputError(f"{transform}: {amount} is no whole number of pixels")
+        raise InputError(f"{transform}: {amount} is not a whole number of pixels")
     return int(amount)
 
 

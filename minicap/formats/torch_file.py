@@ -168,7 +168,7 @@ def _tensors(content: Any, where: str) -> dict[str, np.ndarray]:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     if not isinstance(content, dict):
-        raise FormatError(f"{where}: holds no state dict but a {type(content).__name__}")
+        raise FormatError(f"{where}: holds a {type(content).__name__}, not a state dict")
     tensors = {}
     for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):

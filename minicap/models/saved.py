@@ -58,7 +58,7 @@ def _again(value: Any, names: Mapping[str, Any], where: str) -> Any:
         case {"module": str(name), "args": list(args), "options": dict(options)}:
             kind = _named(name, names, where)
             if not (isinstance(kind, type) and issubclass(kind, Module)):
-                raise FormatError(f"{where}: {name} is no module")
+                raise FormatError(f"{where}: {name} is not a module")
             given = {key: _again(inner, names, where) for key, inner in options.items()}
             module = kind(*(_again(arg, names, where) for arg in args), **given)
             if "pair_options" in value:

@@ -86,7 +86,7 @@ class identity:
 
     def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
         if len(shape) < 3:
-            raise InputError(f"identity: {shape} is no shape of filters, (F, C, ...)")
+            raise InputError(f"identity: {shape} is not a shape of filters, (F, C, ...)")
         w = self.rest(rng, shape)
         passed, centre = min(shape[:2]), tuple(size // 2 for size in shape[2:])
         w[:passed] = 0

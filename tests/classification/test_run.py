@@ -52,7 +52,7 @@ def test_accuracy_decides_which_epoch_is_the_best_unless_told_otherwise():
         ({"model": {"name": "lenet", "depth": 3}}, r'here \[model\]: unknown key "depth"'),
         ({"data": {"name": "cifar"}}, r'unknown data set \'cifar\' \(did you mean "cifar10"\?\)'),
         ({"data": {"augment": {"flap": 0.5}}}, r'unknown augmentation \'flap\' \(did you mean "flip"\?\)'),
-        ({"data": {"augment": {"shift": 1.5}}}, r"shift: 1\.5 is no whole number of pixels"),
+        ({"data": {"augment": {"shift": 1.5}}}, r"shift: 1\.5 is not a whole number of pixels"),
         ({"data": {"validation": 1.0}}, r"validation is 1\.0 but must be at least 0 and below 1"),
         ({"data": {"size": 0}}, "size is 0"),
         ({"training": {"label_smoothing": 1.5}}, r"label_smoothing is 1\.5 but must be from 0 to 1"),

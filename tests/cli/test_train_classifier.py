@@ -40,7 +40,7 @@ def test_a_run_leaves_settings_metrics_checkpoints_and_figures(photos, tmp_path,
     assert f"accuracy {epochs[0]['accuracy']:.3f}" in lines[0]
     assert lines[-2:] == [
         f"Score it: minicap eval {run}",
-        f"Classify a photo of yours: minicap classify PHOTO --run {run}",
+        f"Classify a photo of your own: minicap classify PHOTO --run {run}",
     ]
 
 

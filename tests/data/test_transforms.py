@@ -153,7 +153,7 @@ def test_every_name_changes_images_and_keeps_their_shape(name, rng):
 def test_an_unknown_name_and_a_broken_pixel_are_refused():
     with pytest.raises(InputError, match=r"unknown augmentation 'crop'.*known: flip, shift"):
         make_augmentation({"crop": 4.0})
-    with pytest.raises(InputError, match=r"cutout: 2\.5 is no whole number of pixels"):
+    with pytest.raises(InputError, match=r"cutout: 2\.5 is not a whole number of pixels"):
         make_augmentation({"cutout": 2.5})
-    with pytest.raises(InputError, match="shift: inf is no whole number of pixels"):
+    with pytest.raises(InputError, match="shift: inf is not a whole number of pixels"):
         make_augmentation({"shift": float("inf")})

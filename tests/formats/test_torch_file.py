@@ -122,7 +122,7 @@ def test_a_checkpoint_is_looked_into(path, write, key):
 def test_an_ordered_dict_and_parameters_are_built(path):
     parameter = Call(Global("torch._utils", "_rebuild_parameter"), STATE["w"], True, {})
     write_zip(path, [Call(Global("collections", "OrderedDict"))], {})
-    with pytest.raises(FormatError, match="holds no state dict but a list"):
+    with pytest.raises(FormatError, match="holds a list, not a state dict"):
         load_torch(path)
     write_zip(path, {"w": parameter}, {"0": NUMBERS.tobytes()})
     assert load_torch(path)["w"].shape == (2, 3)

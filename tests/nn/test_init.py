@@ -82,7 +82,7 @@ def test_identity_equals_pytorchs_dirac(shape, rng):
 
 
 def test_identity_of_a_matrix_is_refused(rng):
-    with pytest.raises(InputError, match=r"identity: \(3, 3\) is no shape of filters"):
+    with pytest.raises(InputError, match=r"identity: \(3, 3\) is not a shape of filters"):
         identity()(rng, (3, 3))
 
 
