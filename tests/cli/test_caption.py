@@ -1,6 +1,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from cli.photos import make_bad, make_good, picture
 
@@ -168,3 +169,14 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(trained, photo, tmp_pat
     changed = tmp_path / "changed.safetensors"
     save_checkpoint(changed, checkpoint._replace(about=checkpoint.about | change))
     assert message in refused("caption", photo, "--run", changed)
+
+
+def test_an_empty_caption_is_never_the_answer(trained):
+    """Not even of a captioner that would end every caption at once."""
+    captioner = Captioner.load(trained)
+    arrays = {name: np.array(array) for name, array in captioner.model.params.items()}
+    arrays["out_b"][captioner.vocabulary.end] = 1000
+    captioner.model.load(arrays | captioner.model.state)
+    features = np.ones((2, 1024), np.float32)
+    for options in ({"beam": 1}, {"beam": 3}, {"temperature": 1.0}):
+        assert all(len(caption.split()) == 1 for caption in captioner.captions(features, **options))

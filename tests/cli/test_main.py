@@ -141,8 +141,17 @@ def test_an_error_of_the_system_is_told_in_a_line(monkeypatch, refused):
     assert refused("classify", "a.jpg") == r"minicap: secret\x1b[2J: Permission denied"
 
 
-@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root writes all")
 def test_a_home_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch, tiny_data, refused):
+    home = tmp_path / "home"
+    home.write_text("a file is in the way, of root too", encoding="utf-8")
+    monkeypatch.setenv("MINICAP_CACHE", str(home / "cache"))
+    message = refused("train", tiny_data, "--run", tmp_path / "run")
+    assert "set MINICAP_CACHE to a writable folder" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root writes all")
+def test_a_home_without_the_right_to_write_names_the_variable(tmp_path, monkeypatch, tiny_data, refused):
     (tmp_path / "home").mkdir(mode=0o500)
     monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "home" / "cache"))
-    assert "set MINICAP_CACHE to a folder" in refused("train", tiny_data, "--run", tmp_path / "run")
+    message = refused("train", tiny_data, "--run", tmp_path / "run")
+    assert "Permission denied; set MINICAP_CACHE to a writable folder" in message
