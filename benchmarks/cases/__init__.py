@@ -1,4 +1,4 @@
-"""All cases, one module a family; in each the sides stand next to each other."""
+"""All cases, one module per family; in each the sides stand next to each other."""
 
 from functools import cache
 

@@ -44,7 +44,7 @@ def on_shards(work: Callable[[Any], Gradients], parts: Sequence[Any]) -> Callabl
 
 
 def parts_of(threads: int, **arrays: Any) -> list[dict[str, Any]]:
-    """The arrays cut along their first axis, one part a thread, each in memory of its own."""
+    """The arrays cut along their first axis, one part per thread, each in memory of its own."""
     return [{name: array.copy(order="K") for name, array in part.items()} for _, part in cut(arrays, threads)]
 
 

@@ -59,7 +59,7 @@ def _draw_roof(panel: "Axes", roof: Roof, is_own: bool) -> None:
 
 
 def _draw_points(panel: "Axes", works: Sequence[Work]) -> None:
-    """A point a layer; below it, where fewer products were made, an open one at the rate of those."""
+    """One point per layer; below it, where fewer products were made, an open one at the rate of those."""
     name = "products really made"
     for work in works:
         color, marker = _style(work.layer)

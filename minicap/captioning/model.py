@@ -52,7 +52,7 @@ class CaptioningModel(Protocol):
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
     ) -> tuple[Array, Gradients]:
-        """The loss a word, and the gradients of all parameters where train is True.
+        """The loss per word, and the gradients of all parameters where train is True.
 
         count: divide by this instead of the batch's own count, so that shards add up.
         """

@@ -109,7 +109,7 @@ def mse_loss(x: Array, y: Array, reduction: str = "mean") -> tuple[Array, Array]
 
     x: (N, ...) predictions.  y: targets like x.
     reduction: "mean" over all entries (as PyTorch, and without a factor 1/2), "sum", or "none" for one
-    loss an entry.  Returns the loss and dx like x = 2 (x - y), scaled as the reduction says.
+    loss per entry.  Returns the loss and dx like x = 2 (x - y), scaled as the reduction says.
     Raises ShapeError, DtypeError, InputError for an option.
     """
     check(mse_loss, x=(x, "N ..."), y=(y, "N ..."))

@@ -14,7 +14,7 @@ from minicap.layers.checks import check, check_dout, shape_error
 
 class BatchnormCache(NamedTuple):
     x_hat: Array  # like x: normalised, before gamma and beta
-    inv_std: Array  # 1 / sqrt(var + eps), one number a channel, broadcasts to x
+    inv_std: Array  # 1 / sqrt(var + eps), one number per channel, broadcasts to x
     gamma: Array  # (D,) or (C,)
     train: bool
     running_mean: Array  # after this batch, like the running_mean given

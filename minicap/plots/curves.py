@@ -47,7 +47,7 @@ def loss_curves(
 
     records: those of a run's metrics.jsonl.  A step has "step", "epoch" and "loss"; an epoch has "step" (its
     last), "epoch", "train_loss", perhaps "validation_loss", and any other number, which counts as a metric.
-    unit: what the loss is, for the axis ("cross-entropy a word, nats").
+    unit: what the loss is, for the axis ("cross-entropy per word, nats").
     judge: the value that decides which epoch is the best, the training loss where nobody records it.
     falls: whether low values of it are good.
     The mean over an epoch is drawn at the epoch's middle, the validation at its end, when it was measured.

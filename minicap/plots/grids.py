@@ -39,7 +39,7 @@ def filter_grid(w: Array, title: str = "") -> "Figure":
 
 
 def activation_grid(maps: Array, title: str = "") -> "Figure":
-    """Activations (C, H, W) of one image, a map a channel, all in the same colours.
+    """Activations (C, H, W) of one image, one map per channel, all in the same colours.
 
     The brightest 0.5 % of all values share the last colour, so that a few peaks do not darken the rest.
     Raises ShapeError, InputError for values that are not finite.

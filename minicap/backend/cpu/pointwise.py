@@ -1,4 +1,4 @@
-"""ReLU and dropout: few passes, a mask of one byte an entry for the backward, and the memory order of x.
+"""ReLU and dropout: few passes, a mask of one byte per entry for the backward, and the memory order of x.
 
 A float times a bool runs at about the speed of memory; `where` and `copyto(where=)` take ten times as long.
 """

@@ -135,7 +135,7 @@ class NextWordModel(Module):
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
     ) -> tuple[Array, Gradients]:
-        """Cross-entropy a word, in training with the model's penalty, and its gradients.
+        """Cross-entropy per word, in training with the model's penalty, and its gradients.
 
         count: divide by this instead of the batch's own count, so that shards add up.
         """

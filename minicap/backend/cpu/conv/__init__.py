@@ -3,7 +3,7 @@
 winograd        3x3 and 5x5 at stride 1: four and six times fewer products
 pointwise       1x1: one matrix product on the memory as it lies
 few_channels    the first layer: columns in long runs
-depthwise       one channel a group: multiply and add
+depthwise       one channel per group: multiply and add
 columns         everything else: any size, stride, dilation
 transpose       the transposed convolution, by columns
 """

@@ -17,7 +17,7 @@ BLOCK_BYTES = 1 << 18  # outputs of a block
 
 
 def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
-    """Fill out (N, C*M, OH, OW) from x (N, C, H, W) and w (C*M, 1, HH, WW), M filters a channel."""
+    """Fill out (N, C*M, OH, OW) from x (N, C, H, W) and w (C*M, 1, HH, WW), M filters per channel."""
     images, outputs, scratch = as_hwnc(x), as_hwnc(out), Scratch(x.dtype)
     C = images.shape[3]
     M = len(w) // C

@@ -53,7 +53,7 @@ def gru_forward(
     reset_after: bool = True,
     mask: Array | None = None,
 ) -> tuple[Array, GruCache]:
-    """The product with h and nine passes a step."""
+    """The product with h and nine passes per step."""
     (N, T, _), H = x.shape, len(Wh)
     halved = np.array([0.5, 0.5, 1], x.dtype)
     x = with_ones(x)
@@ -84,7 +84,7 @@ def gru_forward(
 
 
 def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """The slopes of some steps at once, then three passes and the product with du a step."""
+    """The slopes of some steps at once, then three passes and the product with du per step."""
     x, Wx, Wh, h, gates = cache
     check_dout(gru_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     _, T, N, H = gates.shape

@@ -51,7 +51,7 @@ def lstm_forward(
     c0: Array | None = None,
     mask: Array | None = None,
 ) -> tuple[Array, LstmCache]:
-    """The product with h and seven passes a step."""
+    """The product with h and seven passes per step."""
     (N, T, _), H = x.shape, len(Wh)
     halved = np.array([0.5, 0.5, 0.5, 1], x.dtype)
     x = with_ones(x)
@@ -81,7 +81,7 @@ def lstm_forward(
 
 
 def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """The slopes of some steps at once, then five passes and the product with da a step."""
+    """The slopes of some steps at once, then five passes and the product with da per step."""
     x, Wx, Wh, h, gates, tanh_c, skipped = cache
     check_dout(lstm_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     T, N, H = tanh_c.shape

@@ -44,7 +44,7 @@ def rnn_forward(
     activation: str = "tanh",
     mask: Array | None = None,
 ) -> tuple[Array, RnnCache]:
-    """The product with h and one pass a step, in place of the pre-activations."""
+    """The product with h and one pass per step, in place of the pre-activations."""
     (N, T, _), H = x.shape, len(Wh)
     x = with_ones(x)
     h = np.empty((T + 1, N, H), x.dtype)
@@ -66,7 +66,7 @@ def rnn_forward(
 
 
 def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array, Array]:
-    """A few passes and the product with da a step."""
+    """A few passes and the product with da per step."""
     x, Wx, Wh, h, activation, skipped = cache
     check_dout(rnn_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     add_from_da = step_product(Wh.T[None, None], len(dh))
