@@ -29,8 +29,8 @@ def extract_features(
     """The features of every photo, read from a cache in `folder` or computed into it.
 
     images: N photo files.
-    encode: a batch (B, 3, size, size) float32 to floats (B, ...), always of the same shape per photo; the array
-    may live on any backend.
+    encode: a batch (B, 3, size, size) float32 to floats (B, ...), always of the same shape per photo; the
+    array may live on any backend.
     key: names the encoder and its weights (a hash of them). Features of another key, another `preprocess` or
     other photos are never mixed up with these.
     progress: called with (photos done, N), first with what the cache already holds.
