@@ -7,7 +7,7 @@ import numpy as np
 
 from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.random import RandomStream
-from minicap.errors import ShapeError
+from minicap.errors import InputError, ShapeError
 from minicap.vocabulary import Vocabulary
 
 
@@ -27,6 +27,8 @@ class CaptionExamples:
     ) -> None:
         if len(features) != len(captions):
             raise ShapeError(f"CaptionExamples: {len(features)} rows of features but {len(captions)} images")
+        if max_words < 1:
+            raise InputError(f"CaptionExamples: max_words is {max_words} but must be at least 1")
         self.features, self.start = features, vocabulary.start
         self.pairs = [
             _Pair(image, vocabulary.encode(caption[:max_words]))

@@ -50,6 +50,8 @@ def confusion_matrix(scores: Scores, y: Classes) -> NDArray[np.int64]:
 
 def _check(function: Callable[..., Any], scores: Scores, y: Classes) -> None:
     name = function.__name__
+    if not (isinstance(scores, np.ndarray) and isinstance(y, np.ndarray)):
+        raise InputError(f"{name}: scores and y must be NumPy arrays")
     if scores.ndim != 2:
         raise ShapeError(f"{name}: scores is {scores.shape} but must be (N, K), one row per sample")
     if len(scores) == 0:

@@ -46,6 +46,11 @@ class Supervised(Module):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
+        if not isinstance(net, Module) or not callable(loss):
+            raise InputError(
+                f"Supervised: {net!r:.40} and {loss!r:.40} are not a module and a loss function; "
+                "write Supervised(Affine(3, 2), softmax_loss)"
+            )
         if label_smoothing and "label_smoothing" not in signature(loss).parameters:
             raise InputError(f"Supervised: {loss.__name__} has no label_smoothing; leave it at 0")
         self.smoothing = {"label_smoothing": label_smoothing} if label_smoothing else {}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.captioning.examples import CaptionExamples
-from minicap.errors import ShapeError
+from minicap.errors import InputError, ShapeError
 from minicap.vocabulary import Vocabulary
 
 CAPTIONS = [[["a", "dog", "runs"], ["a"]], [], [["a", "cat"], []]]
@@ -52,3 +52,10 @@ def test_features_may_stay_on_the_disk(tmp_path):
 def test_features_of_another_number_of_images_are_a_shape_error():
     with pytest.raises(ShapeError, match="2 rows of features but 3 images"):
         CaptionExamples(FEATURES[:2], CAPTIONS, WORDS)
+
+
+@pytest.mark.parametrize("max_words", [0, -1])
+def test_captions_of_no_words_are_refused(max_words):
+    vocabulary = Vocabulary.build([["a"]])
+    with pytest.raises(InputError, match=r"CaptionExamples: max_words is .* but must be at least 1"):
+        CaptionExamples(np.ones((1, 3), np.float32), [[["a"]]], vocabulary, max_words)

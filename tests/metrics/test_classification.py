@@ -59,3 +59,8 @@ def test_wrong_arguments_are_refused(metric, scores, y, error, message):
 def test_k_lies_among_the_classes(k):
     with pytest.raises(InputError, match=f"k is {k} but there are 3 classes"):
         top_k_accuracy(SCORES, Y, k)
+
+
+def test_lists_are_refused():
+    with pytest.raises(InputError, match="accuracy: scores and y must be NumPy arrays"):
+        accuracy([[1.0, 2.0]], [1])

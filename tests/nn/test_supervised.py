@@ -105,3 +105,9 @@ def test_predict_refuses_what_it_cannot_answer(model, batch):
     model.loss_function = lambda scores, y, reduction: softmax_loss(scores, y, reduction)
     with pytest.raises(InputError, match="what the scores mean is not known for this loss"):
         model.predict(batch["x"])
+
+
+@pytest.mark.parametrize("wrong", [(3,), (Affine(4, 3), "softmax")])
+def test_what_is_no_network_or_no_loss_is_refused(wrong):
+    with pytest.raises(InputError, match="are not a module and a loss function"):
+        Supervised(*wrong)
