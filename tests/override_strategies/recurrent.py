@@ -44,4 +44,5 @@ STRATEGIES = {
     ("rnn", "rnn_forward"): sequences(1, ("activation",)),
     ("lstm", "lstm_forward"): sequences(4, ("c0",)),
     ("gru", "gru_forward"): sequences(3, ("bh",)),
+    ("gru", "gru_forward_reset_before"): sequences(3, ("bh",)).map(lambda a: a | {"reset_after": False}),
 }
