@@ -80,7 +80,7 @@ def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, Array, Array, Array
         else:
             np.multiply(h[t + 1] > 0, dstates[t + 1], out=da[t])
         if out is not None:
-            da[t, out] = 0
+            da[t, out] *= 0  # where dh is not finite, NaN
             dstates[t, out] += dstates[t + 1, out]
         add_from_da(da[t : t + 1], dstates[t : t + 1])
     dWx, db = split_bias(rows(x).T @ rows(da))

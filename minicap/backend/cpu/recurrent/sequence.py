@@ -23,19 +23,20 @@ def fits(
 ) -> bool:
     """Whether these are float arrays of one dtype whose sizes fit, and the mask is of zeros and ones.
 
-    What is wrong, the textbook says; fractions of a state are its own to carry on.
+    What is wrong, the textbook says.  Fractions of a state are its own to carry on, and so is what is not
+    finite: with a mask it comes to NaN there, 0 * inf, and must be seen.
     """
     arrays = [a for a in (x, h0, Wx, Wh, *biases, c0) if a is not None]
     if not all(is_float(a) and a.dtype == x.dtype for a in arrays) or x.ndim != 3:
         return False
     (N, T, D), H = x.shape, h0.shape[-1]
     return (
-        (mask is None or _is_binary(mask, (N, T)))
-        and h0.shape == (N, H)
+        h0.shape == (N, H)
         and Wx.shape == (D, gates * H)
         and Wh.shape == (H, gates * H)
         and all(b.shape == (gates * H,) for b in biases)
         and (c0 is None or c0.shape == (N, H))
+        and (mask is None or (_is_binary(mask, (N, T)) and all(np.isfinite(a).all() for a in arrays)))
     )
 
 
