@@ -60,7 +60,8 @@ def gates() -> None:
 
 def coverage(python: str) -> str:
     """How much of minicap the tests run, in a line.  Tracing slows them down a lot; nothing fails by it."""
-    command = [python, "-m", "pytest", "-q", "-o", "timeout=0", "--cov=minicap", "--cov-report=term"]
+    command = [python, "-m", "pytest", "-q", "-n", "auto", "-o", "timeout=0"]
+    command += ["--cov=minicap", "--cov-report=term"]
     try:
         done = subprocess.run(
             command, cwd=bare.ROOT, env=bare.variables(), capture_output=True, text=True, timeout=LONGEST
