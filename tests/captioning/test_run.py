@@ -71,12 +71,17 @@ def test_mistakes_in_the_settings_are_named(tables, message):
 
 
 def test_a_captioner_learns_its_photos_by_heart(tmp_path, split):
-    captioner, trainer = make_trainer(CONFIG, RunFolder(tmp_path / "run"), split)
+    config = replace(
+        CONFIG,
+        model=ShowAndTellConfig("gru", 16, 32, dropout=0.0),
+        training=TrainingConfig(epochs=60, batch_size=8, learning_rate=0.02),
+    )
+    captioner, trainer = make_trainer(config, RunFolder(tmp_path / "run"), split)
     records = trainer.fit()
-    assert records[-1]["train_loss"] < records[0]["train_loss"] / 3
-    scores, captions = evaluate(captioner, split, beam=1)
-    assert scores["cider"] > 5
-    assert len(captions) == len(split.paths)
+    # Of a photo's two captions, 5 and 6 words with <end>, only the first word cannot be foretold.
+    assert records[-1]["train_loss"] < 1.1 * np.log(2) / 5.5
+    _, captions = evaluate(captioner, split, beam=1)
+    assert [c.split() in known for c, known in zip(captions, split.tokens, strict=True)] == [True] * 4
 
 
 def test_the_run_holds_a_captioner_that_loads(tmp_path, split):
