@@ -16,7 +16,7 @@ def test_the_readme_tells_how_to_run_the_demo_and_the_tests():
 def test_the_rows_and_steps_that_are_asked_for_exist():
     assert set(check.ROWS) <= set(matrix.ROWS)
     workflow = (bare.ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
-    asked = re.findall(r"python -m tools\.check (.*)", workflow)
+    asked = re.findall(r"python -m tools\.check ([a-z ]+)", workflow)
     assert {step for steps in asked for step in steps.split()} == set(check.STEPS)
 
 
