@@ -13,13 +13,14 @@ LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__"
 
 def copy_tree(to: Path) -> Path:
     """What a commit of everything here would hold, under `to`; ignored files stay behind."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+    git = shutil.which("git")
+    listing = git and subprocess.run(
+        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
-    if listing.returncode:  # not a checkout
+    if not listing or listing.returncode:  # not a checkout
         shutil.copytree(ROOT, to, ignore=LEFT_BEHIND, dirs_exist_ok=True)
         return to
     for name in filter(None, listing.stdout.split("\0")):

@@ -19,7 +19,7 @@ from tools import bare
 
 ROWS = ("oldest", "sandybridge", "random-order", "cupy13", "cupy14")
 LONGEST = 600  # seconds for the coverage
-ORACLES = {"torch": "torch==2.13.0", "pycocoevalcap": "pycocoevalcap"}
+ORACLES = {"torch": "torch==2.13.0", "pycocoevalcap": "pycocoevalcap", "scikit-learn": "scikit-learn"}
 
 
 def readme() -> None:
@@ -44,7 +44,7 @@ def gates(without: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory(prefix="minicap-gates-", ignore_cleanup_errors=True) as folder:
         python = bare.make_environment(Path(folder))
         run(python, "-m", "pip", "install", "--quiet", "-e", ".[dev,gpu-gates]")
-        for oracle in ORACLES.keys() - set(without):
+        for oracle in sorted(ORACLES.keys() - set(without)):
             try:
                 run(python, "-m", "pip", "install", "--quiet", ORACLES[oracle])
             except subprocess.CalledProcessError:
@@ -64,7 +64,13 @@ def coverage(python: str) -> str:
     command += ["--cov=minicap", "--cov-report=term"]
     try:
         done = subprocess.run(
-            command, cwd=bare.ROOT, env=bare.variables(), capture_output=True, text=True, timeout=LONGEST
+            command,
+            cwd=bare.ROOT,
+            env=bare.variables(),
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=LONGEST,
         )
     except subprocess.TimeoutExpired:
         return f"coverage: not known after {LONGEST} s"

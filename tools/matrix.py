@@ -174,7 +174,9 @@ def make_place(row: Row, folder: Path) -> Place:
     if row.oldest:
         (folder / "oldest.txt").write_text("\n".join(oldest(tree)), encoding="utf-8")
         pip += ["-c", str(folder / "oldest.txt")]
-    done = subprocess.run(pip, cwd=tree, env=bare.variables(), capture_output=True, text=True)
+    done = subprocess.run(
+        pip, cwd=tree, env=bare.variables(), capture_output=True, encoding="utf-8", errors="replace"
+    )
     if done.returncode:
         reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
         raise SystemExit(f"{row.about}: {' '.join(pip)}: {' '.join(reason)}")
@@ -205,7 +207,14 @@ def find_python(version: str, user: int | None) -> str:
     for candidate in candidates:
         if path := shutil.which(candidate):
             try:
-                found = subprocess.run([path, "-c", ask], capture_output=True, text=True, user=user, cwd="/")
+                found = subprocess.run(
+                    [path, "-c", ask],
+                    capture_output=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    user=user,
+                    cwd="/",
+                )
             except PermissionError:
                 continue
             if found.returncode == 0 and found.stdout.strip() in versions:
@@ -250,7 +259,9 @@ def call(
     who: dict[str, Any] = {}
     if place.user is not None:
         who = dict(user=place.user, group=place.user, extra_groups=[])
-    return subprocess.run(command, cwd=place.tree, env=variables, capture_output=True, text=True, **who)
+    return subprocess.run(
+        command, cwd=place.tree, env=variables, capture_output=True, encoding="utf-8", errors="replace", **who
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class TrainingConfig:
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: steps over which the learning rate first rises linearly.
     plateau: epochs without a new best after which the learning rate falls, 0 for never.
-    plateau_factor: times which it falls.
+    plateau_factor: factor by which it falls.
     lookahead: steps after which the weights go back to their lookahead average, 0 for never.
     lookahead_alpha: share of the way that this average goes with them.
     average: decay of a moving average of the weights, such as 0.999, which is evaluated instead of them and

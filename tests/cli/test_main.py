@@ -113,7 +113,7 @@ def test_output_that_cannot_be_written_is_told_in_a_line():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| head -0"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
 def test_closed_streams_are_no_error(closed):
     command = f"{shlex.quote(sys.executable)} -m minicap data show {closed}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)

@@ -88,10 +88,12 @@ class Spy:
         return np.zeros(()), {"w": np.zeros(1)}
 
 
-def test_every_shard_hasone_blas_thread_and_what_was_set_comes_back():
+def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back():
     before, spy = threadpool_info(), Spy()
     sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 2)
-    assert spy.blas_threads == {1}
+    # Some libraries, Accelerate among them, do not say how many threads they have.
+    says = any(library["user_api"] == "blas" for library in before)
+    assert spy.blas_threads == ({1} if says else set())
     assert threadpool_info() == before
 
 

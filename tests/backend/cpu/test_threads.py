@@ -22,7 +22,7 @@ def test_parts_cover_the_whole_once_and_come_back_in_order():
     assert parts == [slice(0, 3), slice(3, 6), slice(6, 10)]
 
 
-def test_parts_run_on_threads_of_their_own_withone_blas_thread():
+def test_parts_run_on_threads_of_their_own_with_one_blas_thread():
     together = threading.Barrier(2, timeout=10)
 
     def work(part):
