@@ -88,8 +88,9 @@ def load_splits(config: LabelledDataConfig) -> Splits:
     if "val" not in splits and config.validation:
         splits["train"], splits["val"] = splits["train"].split(1 - config.validation, config.split_seed)
     train = splits["train"].standardized()
+    augment = make_augmentation(config.augment, fill=train.mean or 0.0)
     prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
-    return prepared | {"train": replace(train, augment=make_augmentation(config.augment))}
+    return prepared | {"train": replace(train, augment=augment)}
 
 
 def make_trainer(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minicap.data.cifar import load_cifar10
-from minicap.data.image_folder import load_image_folder, load_tiny_imagenet
+from minicap.data.image_folder import class_folders, load_image_folder, load_tiny_imagenet
 from minicap.data.labelled import ArrayDataset
 from minicap.data.mnist import load_fashion_mnist, load_mnist
 from minicap.errors import InputError
@@ -56,9 +56,12 @@ def _folder(path: Path, size: int) -> Splits:
     if not (path / "train").is_dir():
         return {"train": load_image_folder(path, size)}
     splits = {"train": load_image_folder(path / "train", size)}
+    classes = splits["train"].classes
     for name in ("val", "test"):
         if (path / name).is_dir():
-            splits[name] = load_image_folder(path / name, size, splits["train"].classes)
+            if extra := set(class_folders(path / name)) - set(classes):
+                raise InputError(f"{path / name} has a class {min(extra)!r}, which {path / 'train'} has not")
+            splits[name] = load_image_folder(path / name, size, classes)
     return splits
 
 

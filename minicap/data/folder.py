@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,11 +77,11 @@ def _find_table(folder: Path) -> Path | None:
 
 
 def _table_rows(table: Path, folder: Path, outside: bool) -> Iterator[tuple[Path, str, str]]:
-    lines = read_text(table, _MOST).splitlines(keepends=True)
-    header = lines[0] if lines else ""
-    separator = max(",;\t", key=header.count)
+    text = io.StringIO(read_text(table, _MOST), newline="")
+    separator = max(",;\t", key=text.readline().count)
+    text.seek(0)
     photos = folder / "images" if os.path.isdir(folder / "images") else folder
-    reader = csv.DictReader(lines, delimiter=separator, strict=True)
+    reader = csv.DictReader(text, delimiter=separator, strict=True)
     try:
         columns = [name.strip().lower() for name in reader.fieldnames or ()]
         if not {"photo", "caption"} <= set(columns):
@@ -88,6 +89,10 @@ def _table_rows(table: Path, folder: Path, outside: bool) -> Iterator[tuple[Path
         reader.fieldnames = columns
         for cells in reader:
             where = f"{table}, line {reader.line_num}"
+            if None in cells:
+                raise FormatError(
+                    f"{where}: more cells than columns; a caption with {separator!r} in it needs quotes"
+                )
             name, caption, split = (cells.get(key) or "" for key in ("photo", "caption", "split"))
             if not name.strip() or not words_of(caption):
                 raise FormatError(f"{where}: a photo and a caption with at least one word are needed")

@@ -1,6 +1,7 @@
 """Photos in a folder for each class, and Tiny ImageNet, which has its own layout."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,18 +23,28 @@ def load_image_folder(
 ) -> ArrayDataset:
     """Photos of `folder/CLASS/...`, each scaled until it covers a square of `size` pixels, and cropped to it.
 
-    classes: names of the folders to take, in the order of their indices; by default all of them, sorted.
+    classes: names of the folders to take, in the order of their indices; by default all, sorted, but no
+    hidden ones.
     Returns images (N, 3, size, size) uint8, in the order of classes and file names.
-    Raises InputError for a folder that is missing or has no photos, or a photo that cannot be read.
+    Raises InputError for a folder that is missing or has no photos, a photo that cannot be read, a class that
+    is named twice, or a size below 1.
     """
+    if size < 1:
+        raise InputError(f"load_image_folder: size is {size} but must be at least 1")
+    names = tuple(class_folders(folder) if classes is None else _once(classes, "load_image_folder"))
     folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder")
-    names = tuple(classes or sorted(child.name for child in folder.iterdir() if child.is_dir()))
     if not names:
         raise InputError(f"{folder} has no subfolders; each class needs its own")
     photos = [(path, index) for index, name in enumerate(names) for path in _photos(folder / name)]
     return _read(photos, size, names)
+
+
+def class_folders(folder: str | os.PathLike[str]) -> list[str]:
+    """The folders in a folder by name, sorted, without hidden ones.  Raises InputError where it is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder")
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def load_tiny_imagenet(
@@ -43,13 +54,21 @@ def load_tiny_imagenet(
 
     folder: holds train/WNID/images, val/images with val_annotations.txt, and words.txt.
     classes: WordNet ids to take, or how many of them in the order of their ids; by default all.
-    Raises InputError for missing files or unknown ids, FormatError for annotations that do not fit.
+    Raises InputError for missing files and for ids that are unknown or there twice, FormatError for
+    annotations that do not fit.
     """
     folder = Path(folder)
     known = sorted(p.name for p in (folder / "train").glob("n*") if (p / "images").is_dir())
     if not known:
         raise InputError(f"{folder} does not hold Tiny ImageNet: train/WNID/images is missing")
-    ids = known[:classes] if isinstance(classes, int) else list(classes or known)
+    if isinstance(classes, int):
+        if not 1 <= classes <= len(known):
+            raise InputError(
+                f"load_tiny_imagenet: classes is {classes}, but {folder} has {len(known)} of them"
+            )
+        ids = known[:classes]
+    else:
+        ids = known if classes is None else _once(classes, "load_tiny_imagenet")
     if unknown := [name for name in ids if name not in known]:
         raise InputError(f"{folder} has no class {unknown[0]}")
     index = {name: i for i, name in enumerate(ids)}
@@ -63,6 +82,17 @@ def load_tiny_imagenet(
         raise FormatError(f"{folder}: val_annotations.txt names no photo of these classes")
     names = tuple(_names(folder, ids))
     return _read(train, 64, names), _read(validation, 64, names)
+
+
+def _once(classes: Sequence[str], function: str) -> list[str]:
+    """The classes that were asked for, as a list; each of them once."""
+    if isinstance(classes, str):
+        raise InputError(f"{function}: classes is {classes!r}; give a list of names, [{classes!r}]")
+    repeated = [name for name, times in Counter(classes).items() if times > 1]
+    if repeated or not classes:
+        wrong = f"has {repeated[0]!r} more than once" if repeated else "is empty"
+        raise InputError(f"{function}: classes {wrong}")
+    return list(classes)
 
 
 def _photos(folder: Path) -> list[Path]:

@@ -16,11 +16,12 @@ Augmentation = Callable[[Array, RandomStream], Array]
 class ArrayDataset:
     """Samples x and what is to be said of them, y.
 
-    x: (N, ...), uint8 images (N, C, H, W) or floats.  y: (N,) class indices, or (N, K) targets.
+    x: (N, ...), uint8 images (N, C, H, W) or numbers.  y: (N,) class indices, or (N, K) targets.
     classes: their names, where they have any.
-    mean, std: of each channel; a batch of images holds (x / 255 - mean) / std in float32, one of floats
-    (x - mean) / std in their own dtype.
-    augment: changes the images of a training batch at random (minicap.data.transforms), after that.
+    mean, std: of each channel; a batch of images holds (x / 255 - mean) / std in float32, one of numbers
+    (x - mean) / std, floats in their own dtype and others in float32.
+    augment: changes the images of a training batch at random (minicap.data.transforms), while their black
+    is still 0: before mean and std are taken out.
     Raises ShapeError when x and y differ in length or mean and std do not fit the channels, InputError for
     a std that is not positive and for what is no array of numbers.
     """
@@ -52,15 +53,16 @@ class ArrayDataset:
 
     def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
         """The samples with these indices, {"x", "y"}; augmented where there is an rng, as in training."""
-        x = self.prepared(self.x[indices])
-        if self.augment is not None and rng is not None:
-            x = self.augment(x, rng)
-        return {"x": x, "y": self.y[indices]}
+        return {"x": self.prepared(self.x[indices], rng), "y": self.y[indices]}
 
-    def prepared(self, x: Array) -> Array:
-        """Samples as the network reads them: floats, with mean and std taken out."""
+    def prepared(self, x: Array, rng: RandomStream | None = None) -> Array:
+        """Samples as the network reads them: floats, with mean and std taken out; augmented given an rng."""
         if x.dtype == np.uint8:
             x = x.astype(np.float32) / 255
+        elif x.dtype.kind != "f":
+            x = x.astype(np.float32)
+        if self.augment is not None and rng is not None:
+            x = self.augment(x, rng)
         per_channel = (-1, *[1] * (x.ndim - 2))
         if self.mean is not None:
             x = x - np.asarray(self.mean, dtype=x.dtype).reshape(per_channel)

@@ -11,6 +11,7 @@ from minicap.errors import InputError
 def find_photos(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """The photos that are meant: a file as it is, a folder by the photos in it and below it, in sorted order.
 
+    Hidden files and folders, whose names start with a dot, are left out of a folder.
     paths: one or several.  Raises InputError for a folder without photos.
     """
     for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):
@@ -19,9 +20,9 @@ def find_photos(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
             continue
         found = False
         for folder, folders, names in os.walk(path):
-            folders.sort()  # os.walk goes down in this order
+            folders[:] = sorted(name for name in folders if name[0] != ".")  # os.walk goes down in this order
             for name in sorted(names):
-                if Path(name).suffix.lower() in SUFFIXES:
+                if name[0] != "." and Path(name).suffix.lower() in SUFFIXES:
                     found = True
                     yield Path(folder) / name
         if not found:

@@ -1,10 +1,11 @@
 """Augmentation: images changed at random, so that a network never sees one twice.
 
-Every transform takes a batch (N, C, H, W) of floats and a RandomStream and returns a new batch.  What
-happens to a sample depends on the stream and on its row alone, so a resumed run sees the same images.
+Every transform takes a batch (N, C, H, W) of floats, black at 0 and white at 1, and a RandomStream and
+returns a new batch.  What happens to a sample depends on the stream and on its row alone, so a resumed run
+sees the same images.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,6 +16,7 @@ from minicap.errors import InputError, ShapeError
 from minicap.formats import nearest
 
 Transform = Callable[[Array, RandomStream], Array]
+Colour = float | Sequence[float]  # for all channels, or for each
 
 
 def compose(*transforms: Transform) -> Transform:
@@ -42,10 +44,10 @@ def flip(probability: float = 0.5) -> Transform:
     return apply
 
 
-def shift(most: int, mode: str = "reflect") -> Transform:
+def shift(most: int, mode: str = "reflect", fill: Colour = 0.0) -> Transform:
     """Move an image by up to `most` pixels each way.
 
-    mode: what moves in at the border, "reflect" (the image mirrored) or "constant" (zeros).
+    mode: what moves in at the border, "reflect" (the image mirrored) or "constant" (the colour `fill`).
     """
     if mode not in ("reflect", "constant"):
         raise InputError(f'shift: mode is {mode!r} but must be "reflect" or "constant"')
@@ -54,7 +56,12 @@ def shift(most: int, mode: str = "reflect") -> Transform:
 
     def apply(images: Array, rng: RandomStream) -> Array:
         height, width = _images("shift", images).shape[2:]
-        padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)), mode=mode)  # type: ignore[call-overload]
+        border = ((0, 0), (0, 0), (most, most), (most, most))
+        if mode == "reflect":
+            return _windows(np.pad(images, border, mode="reflect"), height, width, rng)
+        padded = np.empty((*images.shape[:2], height + 2 * most, width + 2 * most), images.dtype)
+        padded[:] = _colour("shift", fill, images)
+        padded[:, :, most : most + height, most : most + width] = images
         return _windows(padded, height, width, rng)
 
     return apply
@@ -73,8 +80,11 @@ def crop(size: int) -> Transform:
     return apply
 
 
-def cutout(size: int) -> Transform:
-    """Set a square of `size` pixels to zero, its centre anywhere in the image (DeVries & Taylor 2017)."""
+def cutout(size: int, fill: Colour = 0.0) -> Transform:
+    """Paint a square of `size` pixels over, its centre anywhere in the image (DeVries & Taylor 2017).
+
+    fill: its colour; the authors take the mean of the training images.
+    """
     if size < 1:
         raise InputError(f"cutout: size is {size} but must be at least 1")
 
@@ -87,7 +97,7 @@ def cutout(size: int) -> Transform:
             place = np.arange(length)
             inside = (place >= start) & (place < start + size)
             hidden.append(inside[:, :, None] if axis == 0 else inside[:, None, :])
-        return images * ~(hidden[0] & hidden[1])[:, None]
+        return np.where((hidden[0] & hidden[1])[:, None], _colour("cutout", fill, images), images)
 
     return apply
 
@@ -96,7 +106,7 @@ def colour_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: fl
     """Change brightness, contrast and saturation by factors drawn from [1 - v, 1 + v], in this order.
 
     Brightness scales the pixels, contrast their distance from the mean of the image, saturation that from
-    the mean of the channels.  For images whose black is 0.
+    the mean of the channels.
     """
     for name, value in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
         if not 0 <= value <= 1:
@@ -117,27 +127,29 @@ def colour_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: fl
     return apply
 
 
-AUGMENTATIONS: dict[str, Callable[[float], Transform]] = {
-    "flip": flip,
-    "shift": lambda amount: shift(_pixels("shift", amount)),
-    "cutout": lambda amount: cutout(_pixels("cutout", amount)),
-    "brightness": lambda amount: colour_jitter(brightness=amount),
-    "contrast": lambda amount: colour_jitter(contrast=amount),
-    "saturation": lambda amount: colour_jitter(saturation=amount),
+# The transform of a name, from its amount and the colour of what it hides.
+AUGMENTATIONS: dict[str, Callable[[float, Colour], Transform]] = {
+    "flip": lambda amount, fill: flip(amount),
+    "shift": lambda amount, fill: shift(_pixels("shift", amount)),
+    "cutout": lambda amount, fill: cutout(_pixels("cutout", amount), fill),
+    "brightness": lambda amount, fill: colour_jitter(brightness=amount),
+    "contrast": lambda amount, fill: colour_jitter(contrast=amount),
+    "saturation": lambda amount, fill: colour_jitter(saturation=amount),
 }
 
 
-def make_augmentation(amounts: Mapping[str, float]) -> Transform | None:
+def make_augmentation(amounts: Mapping[str, float], fill: Colour = 0.0) -> Transform | None:
     """The transforms of these names one after another, each with its amount; None where there are none.
 
     {"flip": 0.5, "shift": 4, "cutout": 8}: mirrored with a probability of one half, moved by up to 4 pixels,
-    a square of 8 pixels hidden.  Raises InputError for an unknown name or an amount that makes no sense.
+    a square of 8 pixels hidden.  fill: the colour that hides it.
+    Raises InputError for an unknown name or an amount that makes no sense.
     """
     for name in amounts:
         if name not in AUGMENTATIONS:
             known = ", ".join(AUGMENTATIONS)
             raise InputError(f"unknown augmentation {name!r}{nearest(name, AUGMENTATIONS)}; known: {known}")
-    transforms = [AUGMENTATIONS[name](amount) for name, amount in amounts.items()]
+    transforms = [AUGMENTATIONS[name](amount, fill) for name, amount in amounts.items()]
     return compose(*transforms) if transforms else None
 
 
@@ -151,6 +163,17 @@ def _images(transform: str, images: Array) -> Array:
     if images.ndim != 4:
         raise ShapeError(f"{transform}: images is {images.shape} but must be (N, C, H, W)")
     return images
+
+
+def _colour(transform: str, fill: Colour, images: Array) -> Array:
+    """The colour, (C, 1, 1) or a number, in the dtype of the images."""
+    colour = np.asarray(fill, dtype=images.dtype)
+    if colour.ndim and colour.shape != (images.shape[1],):
+        raise ShapeError(
+            f"{transform}: fill has the shape {colour.shape}, but one number is needed for each of the "
+            f"{images.shape[1]} channels, or one for all"
+        )
+    return colour.reshape(-1, 1, 1) if colour.ndim else colour
 
 
 def _uniform(rng: RandomStream, samples: int, numbers: int) -> Array:

@@ -113,6 +113,12 @@ def test_without_validation_the_training_loss_decides(config, tmp_path):
     assert Classifier.load(tmp_path / "run").origin.endswith("chosen by training loss")
 
 
+def test_what_cutout_hides_is_zero_to_the_network_as_the_mean_colour_is(config):
+    splits = load_splits(replace(config.data, augment={"cutout": 8.0}))
+    x = splits["train"].batch(np.arange(6), RandomStream(0))["x"]
+    assert ((x == 0).all(axis=1).sum(axis=(1, 2)) >= 16).all()  # a quarter of the square at least
+
+
 def test_grey_photos_are_trained_on_and_classified(tmp_path):
     data = LabelledDataConfig("mnist", str(write_digits(tmp_path / "digits")))
     config = ClassifierRunConfig(data, SmallNetworkConfig("mlp"), ClassifierTrainingConfig(epochs=1))

@@ -25,11 +25,18 @@ def test_folders_of_classes_alone_are_a_training_set(tmp_path):
 
 def test_folders_of_splits_keep_the_classes_of_the_training_set(tmp_path):
     folder = write_photo_folders(tmp_path / "photos", ("train", "test"), count=2)
-    (folder / "test" / "yellow").mkdir()  # nobody has been taught it
+    (folder / "test" / ".hidden").mkdir()
     splits = load_labelled("folder", folder, size=12)
     assert set(splits) == {"train", "test"}
     assert splits["test"].classes == splits["train"].classes
     np.testing.assert_array_equal(splits["test"].y, [0, 0, 1, 1, 2, 2])
+
+
+def test_a_class_that_nobody_is_taught_is_refused(tmp_path):
+    folder = write_photo_folders(tmp_path / "photos", ("train", "test"), count=2)
+    (folder / "test" / "yellow").mkdir()
+    with pytest.raises(InputError, match=r"test has a class 'yellow', which .*train has not"):
+        load_labelled("folder", folder, size=12)
 
 
 @pytest.mark.parametrize("name", LABELLED)

@@ -41,6 +41,12 @@ def test_what_spreadsheets_write_is_read(tmp_path, separator, encoding):
     assert load_folder(tmp_path).images[0].captions == (("zwei", "möwen"),)
 
 
+def test_a_caption_in_quotes_may_hold_any_kind_of_line_end(tmp_path):
+    photos(tmp_path, "a.jpg")
+    (tmp_path / "captions.csv").write_bytes('photo,caption\r\na.jpg,"a\u2028dog\x0bor\r\ncat"\r\n'.encode())
+    assert load_folder(tmp_path).images[0].raw == ("a\u2028dog\x0bor\r\ncat",)
+
+
 def test_splits_may_be_given(tmp_path):
     photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     table(tmp_path, "photo,caption,split\na.jpg,a dog,train\nb.jpg,a cat,val\nc.jpg,a cow,test\n")
@@ -88,6 +94,7 @@ def test_of_fewer_than_ten_photos_all_are_for_training(tmp_path):
         ("a.jpg,a dog\n", "the first line must name the columns photo and caption"),
         ("photo,caption\na.jpg,...\n", "line 2: a photo and a caption with at least one word"),
         ("photo,caption\na.jpg\n", "line 2: a photo and a caption"),
+        ("photo,caption\na.jpg,a dog, asleep\n", "line 2: more cells than columns; .*',' in it needs quotes"),
         ("photo,caption,split\na.jpg,a dog,dev\n", "unknown split 'dev'"),
         (
             "photo,caption,split\na.jpg,a dog,val\na.jpg,a dog,test\n",

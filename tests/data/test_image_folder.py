@@ -51,6 +51,29 @@ def test_folders_without_classes_or_photos_are_named(tmp_path):
         load_image_folder(tmp_path, size=4)
 
 
+def test_hidden_folders_and_files_are_neither_classes_nor_photos(pets):
+    for name in (".ipynb_checkpoints", "dog/.thumbnails"):
+        save(pets / name / "a.png", (0, 0, 0))
+    (pets / "cat" / "._a.png").write_bytes(b"what macOS leaves on disks of others")
+    data = load_image_folder(pets, size=4)
+    assert data.classes == ("cat", "dog")
+    assert len(data) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "size is 0 but must be at least 1"),
+        ({"size": 4, "classes": ["dog", "cat", "dog"]}, "classes has 'dog' more than once"),
+        ({"size": 4, "classes": []}, "classes is empty"),
+        ({"size": 4, "classes": "dog"}, r"classes is 'dog'; give a list of names, \['dog'\]"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(pets, options, message):
+    with pytest.raises(InputError, match=f"load_image_folder: {message}"):
+        load_image_folder(pets, **options)
+
+
 @pytest.fixture
 def tiny(tmp_path):
     for label, wnid in enumerate(("n01", "n02", "n03")):
@@ -85,6 +108,21 @@ def test_some_classes_can_be_taken_by_number_or_by_id(tiny):
     assert (len(train), len(validation)) == (2, 1)
     with pytest.raises(InputError, match="has no class n07"):
         load_tiny_imagenet(tiny, classes=["n07"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (0, "classes is 0, but .* has 3 of them"),
+        (-1, "classes is -1"),
+        (4, "classes is 4, but .* has 3 of them"),
+        ("n01", r"classes is 'n01'; give a list"),
+        (["n01", "n01"], "classes has 'n01' more than once"),
+    ],
+)
+def test_classes_that_make_no_sense_are_refused(tiny, classes, message):
+    with pytest.raises(InputError, match=f"load_tiny_imagenet: {message}"):
+        load_tiny_imagenet(tiny, classes)
 
 
 def test_annotations_that_leave_their_folder_are_refused(tiny):

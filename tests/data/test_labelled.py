@@ -47,6 +47,26 @@ def test_images_are_augmented_where_there_is_randomness_as_in_training(images):
     np.testing.assert_array_equal(data.batch(np.arange(3), RandomStream(2))["x"], plain + 2)
 
 
+def test_images_are_augmented_while_their_black_is_0_and_their_white_1(images):
+    seen = []
+
+    def look(x, rng):
+        seen.append(x)
+        return np.ones_like(x)
+
+    data = ArrayDataset(images, np.arange(10), mean=[0.5] * 3, std=[0.25] * 3, augment=look)
+    np.testing.assert_array_equal(data.batch(np.arange(10), RandomStream(0))["x"], 2)
+    np.testing.assert_array_equal(seen[0], images.astype(np.float32) / 255)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, bool])
+def test_whole_numbers_become_float32_before_mean_and_std_are_taken_out(dtype):
+    x = np.array([[0, 1], [1, 1]], dtype=dtype)
+    batch = ArrayDataset(x, np.zeros(2), mean=(0.5, 0.0), std=(0.25, 0.5)).batch(np.arange(2))["x"]
+    assert batch.dtype == np.float32
+    assert batch.tolist() == [[-2, 2], [2, 2]]
+
+
 def test_a_split_shares_the_samples_out(images):
     first, second = ArrayDataset(images, np.arange(10)).split(0.7, seed=1)
     assert (len(first), len(second)) == (7, 3)

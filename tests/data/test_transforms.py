@@ -75,6 +75,14 @@ def test_a_shift_can_bring_in_zeros():
     assert set(sums) == {4, 6, 9}
 
 
+def test_what_a_shift_brings_in_can_have_a_colour_of_its_own():
+    red, green = shift(1, mode="constant", fill=(0.25, 0.75))(
+        np.zeros((50, 2, 3, 3)), RandomStream(0)
+    ).transpose(1, 0, 2, 3)
+    np.testing.assert_array_equal(green, 3 * red)
+    assert set(red.sum(axis=(1, 2))) == {0, 0.75, 1.25}  # nothing, an edge, or an edge and a corner's rest
+
+
 @given(st.integers(1, 5), st.integers(0, 99))
 def test_a_crop_is_a_window_of_the_image(size, seed):
     image = np.arange(30.0).reshape(1, 1, 6, 5)
@@ -93,6 +101,20 @@ def test_cutout_hides_one_square_around_a_point_of_the_image():
     hidden = cutout(2)(np.ones((200, 1, 4, 4)), RandomStream(0))[:, 0] == 0
     assert set(hidden.sum(axis=(1, 2))) == {1, 2, 4}  # a corner, an edge, or the whole square
     assert hidden.any(axis=0).all()
+
+
+def test_what_cutout_hides_takes_the_colour_that_is_asked_for(images):
+    out = cutout(3, fill=(2.0, 3.0, 4.0))(images, RandomStream(0))
+    hidden = out[:, 0] == 2
+    assert hidden.any()
+    for channel, colour in enumerate((2, 3, 4)):
+        np.testing.assert_array_equal(out[:, channel], np.where(hidden, colour, images[:, channel]))
+
+
+@pytest.mark.parametrize("transform", [cutout(2, fill=(0.5, 0.5)), shift(1, "constant", fill=(0.5, 0.5))])
+def test_a_colour_needs_a_number_for_each_channel(transform, images):
+    with pytest.raises(ShapeError, match=r"fill has the shape \(2,\).* each of the 3 channels"):
+        transform(images, RandomStream(0))
 
 
 def test_jitter_without_strength_changes_nothing_but_rounding(images):
@@ -136,8 +158,9 @@ def test_options_out_of_range_are_refused(make, message):
 
 def test_transforms_by_name_are_those_made_by_hand(rng):
     images, stream = rng.normal(size=(6, 3, 8, 8)).astype(np.float32), RandomStream(4)
-    named = make_augmentation({"flip": 0.5, "shift": 2.0, "cutout": 3.0})
-    np.testing.assert_array_equal(named(images, stream), compose(flip(), shift(2), cutout(3))(images, stream))
+    named = make_augmentation({"flip": 0.5, "shift": 2.0, "cutout": 3.0}, fill=0.5)
+    by_hand = compose(flip(), shift(2), cutout(3, fill=0.5))
+    np.testing.assert_array_equal(named(images, stream), by_hand(images, stream))
     assert make_augmentation({}) is None
 
 
