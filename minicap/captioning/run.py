@@ -177,11 +177,12 @@ def make_trainer(
         config.training,
         run,
         examples(validation) if validation else None,
-        captioner.about() | {"chosen_by": _judge(config.training.monitor, validation)},
+        captioner.about(),
         callbacks,
         measure=scores_of_validation if by_score else None,  # decoding every epoch takes its time
         fingerprint=fingerprint(config, vocabulary, train, validation),
     )
+    trainer.about["chosen_by"] = trainer.monitor.in_words(validation.name if validation else "")
     return captioner, trainer
 
 
@@ -197,13 +198,6 @@ def fingerprint(
     data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
     chosen = {name: settings_fingerprint(name, getattr(config, name)) for name in ("encoder", "model")}
     return found | data | chosen["encoder"] | chosen["model"]
-
-
-def _judge(monitor: str, validation: Split | None) -> str:
-    """What chooses the best checkpoint, in words."""
-    if validation and monitor != "train_loss":
-        return f"{monitor.removeprefix('validation_')} on {validation.name}"
-    return "training loss"
 
 
 def flat_scores(scores: Scores) -> dict[str, float]:

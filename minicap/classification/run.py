@@ -12,6 +12,7 @@ from minicap.data import ArrayDataset, Preprocess, load_labelled
 from minicap.data.catalogue import require_known
 from minicap.data.transforms import make_augmentation
 from minicap.errors import InputError
+from minicap.formats import require_types
 from minicap.models import NETWORK_SETTINGS
 from minicap.models.registry import SmallNetworkConfig
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
@@ -39,11 +40,14 @@ class LabelledDataConfig:
     augment: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_types(self)
         require_known(self.name)
         if self.size < 1:
             raise InputError(f"size is {self.size} but must be at least 1")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is {self.validation} but must be at least 0 and below 1")
+        if self.split_seed < 0:
+            raise InputError(f"split_seed is {self.split_seed} but must not be negative")
         make_augmentation(self.augment)  # unknown names are said before any work is done
 
 
@@ -83,14 +87,27 @@ def load_splits(config: LabelledDataConfig) -> Splits:
     Raises InputError for missing files, FormatError for damaged ones.
     """
     if not config.path:
-        raise InputError(f"say where the data set {config.name} lies: its folder")
+        what = "your photos lie" if config.name == "folder" else f"the data set {config.name} lies"
+        raise InputError(f"say in which folder {what}: minicap train classifier PATH")
     splits = load_labelled(config.name, config.path, config.size)
     if "val" not in splits and config.validation:
-        splits["train"], splits["val"] = splits["train"].split(1 - config.validation, config.split_seed)
+        splits |= _held_out(splits["train"], config)
     train = splits["train"].standardized()
     augment = make_augmentation(config.augment, fill=train.mean or 0.0)
     prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
     return prepared | {"train": replace(train, augment=augment)}
+
+
+def _held_out(photos: ArrayDataset, config: LabelledDataConfig) -> Splits:
+    """The training set in two: what is left to train on, and a share drawn for validation."""
+    try:
+        train, validation = photos.split(1 - config.validation, config.split_seed)
+    except InputError:
+        raise InputError(
+            f"{len(photos)} photos cannot be divided into {1 - config.validation:.0%} to train on and "
+            f"{config.validation:.0%} for validation; --validation 0 trains on all of them"
+        ) from None
+    return {"train": train, "val": validation}
 
 
 def make_trainer(
@@ -110,17 +127,17 @@ def make_trainer(
         config.model, train.classes, preprocess_of(train), train.x.shape[1], smoothing
     )
     classifier.model.initialize(config.training.seed)
-    training = config.training if validation else replace(config.training, monitor="train_loss")
     trainer = Trainer(
         classifier.model,
         train,
-        training,
+        config.training,
         run,
         validation,
-        classifier.about() | {"chosen_by": _judge(training.monitor)},
+        classifier.about(),
         callbacks,
         fingerprint=fingerprint(config, splits),
     )
+    trainer.about["chosen_by"] = trainer.monitor.in_words("validation photos")
     return classifier, trainer
 
 
@@ -145,10 +162,3 @@ def fingerprint(config: ClassifierRunConfig, splits: Splits) -> dict[str, str]:
             found[f"the labels for {name}"] = digest(split.y.tolist())
     data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
     return found | data | settings_fingerprint("model", config.model)
-
-
-def _judge(monitor: str) -> str:
-    """What chooses the best checkpoint, in words."""
-    if monitor == "train_loss":
-        return "training loss"
-    return f"{monitor.removeprefix('validation_')} on validation photos"

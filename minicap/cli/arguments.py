@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from minicap.errors import InputError
+
 
 def path(text: str) -> Path:
     """A file or folder, there or not."""
@@ -31,6 +33,19 @@ def named_or_path(name: str) -> Callable[[str], str]:
         return name if text == name else str(path(text).resolve())
 
     return parse
+
+
+def absolute(text: str, name: str = "") -> str:
+    """A path out of a settings file, as an absolute path; nothing, and what goes by that name, as it is.
+
+    Raises InputError for what cannot be a path.
+    """
+    if text in ("", name):
+        return text
+    try:
+        return str(path(text).resolve())
+    except argparse.ArgumentTypeError as error:
+        raise InputError(str(error)) from None
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

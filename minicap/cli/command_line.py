@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from minicap import __version__
 from minicap.errors import MinicapError
@@ -28,6 +28,10 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        # Which flags there are depends on those given, so a flag must have one spelling.
+        super().__init__(**{"allow_abbrev": False} | options)
+
     def error(self, message: str) -> NoReturn:
         super().error(printable(message))
 
@@ -44,10 +48,19 @@ def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         module = import_module(f"minicap.cli.{name}")
         if name == "train":
-            module.add_arguments(command, argv[argv.index(name) + 1 :] if name in argv else ())
+            module.add_arguments(command, _behind(name, argv))
         else:
             module.add_arguments(command)
     return parser
+
+
+def _behind(command: str, argv: Sequence[str]) -> Sequence[str]:
+    """The words behind the command; none where argv has another."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--backend", nargs="?")
+    parser.add_argument("words", nargs=argparse.REMAINDER)
+    words: list[str] = parser.parse_known_args(argv)[0].words
+    return words[1:] if words[:1] == [command] else ()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from minicap.errors import InputError
 from minicap.formats import atomic_write_text
 from minicap.metrics.captions import Scores, score
 from minicap.progress import printable
+from minicap.training import run_folder_of
 
 # None of them has a value unless it is given.
 FLAGS = ("beam", "length_power", "outside", "baselines", "captions")
@@ -76,8 +77,8 @@ def _rows(split: Split) -> np.ndarray:
 
 def _trained_on(run: Path | None) -> tuple[str, bool]:
     """The data set of a run, and whether its photos may lie outside its folder."""
-    config = run / "config.toml" if run else None
-    if config is None or not config.is_file():
+    folder = run_folder_of(run) if run else None
+    if folder is None:
         raise InputError("name the data set to score on: --data DATA")
-    settings = CaptionRunConfig.read(config).data
+    settings = CaptionRunConfig.read(folder / "config.toml").data
     return settings.path, settings.outside

@@ -12,14 +12,15 @@ from minicap.classification.run import ClassifierRunConfig, load_splits
 from minicap.data import ArrayDataset
 from minicap.errors import InputError, MissingExtra
 from minicap.progress import printable
+from minicap.training import run_folder_of
 
 _MISTAKES, _COLUMNS = 30, 5  # photos on the sheet
 
 
 def run(args: argparse.Namespace) -> int:
     classifier = Classifier.load(args.run)
-    folder = args.run if args.run.is_dir() else args.run.parent.parent  # of RUN/checkpoints/best.safetensors
-    if not (folder / "config.toml").is_file():
+    folder = run_folder_of(args.run)
+    if folder is None:
         raise InputError(
             f"{args.run} lies in no run folder, whose config.toml names the data set to score on"
         )

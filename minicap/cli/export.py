@@ -7,6 +7,7 @@ import numpy as np
 from minicap.captioning import Captioner
 from minicap.classification import Classifier
 from minicap.cli.arguments import path
+from minicap.errors import InputError
 from minicap.progress import printable
 from minicap.training import kind_of
 
@@ -18,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    folder = args.file.resolve().parent
+    if folder.name == "checkpoints" and (folder / "last.safetensors").exists():
+        raise InputError(f"{args.file} would lie among the checkpoints of a run; write it elsewhere")
     classifies = kind_of(args.run) == "classifier"
     model = Classifier.load(args.run) if classifies else Captioner.load(args.run)
     model.save(args.file, np.float32 if args.float32 else np.float16)

@@ -89,11 +89,16 @@ def resumed_config(config: type[RunConfig], args: argparse.Namespace) -> Any:
 
 
 def _flags_given(config: type[RunConfig], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """What the flags say, table by table, and the names that choose one."""
+    """What the flags say, table by table, among it the names that choose one."""
     return {
-        table: ({"name": args.names[table]} if table in args.names else {}) | given_settings(args, kind)
+        table: _name_given(config, args, table) | given_settings(args, kind)
         for table, kind in config.tables(**args.names).items()
     }
+
+
+def _name_given(config: type[RunConfig], args: argparse.Namespace, table: str) -> dict[str, str]:
+    name = getattr(args, table) if table in config.registries else None
+    return {"name": name} if name else {}
 
 
 def _peek(argv: Sequence[str], flags: Iterable[str]) -> dict[str, Any]:

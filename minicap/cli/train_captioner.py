@@ -1,7 +1,9 @@
 """`minicap train captioner DATA --run RUN`."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from minicap.captioning import Captioner, make_encoder
 from minicap.captioning.run import (
@@ -13,7 +15,7 @@ from minicap.captioning.run import (
     make_trainer,
     settings_for,
 )
-from minicap.cli.arguments import named_or_path
+from minicap.cli.arguments import absolute, named_or_path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.scores import print_scores
 from minicap.cli.settings import given_tables
@@ -51,11 +53,15 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
         tables["data"]["path"] = args.data
     if "path" not in tables["data"]:
         raise InputError('say what to train on: a folder of captioned photos, or "sample"')
+    tables["data"]["path"] = absolute(tables["data"]["path"], SAMPLE)
     if args.start:
         tables["data"]["start"] = args.start
-    if start := tables["data"].get("start"):
+    if start := absolute(tables["data"].get("start", ""), SHIPPED):
         source = load_start(start)
-        tables["encoder"], tables["model"] = asdict(source.encoder.config), asdict(source.model.config)
+        of_source = {"encoder": asdict(source.encoder.config), "model": asdict(source.model.config)}
+        _require_the_same(tables, of_source, start)
+        tables |= of_source
+        tables["data"]["start"] = start
         tables["data"].setdefault("max_words", source.max_words)
     dataset = open_data(CONFIG.from_tables(tables, "command line"))
     fitting = settings_for(dataset, bool(start))
@@ -69,6 +75,19 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
         print(f"settings chosen for so few captions: {', '.join(said)} (flags and --config take precedence)")
     fitted = {table: fitting.get(table, {}) | values for table, values in tables.items()}
     return CONFIG.from_tables(fitted, "command line"), dataset
+
+
+def _require_the_same(
+    tables: Mapping[str, dict[str, Any]], of_source: Mapping[str, dict[str, Any]], start: str
+) -> None:
+    """Raise InputError for a setting that contradicts the captioner which training goes on from."""
+    asked = CONFIG.from_tables(tables, "command line")  # whose values are of the same types
+    for table, settings in of_source.items():
+        for name in tables[table]:
+            value, its = getattr(getattr(asked, table), name), settings.get(name, "no such setting")
+            if value != its:
+                flag = table if name == "name" else name.replace("_", "-")
+                raise InputError(f"--{flag} {value}: the captioner of --from {start} has {its}; leave it out")
 
 
 def open_data(config: CaptionRunConfig) -> CaptionDataset:

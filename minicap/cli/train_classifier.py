@@ -3,7 +3,7 @@
 import argparse
 
 from minicap.classification.run import ClassifierRunConfig, Splits, load_splits, make_trainer
-from minicap.cli.arguments import path
+from minicap.cli.arguments import absolute, path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.settings import given_tables
 from minicap.data import LABELLED
@@ -27,9 +27,10 @@ def new(args: argparse.Namespace) -> tuple[ClassifierRunConfig, Splits]:
     """The settings of flags and --config, and the data set."""
     tables = given_tables(CONFIG, args)
     if args.data:
-        tables["data"]["path"] = str(args.data.resolve())
+        tables["data"]["path"] = str(args.data)
     if args.dataset:
         tables["data"]["name"] = args.dataset
+    tables["data"]["path"] = absolute(tables["data"].get("path", ""))
     config = CONFIG.from_tables(tables, "command line")
     return config, open_data(config)
 

@@ -134,7 +134,9 @@ def shortcomings(dataset: CaptionDataset) -> list[str]:
             "more than half of the words occur only once in training; learning a word takes several photos"
         )
     if not counts["val"]:
-        found.append('there are no validation photos (split "val"): the last epoch is kept, not the best')
+        found.append(
+            'there are no validation photos (split "val"): the training loss decides which epoch is the best'
+        )
     if not counts["test"]:
         found.append('there are no test photos (split "test"): no score will show how good the captions are')
     return found

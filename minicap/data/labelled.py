@@ -89,8 +89,10 @@ class ArrayDataset:
     def split(self, share: float, seed: int = 0) -> tuple["ArrayDataset", "ArrayDataset"]:
         """Two parts drawn at random, the first with this share of the samples.
 
-        Raises InputError unless both parts have samples.
+        Raises InputError unless both parts have samples, and for a negative seed.
         """
+        if seed < 0:
+            raise InputError(f"ArrayDataset.split: seed is {seed} but must not be negative")
         first = round(share * len(self)) if 0 < share < 1 else 0
         if not 0 < first < len(self):
             raise InputError(

@@ -1,7 +1,7 @@
 """Files other programs read and write too: safetensors, TensorBoard events, JSON and TOML; never pickle."""
 
 from minicap.formats.atomic import atomic_write_bytes, atomic_write_text, atomic_writer
-from minicap.formats.checkpoint import Checkpoint, load_checkpoint, narrowed, save_checkpoint
+from minicap.formats.checkpoint import Checkpoint, load_about, load_checkpoint, narrowed, save_checkpoint
 from minicap.formats.documents import entry, parse_json, read_json, read_text, read_toml
 from minicap.formats.regular import create_own, open_own, open_regular
 from minicap.formats.safetensors import load_safetensors, save_safetensors
@@ -33,6 +33,7 @@ __all__ = [
     "entry",
     "from_mapping",
     "from_named",
+    "load_about",
     "load_checkpoint",
     "load_safetensors",
     "narrowed",

@@ -55,12 +55,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     an array of its model is not finite floats.
     """
     tensors, metadata = load_safetensors(path)
-    if "minicap" not in metadata:
-        raise FormatError(f"{path} is a safetensors file but not a minicap checkpoint")
-    minicap, progress, about = (_described(metadata, name, path) for name in ("minicap", "progress", "about"))
-    written = entry(minicap, "format", int, f"{path}: the header of this checkpoint is damaged")
-    if written != _FORMAT:
-        raise FormatError(f"{path} has checkpoint format {written}; this minicap reads format {_FORMAT}")
+    _require_format(metadata, path)
+    progress, about = (_described(metadata, name, path) for name in ("progress", "about"))
 
     def part(name: str) -> dict[str, Array]:
         return {k.removeprefix(f"{name}/"): a for k, a in tensors.items() if k.startswith(f"{name}/")}
@@ -69,6 +65,16 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if flaw := _flaw(model):
         raise FormatError(f"{path}: {flaw}")
     return Checkpoint(model, part("optimizer"), progress, about)
+
+
+def load_about(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a checkpoint says of its model, without reading its arrays.
+
+    Raises FormatError when the header is damaged, or the file is no checkpoint of this format.
+    """
+    _, metadata = load_safetensors(path, mmap=True)
+    _require_format(metadata, path)
+    return _described(metadata, "about", path)
 
 
 def narrowed(arrays: Mapping[str, Array], dtype: Any) -> dict[str, np.ndarray]:
@@ -86,6 +92,15 @@ def narrowed(arrays: Mapping[str, Array], dtype: Any) -> dict[str, np.ndarray]:
                 "float32 (--float32)"
             )
     return found
+
+
+def _require_format(metadata: dict[str, str], path: str | os.PathLike[str]) -> None:
+    if "minicap" not in metadata:
+        raise FormatError(f"{path} is a safetensors file but not a minicap checkpoint")
+    where = f"{path}: the header of this checkpoint is damaged"
+    written = entry(_described(metadata, "minicap", path), "format", int, where)
+    if written != _FORMAT:
+        raise FormatError(f"{path} has checkpoint format {written}; this minicap reads format {_FORMAT}")
 
 
 def _described(metadata: dict[str, str], name: str, path: str | os.PathLike[str]) -> dict[str, Any]:

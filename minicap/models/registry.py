@@ -1,6 +1,7 @@
 """Networks that name photos, by the names under which a run finds them; each with its settings."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 
 from minicap.errors import InputError
@@ -42,6 +43,9 @@ class ResNetConfig:
     version: Version = "v1.5"
     width: int = 64
 
+    def __post_init__(self) -> None:
+        _at_least_1(self, "width")
+
     def make(self, image: Image, num_classes: int) -> Module:
         _require(image[0] == 3, self.name, "photos in colour", image)
         return resnet(self.depth, num_classes, self.version, self.width)
@@ -60,6 +64,9 @@ class VGGConfig:
     depth: int = 16
     batch_norm: bool = True
     hidden: int = 512
+
+    def __post_init__(self) -> None:
+        _at_least_1(self, "hidden")
 
     def make(self, image: Image, num_classes: int) -> Module:
         fits = image[0] == 3 and image[1] == image[2] and image[1] % 32 == 0
@@ -95,6 +102,9 @@ class AlexNetConfig:
     grouped: bool = False
     hidden: int = 4096
 
+    def __post_init__(self) -> None:
+        _at_least_1(self, "hidden")
+
     def make(self, image: Image, num_classes: int) -> Module:
         fits = image[0] == 3 and image[1] == image[2] and image[1] >= 63
         _require(fits, self.name, "photos in colour, square, of 63 pixels a side or more", image)
@@ -110,6 +120,10 @@ class EfficientNetConfig:
 
     name: Literal["efficientnet_lite0"] = "efficientnet_lite0"
     width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.width < inf:
+            raise InputError(f"width is {self.width} but must be above 0 and finite")
 
     def make(self, image: Image, num_classes: int) -> Module:
         _require(image[0] == 3, self.name, "photos in colour", image)
@@ -133,6 +147,12 @@ def make_network(config: Any, image: Image, num_classes: int) -> Module:
     """
     network: Module = config.make(image, num_classes)
     return network
+
+
+def _at_least_1(settings: Any, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise InputError(f"{name} is {getattr(settings, name)} but must be at least 1")
 
 
 def _require(fits: bool, name: str, reads: str, image: Image) -> None:

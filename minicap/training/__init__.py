@@ -1,6 +1,6 @@
 """Training runs: the loop, its run folder, and shards of a batch."""
 
-from minicap.training.chosen import chosen_checkpoint, kind_of, origin
+from minicap.training.chosen import chosen_checkpoint, kind_of, origin, run_folder_of
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import digest, settings_fingerprint
 from minicap.training.interfaces import Examples, StepResult, Trainable
@@ -25,6 +25,7 @@ __all__ = [
     "kind_of",
     "loss_step",
     "origin",
+    "run_folder_of",
     "settings_fingerprint",
     "sharded_loss",
 ]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, load_checkpoint
+from minicap.formats import Checkpoint, load_about
 
 
 def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
@@ -21,13 +21,22 @@ def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
     raise InputError(f"{path} is not a run folder: it has no checkpoints")
 
 
+def run_folder_of(path: str | os.PathLike[str]) -> Path | None:
+    """The run folder that a path names, or that the checkpoint lies in; None for one that lies in none."""
+    folder = Path(path)
+    if not folder.is_dir():
+        checkpoints = folder.absolute().parent
+        folder = checkpoints.parent if checkpoints.name == "checkpoints" else checkpoints
+    return folder if (folder / "config.toml").is_file() else None
+
+
 def kind_of(path: str | os.PathLike[str]) -> str:
     """What a run folder or a checkpoint holds, such as "captioner".
 
     Raises InputError when there is none, FormatError when it is damaged or does not say.
     """
     path = chosen_checkpoint(path)
-    kind = load_checkpoint(path).about.get("kind")
+    kind = load_about(path).get("kind")
     if not isinstance(kind, str):
         raise FormatError(f"{path} does not say what it holds")
     return kind

@@ -23,6 +23,12 @@ class Monitor(NamedTuple):
             return any(word in self.name.lower() for word in _TO_FALL)
         return self.direction == "min"
 
+    def in_words(self, validation: str) -> str:
+        """What it is, such as "accuracy on VALIDATION"; validation: what the validation set is called."""
+        if self.name == "train_loss":
+            return "training loss"
+        return f"{self.name.removeprefix('validation_')} on {validation}"
+
     def value(self, record: Mapping[str, Any]) -> float:
         """The watched value of an epoch's record.
 

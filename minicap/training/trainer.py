@@ -104,8 +104,9 @@ class Trainer:
         self.average = WeightAverage(config.average)
         settings = settings_by_name(config.groups, model.params)
         self.frozen = {name for name, setting in settings.items() if setting.frozen}
-        falls_back = config.monitor == "validation_loss" and validation is None
-        self.monitor = Monitor("train_loss" if falls_back else config.monitor, config.monitor_direction)
+        self.monitor = Monitor(config.monitor, config.monitor_direction)
+        if validation is None and (measure is None or config.monitor == "validation_loss"):
+            self.monitor = Monitor("train_loss")  # nothing else is there to judge by
         settled = settings_fingerprint("training", config, MAY_CHANGE)
         given = {"the rule": type(rule).__name__} if rule else {}
         self.fingerprint = settled | given | dict(fingerprint or {})

@@ -161,7 +161,7 @@ def test_labels_are_smoothed_in_training_where_the_settings_say_so(config, tmp_p
 
 
 def test_a_missing_data_set_is_named(tmp_path):
-    with pytest.raises(InputError, match="say where the data set cifar10 lies"):
+    with pytest.raises(InputError, match="say in which folder the data set cifar10 lies"):
         load_splits(LabelledDataConfig("cifar10"))
     with pytest.raises(
         InputError, match=r"no: there is no such folder; cifar10 is expected there as data_batch_1"

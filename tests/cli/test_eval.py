@@ -37,10 +37,17 @@ def test_the_last_checkpoint_is_not_called_chosen(trained, tiny_data, capsys):
     assert "checkpoint: epoch 2\n" in capsys.readouterr().out
 
 
-def test_a_checkpoint_needs_to_be_told_its_data(trained, tiny_data, refused, capsys):
-    best = trained / "checkpoints" / "best.safetensors"
-    assert "name the data set to score on: --data DATA" in refused("eval", best)
-    assert main(["eval", str(best), "--data", str(tiny_data), "--beam", "1"]) == 0
+def test_a_checkpoint_finds_the_data_of_its_run(trained, capsys):
+    assert main(["eval", str(trained / "checkpoints" / "best.safetensors"), "--beam", "1"]) == 0
+    assert "tiny test: 1 photos" in capsys.readouterr().out
+
+
+def test_a_checkpoint_that_lies_in_no_run_needs_to_be_told_its_data(
+    trained, tiny_data, tmp_path, refused, capsys
+):
+    alone = shutil.copy(trained / "checkpoints" / "best.safetensors", tmp_path)
+    assert "name the data set to score on: --data DATA" in refused("eval", alone)
+    assert main(["eval", str(alone), "--data", str(tiny_data), "--beam", "1"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def test_control_characters_in_the_file_do_not_reach_the_terminal(trained, tmp_p
     assert "\x1b" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["best", "last", "small"])
+def test_a_run_keeps_its_checkpoints(trained, refused, name):
+    before = {path: path.read_bytes() for path in (trained / "checkpoints").iterdir()}
+    target = trained / "checkpoints" / f"{name}.safetensors"
+    assert f"{target} would lie among the checkpoints of a run" in refused("export", trained, target)
+    assert {path: path.read_bytes() for path in (trained / "checkpoints").iterdir()} == before
+
+
 @pytest.mark.parametrize("target", ["no/folder/x.safetensors", "."])
 def test_a_file_that_cannot_be_written_is_named(trained, refused, target):
     assert f"cannot write {target}" in refused("export", trained, target)

@@ -53,6 +53,16 @@ def test_what_argparse_refuses_ends_with_exit_code_2(argv, capsys):
     assert "usage: minicap" in capsys.readouterr().err
 
 
+def test_a_photo_called_train_is_no_command(tmp_path, monkeypatch, refused):
+    (tmp_path / "my.toml").write_text('application = "nonsense"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    message = refused("--backend", "numpy", "caption", "train", "--run", "train")
+    assert "train" in message
+    assert "unknown application 'nonsense'" in refused("--backend", "numpy", "train", "--config", "my.toml")
+    with pytest.raises(SystemExit, match="2"):  # by the parser of `caption`, which has no such flag
+        main(["caption", "train", "--config", "my.toml"])
+
+
 def test_an_unknown_backend_in_the_environment_is_named(monkeypatch, refused):
     monkeypatch.setenv("MINICAP_BACKEND", "abacus")
     assert "unknown backend 'abacus'; choose one of cupy, numpy" in refused("data", "show")

@@ -242,8 +242,9 @@ def test_a_data_set_without_training_photos_is_named(tmp_path, refused):
 
 def test_a_data_set_without_validation_photos_is_fine(tmp_path, capsys):
     data = make_dataset(tmp_path / "data", splits=("train", "train"))
-    assert main(["train", str(data), "--run", str(tmp_path / "run"), *SMALL]) == 0
+    assert main(["train", str(data), "--run", str(tmp_path / "run"), *SMALL, "--monitor", "cider"]) == 0
     assert "validation, greedy" not in capsys.readouterr().out
+    assert Captioner.load(tmp_path / "run").origin.endswith("chosen by training loss")
 
 
 @pytest.mark.slow
@@ -410,6 +411,32 @@ def test_a_captioner_is_taught_the_words_of_other_photos(trained, tiny_data, tmp
     before, after = Captioner.load(trained), Captioner.load(run)
     assert after.vocabulary.words[: len(before.vocabulary)] == before.vocabulary.words
     assert all(after.captions(np.ones((2, 1024), np.float32), beam=3))
+
+
+def test_a_flag_that_contradicts_the_captioner_one_starts_from_is_refused(
+    trained, tiny_data, tmp_path, refused
+):
+    start = ("train", tiny_data, "--run", tmp_path / "run", "--from", trained)
+    message = refused(*start, "--hidden-size", "99")
+    assert f"--hidden-size 99: the captioner of --from {trained} has 12; leave it out" in message
+    message = refused(*start, "--model", "attend-and-tell")
+    assert f"--model attend-and-tell: the captioner of --from {trained} has show-and-tell" in message
+    assert not (tmp_path / "run").exists()
+    assert main([*map(str, start), "--hidden-size", "12", "--epochs", "1"]) == 0  # which contradicts nothing
+
+
+def test_the_settings_of_a_run_from_another_make_the_same_run_again(
+    trained, tiny_data, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(trained.parent)
+    start = f'[data]\npath = "{tiny_data.as_posix()}"\nstart = "{trained.name}"\n[training]\nepochs = 1\n'
+    (tmp_path / "my.toml").write_text(start, encoding="utf-8")
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert main(["train", "--config", str(tmp_path / "my.toml"), "--run", str(first)]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert read_toml(first / "config.toml")["data"]["start"] == str(trained.resolve())
+    assert main(["train", "--config", str(first / "config.toml"), "--run", str(again)]) == 0
+    assert_same_run(RunFolder(again), RunFolder(first))
 
 
 def test_a_run_from_another_goes_on_bit_for_bit_without_it(trained, tiny_data, tmp_path):

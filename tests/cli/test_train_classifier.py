@@ -106,13 +106,40 @@ def test_mistakes_are_named_and_leave_no_folder(photos, tmp_path, refused):
     start = ("train", "classifier", "--run", run)
     assert "unknown model 'lenot' (did you mean \"lenet\"?)" in refused(*start, photos, "--model", "lenot")
     assert "unknown data set 'cifar' (did you mean" in refused(*start, photos, "--data", "cifar")
-    assert "say where the data set cifar10 lies" in refused(*start, "--data", "cifar10")
+    assert "say in which folder the data set cifar10 lies" in refused(*start, "--data", "cifar10")
     message = refused(*start, "--data", "cifar10", tmp_path / "no")
     assert f"{tmp_path / 'no'}: there is no such folder; cifar10 is expected there as data_batch_1" in message
     assert "has no CIFAR-10" in refused(*start, "--data", "cifar10", photos)
     assert "unknown augmentation 'flap'" in refused(*start, photos, "--augment", "flap=1")
     assert "name a folder for the run: --run DIR" in refused("train", "classifier", photos)
     assert not run.exists()
+
+
+def test_a_flag_has_one_spelling(photos, tmp_path, misused):
+    message = misused("train", "classifier", photos, "--run", tmp_path / "run", "--mod", "lenet")
+    assert "unrecognized arguments: --mod" in message
+
+
+def test_a_relative_folder_in_a_settings_file_is_found_again_from_elsewhere(photos, tmp_path, monkeypatch):
+    (tmp_path / "my.toml").write_text(f'[data]\npath = "{photos.name}"\nsize = 16\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    flags = ["--model", "softmax", "--epochs", "1", "--run", "run"]
+    assert main(["train", "classifier", "--config", "my.toml", *flags]) == 0
+    assert read_toml("run/config.toml")["data"]["path"] == str(photos.resolve())
+
+
+def test_sizes_that_make_no_network_and_no_split_are_told(photos, tmp_path, refused):
+    start = ("train", "classifier", photos, "--run", tmp_path / "run")
+    for width in ("0", "-1", "nan", "inf"):
+        message = refused(*start, "--model", "efficientnet_lite0", f"--width={width}")
+        assert f"width is {float(width)} but must be above 0 and finite" in message
+    assert "width is 0 but must be at least 1" in refused(*start, "--model", "resnet", "--width", "0")
+    assert "hidden is -3 but must be at least 1" in refused(*start, "--model", "vgg", "--hidden=-3")
+    assert "hidden is 0 but must be at least 1" in refused(*start, "--model", "alexnet", "--hidden=0")
+    assert "split_seed is -1 but must not be negative" in refused(*start, "--split-seed=-1")
+    message = refused(*start, "--validation", "0.001")
+    assert "24 photos cannot be divided" in message
+    assert "--validation 0 trains on all of them" in message
 
 
 def test_photos_that_the_network_cannot_read_are_told(tmp_path, refused):

@@ -79,6 +79,11 @@ def test_a_split_leaves_no_part_empty(images, share):
         ArrayDataset(images, np.arange(10)).split(share)
 
 
+def test_a_split_refuses_a_negative_seed(images):
+    with pytest.raises(InputError, match=r"ArrayDataset\.split: seed is -1 but must not be negative"):
+        ArrayDataset(images, np.arange(10)).split(0.5, seed=-1)
+
+
 def test_samples_and_labels_must_be_as_many(images):
     with pytest.raises(ShapeError, match="10 samples in x but 9 in y"):
         ArrayDataset(images, np.arange(9))

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 
 from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, save_checkpoint
-from minicap.training import chosen_checkpoint, kind_of, origin
+from minicap.training import chosen_checkpoint, kind_of, origin, run_folder_of
 
 
 def test_the_best_checkpoint_is_chosen_and_else_the_last(tmp_path):
@@ -35,3 +36,27 @@ def test_a_run_folder_holds_what_its_checkpoint_says(tmp_path):
     save_checkpoint(last, Checkpoint({}, {}, {}, {}))
     with pytest.raises(FormatError, match=r"last\.safetensors does not say what it holds"):
         kind_of(tmp_path)
+
+
+def test_the_kind_is_told_without_reading_the_arrays(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(path, Checkpoint({"w": np.ones(9, np.float32)}, {}, {}, {"kind": "classifier"}))
+    content = bytearray(path.read_bytes())
+    content[-4:] = np.array(np.nan, np.float32).tobytes()  # which no checkpoint may hold
+    path.write_bytes(content)
+    assert kind_of(path) == "classifier"
+
+
+def test_a_run_folder_is_found_from_itself_and_its_checkpoints_wherever_one_stands(tmp_path, monkeypatch):
+    checkpoints = tmp_path / "run" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "best.safetensors").touch()
+    assert run_folder_of(tmp_path / "run") is None  # it has no settings yet
+    (tmp_path / "run" / "config.toml").touch()
+    assert run_folder_of(tmp_path / "run") == tmp_path / "run"
+    monkeypatch.chdir(checkpoints)
+    found = run_folder_of("best.safetensors")
+    assert found is not None
+    assert found.samefile(tmp_path / "run")
+    (tmp_path / "alone.safetensors").touch()
+    assert run_folder_of(tmp_path / "alone.safetensors") is None

@@ -30,6 +30,12 @@ def test_losses_and_errors_are_to_fall_scores_to_rise_unless_told_otherwise(name
     assert monitor.better(0.2, 0.1) != falls
 
 
+def test_what_decides_is_said_in_words():
+    assert Monitor("accuracy").in_words("val") == "accuracy on val"
+    assert Monitor("validation_loss").in_words("val") == "loss on val"
+    assert Monitor("train_loss").in_words("") == "training loss"
+
+
 @pytest.mark.parametrize("name", ["loss", "f1"])
 def test_the_first_value_is_the_best_so_far_and_an_equal_one_is_no_better(name):
     assert Monitor(name).better(0.5, None)

@@ -326,6 +326,17 @@ def test_without_a_validation_set_the_training_loss_decides(tmp_path):
     assert load_checkpoint(trainer.run.best).progress["best"] == min(r["train_loss"] for r in records)
 
 
+def test_without_anything_else_measured_the_training_loss_decides_in_place_of_a_score(tmp_path):
+    config = replace(CONFIG, monitor="accuracy", monitor_direction="max")
+    alone = Trainer(make_model(), Points(200), config, RunFolder(tmp_path))
+    assert (alone.monitor.name, alone.monitor.falls) == ("train_loss", True)
+    assert make_trainer(tmp_path, config).monitor.name == "accuracy"
+    measured = Trainer(
+        make_model(), Points(200), config, RunFolder(tmp_path), measure=lambda trainer: {"accuracy": 1.0}
+    )
+    assert measured.monitor.name == "accuracy"
+
+
 def test_the_epochs_loss_is_the_mean_over_its_samples(tmp_path):
     trainer = make_trainer(tmp_path, replace(CONFIG, epochs=1, batch_size=300))  # batches of 300 and 200
     [record] = trainer.fit()
