@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.captioning.examples import CaptionExamples
+from minicap.captioning.examples import CaptionExamples, partial_captions
 from minicap.errors import InputError, ShapeError
 from minicap.vocabulary import Vocabulary
 
@@ -22,6 +22,23 @@ def test_a_batch_holds_the_words_and_each_next_word():
     assert batch["next_words"].tolist() == [[A, DOG, RUNS, end], [A, CAT, end, pad], [A, end, pad, pad]]
     assert batch["mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]]
     assert batch["features"].tolist() == [[0, 1], [4, 5], [0, 1]]
+
+
+def test_partial_captions_are_a_row_for_every_word_with_what_came_before_it():
+    batch = CaptionExamples(FEATURES, CAPTIONS, WORDS).batch(np.array([2, 1]))
+    start, end, pad = WORDS.start, WORDS.end, WORDS.pad
+    partial = partial_captions(batch | {"weights": np.array([0.5, 2.0])})
+    assert partial["words"].tolist() == [
+        [start, pad, pad],
+        [start, A, pad],
+        [start, A, CAT],
+        [start, pad, pad],
+        [start, A, pad],
+    ]
+    assert (partial["next_words"] * partial["mask"]).sum(axis=1).tolist() == [A, CAT, end, A, end]
+    assert partial["mask"].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    assert partial["features"].tolist() == [[4, 5]] * 3 + [[0, 1]] * 2
+    assert partial["weights"].tolist() == [0.5, 0.5, 0.5, 2.0, 2.0]
 
 
 def test_an_empty_caption_is_its_end_alone():

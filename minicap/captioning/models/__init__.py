@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from minicap.captioning.model import CaptioningModel
 from minicap.captioning.models.attend_and_tell import AttendAndTell, AttendAndTellConfig
+from minicap.captioning.models.init_inject import InitInject, InitInjectConfig
+from minicap.captioning.models.merge import Merge, MergeConfig
+from minicap.captioning.models.neuraltalk import Neuraltalk, NeuraltalkConfig
+from minicap.captioning.models.par_inject import ParInject, ParInjectConfig
 from minicap.captioning.models.show_and_tell import ShowAndTell, ShowAndTellConfig
 from minicap.errors import InputError
 
@@ -20,6 +24,14 @@ __all__ = [
     "AttendAndTell",
     "AttendAndTellConfig",
     "Entry",
+    "InitInject",
+    "InitInjectConfig",
+    "Merge",
+    "MergeConfig",
+    "Neuraltalk",
+    "NeuraltalkConfig",
+    "ParInject",
+    "ParInjectConfig",
     "ShowAndTell",
     "ShowAndTellConfig",
     "make_model",
@@ -35,6 +47,10 @@ class Entry(NamedTuple):
 
 MODELS = {
     "show-and-tell": Entry(ShowAndTell, ShowAndTellConfig),
+    "init-inject": Entry(InitInject, InitInjectConfig),
+    "par-inject": Entry(ParInject, ParInjectConfig),
+    "merge": Entry(Merge, MergeConfig),
+    "neuraltalk": Entry(Neuraltalk, NeuraltalkConfig),
     "attend-and-tell": Entry(AttendAndTell, AttendAndTellConfig),
 }
 MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}

@@ -35,13 +35,15 @@ class NextWordModel(Module):
         feature_size: int,
         vocabulary_size: int,
         log_frequency: NDArray[np.float64] | None = None,
+        hidden_size: int | None = None,  # of h, where the config does not say it
     ) -> None:
         super().__init__()
         self.config, self.feature_size = config, feature_size
         self.words = Embedding(vocabulary_size, config.embed_size, normal(0.1))
         self.buffers = {"feature_mean": np.zeros(feature_size), "feature_std": np.ones(feature_size)}
         self.dropout = Dropout(config.dropout)
-        self.declare("out_w", (config.hidden_size, vocabulary_size), glorot_uniform)
+        hidden_size = config.hidden_size if hidden_size is None else hidden_size
+        self.declare("out_w", (hidden_size, vocabulary_size), glorot_uniform)
         # Words start as likely as they are frequent, which saves the first epoch from learning just that.
         bias: Initializer = zeros if log_frequency is None else given(log_frequency)
         self.declare("out_b", (vocabulary_size,), bias)

@@ -10,17 +10,15 @@ from minicap.arrays import Array, backend_of, to_device
 from minicap.arrays.random import RandomStream
 from minicap.captioning.model import Batch
 from minicap.captioning.models.next_word import NextWordModel
-from minicap.captioning.models.settings import require_dropout, require_sizes
+from minicap.captioning.models.settings import RecurrentConfig
 from minicap.decoding import Extras, State
-from minicap.errors import InputError
-from minicap.formats import require_types
 from minicap.layers import concat_backward, concat_forward
 from minicap.nn import RECURRENT, Affine, Dropout, Gradients, Recurrent, prefixed
 from minicap.nn.init import glorot_uniform
 
 
 @dataclass(frozen=True)
-class ShowAndTellConfig:
+class ShowAndTellConfig(RecurrentConfig):
     """Settings of Show and Tell.
 
     name: Show and Tell (Vinyals et al., 2015), which reads the image once, before the words.
@@ -30,23 +28,14 @@ class ShowAndTellConfig:
     """
 
     name: Literal["show-and-tell"] = field(default="show-and-tell", kw_only=True)
-    cell: str = "lstm"
-    embed_size: int = 256
-    hidden_size: int = 512
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.cell not in RECURRENT:
-            raise InputError(f"cell is {self.cell!r} but must be one of {', '.join(RECURRENT)}")
-        require_sizes(embed_size=self.embed_size, hidden_size=self.hidden_size)
-        require_dropout(self.dropout)
-        require_types(self)
 
 
 class ShowAndTell(NextWordModel):
     """The embedded image comes before <start>:
 
     x_-1 = image W + b,   x_t = table[word_t],   h_t = cell(dropout(x_t), h_t-1).
+
+    Tanti et al. 2018 call this pre-inject.
     """
 
     def __init__(

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 
 from minicap.arrays import Array
-from minicap.captioning import (
+from minicap.captioning import CaptionExamples, CaptioningModel, Vocabulary, make_model
+from minicap.captioning.models import (
     AttendAndTellConfig,
-    CaptionExamples,
-    CaptioningModel,
+    InitInjectConfig,
+    MergeConfig,
+    NeuraltalkConfig,
+    ParInjectConfig,
     ShowAndTellConfig,
-    Vocabulary,
-    make_model,
 )
 
 SHAPES = {"pooled": (6,), "grid": (4, 6)}
@@ -32,6 +33,10 @@ def settings(hidden: int = 5, dropout: float = 0.5) -> dict[str, Any]:
         "show-and-tell lstm": ShowAndTellConfig("lstm", **sizes),
         "show-and-tell gru": ShowAndTellConfig("gru", **sizes),
         "show-and-tell rnn": ShowAndTellConfig("rnn", **sizes),
+        "init-inject": InitInjectConfig("lstm", **sizes),
+        "par-inject": ParInjectConfig("gru", **sizes),
+        "merge": MergeConfig("lstm", **sizes),
+        "neuraltalk": NeuraltalkConfig(**sizes),
         "attend-and-tell": AttendAndTellConfig(**sizes, attention_size=3, doubly_stochastic=1.0),
     }
 

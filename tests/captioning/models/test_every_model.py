@@ -1,5 +1,7 @@
 """What holds for every captioning model of the registry."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from captioning.models.small import CAPTIONS, SHAPES, WORDS, batch_for, settings, small
@@ -8,6 +10,7 @@ from strict_cupy import counting
 from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.captioning import MODELS, make_model
+from minicap.captioning.examples import partial_captions
 from minicap.decoding import beam_search, greedy
 from minicap.errors import InputError, ShapeError
 from minicap.gradcheck import check_model
@@ -152,6 +155,22 @@ def test_padding_changes_neither_the_loss_nor_the_gradients(name):
     assert padded_loss == pytest.approx(loss, rel=1e-12)
     for key, grad in grads.items():
         np.testing.assert_allclose(padded_grads[key], grad, rtol=0, atol=1e-13)
+
+
+@models
+def test_partial_captions_have_the_gradients_of_whole_ones(name):
+    config = settings(dropout=0.0)[name]
+    if hasattr(config, "doubly_stochastic"):  # a penalty on whole captions
+        config = replace(config, doubly_stochastic=0.0)
+    model = shaken(make_model(config, SHAPES, len(WORDS)).initialize(seed=1, dtype=np.float64))
+    batch = batch_for(model)
+    partial = partial_captions(batch)
+    assert len(partial["words"]) == model.count(partial) == model.count(batch)
+    loss, grads = model.loss(batch, train=True)
+    partial_loss, partial_grads = model.loss(partial, train=True)
+    assert partial_loss == pytest.approx(loss, rel=1e-12)
+    for key, grad in grads.items():
+        np.testing.assert_allclose(partial_grads[key], grad, rtol=0, atol=1e-13)
 
 
 @models
