@@ -8,21 +8,21 @@ from pathlib import Path
 
 from minicap.errors import InputError
 
+_TOO_LONG = 206  # Windows' number of that error, which Python takes for a file that is not there
+
 
 def path(text: str) -> Path:
     """A file or folder, there or not."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; name a file or folder")
     try:
-        os.path.lexists(text) or os.lstat(text)
-    except FileNotFoundError:
-        pass
-    except NotADirectoryError:
-        pass
+        os.lstat(text)
     except (OSError, ValueError) as error:  # ValueError: a zero byte
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        shown = text if len(text) <= 60 else f"{text[:57]}..."
-        raise argparse.ArgumentTypeError(f"{shown!r} cannot be a path: {reason}") from None
+        too_long = getattr(error, "winerror", None) == _TOO_LONG
+        if too_long or not isinstance(error, FileNotFoundError | NotADirectoryError):
+            reason = "File name too long" if too_long else getattr(error, "strerror", str(error))
+            shown = text if len(text) <= 60 else f"{text[:57]}..."
+            raise argparse.ArgumentTypeError(f"{shown!r} cannot be a path: {reason}") from None
     return Path(text)
 
 

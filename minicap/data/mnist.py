@@ -76,7 +76,10 @@ def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
             f"{path}: holds {len(content) - start} bytes of numbers, where {shape} of {dtype.itemsize} bytes "
             f"each need {prod(shape) * dtype.itemsize}"
         )
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    except ValueError as error:  # more axes than NumPy has, or sizes beyond it beside a 0
+        raise FormatError(f"{path}: {error}") from None
 
 
 def _load(folder: Path, classes: tuple[str, ...]) -> tuple[ArrayDataset, ArrayDataset]:

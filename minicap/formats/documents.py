@@ -89,8 +89,6 @@ def read_text(path: str | os.PathLike[str], most: int) -> str:
             data = file.read(most + 1)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    except ValueError as error:  # a zero byte in the path
-        raise InputError(f"cannot read {path}: {error}") from None
     if len(data) > most:
         raise FormatError(f"{path}: longer than {most:,} bytes")
     marked = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

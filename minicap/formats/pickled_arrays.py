@@ -47,9 +47,9 @@ class PickledArray:
                 raise ValueError("no shape")
             if not isinstance(content, bytes) or len(content) != prod(shape) * dtype.itemsize:
                 raise ValueError("bytes missing")
-        except (AttributeError, TypeError, ValueError, IndexError):
+            return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+        except (AttributeError, TypeError, ValueError, IndexError, OverflowError):
             raise FormatError(f"{where}: an array is described in a way that NumPy does not") from None
-        return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 PICKLED_ARRAYS: dict[tuple[str, str], Any] = {

@@ -18,8 +18,11 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file for reading, also through links.  Raises OSError, for a pipe, a device or a socket too."""
-    # Asked before it is opened, since opening some devices does something.
-    _require_regular(path, os.stat(path))
+    try:
+        # Asked before it is opened, since opening some devices does something.
+        _require_regular(path, os.stat(path))
+    except ValueError as error:  # a zero byte in the path
+        raise OSError(errno.EINVAL, str(error), str(path)) from None
     descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY)
     _keep_if_regular(path, descriptor)
     return open(descriptor, "rb")

@@ -2,9 +2,18 @@
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from minicap.errors import FormatError
+
+
+class _StandIn(NamedTuple):
+    """What a pickle gets for a name; having no attributes to set, unlike a function or a class."""
+
+    call: Callable[..., Any]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
 
 
 def load_restricted(
@@ -17,8 +26,9 @@ def load_restricted(
     """The value in a pickle that builds plain values and calls nothing but what is allowed.
 
     allowed: by module and name, what stands in for it; it is called with whatever the pickle says, so it
-    has to check its arguments.
-    outside: what stands for a value that the pickle does not hold but points to.
+    has to check its arguments.  A pickle can set the attributes of what comes out, unless that has none or
+    a __setstate__ of its own.
+    outside: what stands for a value that the pickle does not hold but points to; the same holds for it.
     encoding: of Python 2's strings; "bytes" keeps them as they are.
     Raises FormatError for a pickle that names anything else, or is damaged.
     """
@@ -26,10 +36,11 @@ def load_restricted(
     class Reader(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
             if (module, name) == ("_codecs", "encode"):
-                return _old_bytes
+                return _StandIn(_old_bytes)
             if (module, name) not in allowed:
                 raise FormatError(f"{where}: refused, since it names {module}.{name}, which could run code")
-            return allowed[module, name]
+            known = allowed[module, name]
+            return _StandIn(known) if callable(known) else known
 
         def persistent_load(self, pointer: Any) -> Any:
             if outside is None:

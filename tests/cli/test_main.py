@@ -101,17 +101,17 @@ def test_an_interrupt_and_a_reader_that_left_end_quietly(monkeypatch, capfd, err
 
 
 def test_the_installed_script_answers_and_ends_with_the_exit_code(tmp_path):
-    done = subprocess.run([script(), "--version"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([script(), "--version"], capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, f"minicap {__version__}", "")
     missing = str(tmp_path / "no.jpg")
-    done = subprocess.run([script(), "classify", missing], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([script(), "classify", missing], capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [f"minicap: {missing}: there is no such file"]
 
 
 def run_script(*argv: object, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "minicap", *map(str, argv)], text=True, timeout=60, **options
+        [sys.executable, "-m", "minicap", *map(str, argv)], text=True, timeout=200, **options
     )
 
 
@@ -126,7 +126,7 @@ def test_output_that_cannot_be_written_is_told_in_a_line():
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "| true"])
 def test_closed_streams_are_no_error(closed):
     command = f"{shlex.quote(sys.executable)} -m minicap data show {closed}"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=200)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -141,6 +141,16 @@ def test_an_interrupt_while_libraries_are_imported_is_told_in_a_line(tmp_path):
 @pytest.mark.parametrize("path", ["a" * 5000, "x/" * 3000])
 def test_a_path_that_is_too_long_is_refused(misused, path):
     assert "cannot be a path: File name too long" in misused("classify", path)
+
+
+def test_a_path_that_is_too_long_for_windows_is_refused(misused, monkeypatch):
+    def lstat(path):
+        error = FileNotFoundError(2, "The filename or extension is too long")
+        error.winerror = 206
+        raise error
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    assert "cannot be a path: File name too long" in misused("classify", "a" * 5000)
 
 
 def test_an_error_of_the_system_is_told_in_a_line(monkeypatch, refused):

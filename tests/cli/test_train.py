@@ -1,13 +1,13 @@
 import json
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli.conftest import SMALL
+from processes import start_python
 from training.tiny import make_dataset
 from training.toy import arrays_of, assert_same_run
 
@@ -251,18 +251,18 @@ def test_a_data_set_without_validation_photos_is_fine(tmp_path, capsys):
 def test_a_captioner_killed_ten_times_ends_with_the_same_bits(tiny_data, tmp_path):
     """kill -9 at random moments of `minicap train`, each followed by --resume, against one run in peace."""
     settings = [*SMALL, "--epochs", "60", "--checkpoint-every", "1"]  # 120 steps
-    train = [sys.executable, "-m", "minicap", "train"]
+    train = ["-m", "minicap", "train"]
     whole, run = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run([*train, str(tiny_data), "--run", str(whole), *settings], check=True, timeout=300)
+    assert start_python(*train, tiny_data, "--run", whole, *settings).wait(300) == 0
 
     def steps() -> int:
         path = run / "metrics.jsonl"
         return path.read_bytes().count(b'"loss"') if path.exists() else 0
 
     rng = np.random.default_rng(5)
-    command = [*train, str(tiny_data), "--run", str(run), *settings]
+    command = [*train, tiny_data, "--run", run, *settings]
     for kill in range(10):
-        with subprocess.Popen(command) as process:
+        with start_python(*command) as process:
             target = steps() + int(rng.integers(0, 10))
             while steps() < target and process.poll() is None:
                 time.sleep(0.001)
@@ -271,8 +271,8 @@ def test_a_captioner_killed_ten_times_ends_with_the_same_bits(tiny_data, tmp_pat
                 time.sleep(float(rng.uniform(0, 0.5)))
             process.kill()
         assert process.returncode != 0, f"the run ended before kill {kill}"
-        command = [*train, "--resume", str(run)] if (run / "config.toml").exists() else command
-    subprocess.run(command, check=True, timeout=300)
+        command = [*train, "--resume", run] if (run / "config.toml").exists() else command
+    assert start_python(*command).wait(300) == 0
     assert load_checkpoint(run / "checkpoints" / "last.safetensors").progress["step"] == 120
     assert_same_run(RunFolder(run), RunFolder(whole))
 
@@ -351,7 +351,7 @@ def test_two_processes_do_not_train_into_one_folder(run, tiny_data, tmp_path, re
     before = (run / "metrics.jsonl").read_bytes()
     hold = "import sys, time; from minicap.training import RunFolder\n"
     hold += "with RunFolder(sys.argv[1]).locked(): print('held', flush=True); time.sleep(100)"
-    with subprocess.Popen([sys.executable, "-c", hold, run], stdout=subprocess.PIPE) as process:
+    with start_python("-c", hold, run, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         message = refused("train", "--resume", run, "--epochs", "4")

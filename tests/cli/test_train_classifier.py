@@ -1,10 +1,9 @@
 import shutil
-import subprocess
-import sys
 import time
 
 import pytest
 from classification.sets import write_digits, write_photo_folders
+from processes import start_python
 from training.toy import assert_same_run
 
 from minicap.classification import Classifier
@@ -185,7 +184,7 @@ def test_a_classifier_killed_at_work_ends_with_the_same_bits(photos, tmp_path):
         5,
     ]
     command += ["--validation", 0.25, *settings]
-    with subprocess.Popen([sys.executable, "-m", "minicap", *map(str, command)]) as process:
+    with start_python("-m", "minicap", *command) as process:
         while not (run / "checkpoints" / "best.safetensors").exists() and process.poll() is None:
             time.sleep(0.001)
         process.kill()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from processes import start_python
 
 from minicap.data.features import extract_features
 from minicap.data.images import Preprocess, load_image
@@ -155,8 +156,7 @@ extract_features(sys.argv[2:], encode, preprocess, "mean-1", sys.argv[1], batch_
 
 
 def test_a_killed_process_leaves_its_finished_rows(photos, cache):
-    command = [sys.executable, "-c", SLOW_EXTRACTION, str(cache), *map(str, photos)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with start_python("-c", SLOW_EXTRACTION, cache, *photos, stdout=subprocess.PIPE) as process:
         for _ in range(4):
             assert process.stdout.readline().strip() == b"batch"
         process.kill()

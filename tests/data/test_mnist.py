@@ -56,6 +56,11 @@ def test_every_type_of_number_comes_in_the_byte_order_of_this_machine(tmp_path, 
         (lambda content: content[:9], "truncated within its sizes"),
         (lambda content: content[:-1], "holds 3919 bytes of numbers, where .* need 3920"),
         (lambda content: content + b"x", "holds 3921 bytes of numbers"),
+        (lambda content: b"\0\0\x08\x64" + struct.pack(">100I", *[1] * 100) + b"\0", "maximum supported"),
+        (
+            lambda content: b"\0\0\x08\x04" + struct.pack(">4I", 0, *[2**32 - 1] * 3),
+            "maximum|too big|array is",
+        ),
     ],
 )
 def test_a_damaged_file_is_named(folder, damage, message):

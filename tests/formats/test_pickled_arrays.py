@@ -37,7 +37,9 @@ def test_only_plain_numbers_are_read(array):
         read(array).array("FILE")
 
 
-@pytest.mark.parametrize("change", [{0: (4, 2)}, {0: (-3, -2)}, {3: b""}, {3: "text"}, {2: 7}, {0: (3.0, 2)}])
+@pytest.mark.parametrize(
+    "change", [{0: (4, 2)}, {0: (-3, -2)}, {3: b""}, {3: "text"}, {2: 7}, {0: (3.0, 2)}, {0: (6, *[1] * 70)}]
+)
 def test_a_description_that_does_not_fit_its_bytes_is_refused(change):
     pickled = read(np.zeros((3, 2), np.float32))
     state = list(pickled.state)

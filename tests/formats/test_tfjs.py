@@ -39,11 +39,21 @@ def test_arrays_are_read_across_their_files(tmp_path):
     np.testing.assert_equal(arrays, ARRAYS)
 
 
+def with_shape(*shape):
+    model = manifest()
+    model["weightsManifest"][0]["weights"][1]["shape"] = shape
+    return {"package/model/model.json": json.dumps(model).encode()}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"package/model/part2.bin": b"\0"}, "not a TensorFlow.js model"),
         ({"package/model/model.json": b"{"}, "not JSON"),
+        (with_shape(-1), r"conv/bias has the shape \[-1\]"),
+        (with_shape("3"), r"conv/bias has the shape"),
+        (with_shape(2), "4 bytes belong to no array"),
+        (with_shape(1 << 63), "not a TensorFlow.js model"),
         ({"package/model/model.json": b"{}"}, "not a TensorFlow.js model"),
         ({"package/model.json": b"{}"}, "holds 2 TensorFlow.js models$"),
         ({"package/model/model.json": json.dumps(manifest("int32")).encode()}, "not plain float32"),
@@ -63,3 +73,8 @@ def test_a_missing_file_and_a_damaged_archive_are_named(tmp_path):
     (tmp_path / "b.tgz").write_bytes(b"no archive")
     with pytest.raises(FormatError, match="damaged archive"):
         load_tfjs(tmp_path / "b.tgz")
+    whole = write(tmp_path / "c.tgz", files(manifest())).read_bytes()
+    for damaged in (whole[:60], whole[:40] + bytes(20) + whole[60:]):
+        (tmp_path / "c.tgz").write_bytes(damaged)
+        with pytest.raises(FormatError, match="damaged archive"):
+            load_tfjs(tmp_path / "c.tgz")

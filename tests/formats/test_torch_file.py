@@ -24,6 +24,13 @@ class Call:
         self.function, self.args = function, args
 
 
+class Build:
+    """A value, and the state that the pickle gives to it."""
+
+    def __init__(self, value, state):
+        self.value, self.state = value, state
+
+
 class Stored:
     """A pointer to a storage."""
 
@@ -42,6 +49,8 @@ def pickled(value):
                 yield from parts(value.function)
                 yield from parts(value.args)
                 yield b"R"
+            case Build():
+                yield from (*parts(value.value), *parts(value.state), b"b")
             case Stored():
                 yield from parts(value.pointer)
                 yield b"Q"
@@ -165,6 +174,61 @@ def test_what_could_run_code_is_refused(path, write, attack, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        Global("torch._utils", "_rebuild_tensor_v2"),
+        Global("collections", "OrderedDict"),
+        Global("_codecs", "encode"),
+        Stored("storage", Global("torch", "FloatStorage"), "0", "cpu", 12),
+        STATE["w"],
+        {"w": 5},
+    ],
+    ids=["function", "class", "codec", "storage", "tensor", "dict"],
+)
+@pytest.mark.parametrize("state", [{"content": 5}, (None, {"content": 5, "__defaults__": ()})])
+@WRITERS
+def test_a_pickle_sets_no_attribute_of_ours(path, write, value, state):
+    write(path, {"w": Build(value, state)}, {"0": NUMBERS.tobytes()})
+    with pytest.raises(FormatError, match="not a valid pickle"):
+        load_torch(path)
+
+
+def test_attributes_of_a_state_dict_are_left_out(path):
+    ordered = Build(Call(Global("collections", "OrderedDict")), {"_metadata": {}, "items": 5, "get": 6})
+    write_zip(path, {"state_dict": ordered}, {})
+    assert load_torch(path) == {}
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        tensor("0", 12, (1,), (1 << 70,)),
+        tensor("0", 12, (0, 1 << 70), (1, 1)),
+        tensor("0", 12, (1,) * 70, (1,) * 70),
+        tensor("0", 1 << 62, (1,), (1,)),
+    ],
+    ids=["stride", "size", "axes", "count"],
+)
+@WRITERS
+def test_numbers_beyond_all_reason_are_refused(path, write, huge):
+    write(path, {"w": huge}, {"0": NUMBERS.tobytes()})
+    with pytest.raises(FormatError, match=r"w cannot be an array|truncated|not as long as it says"):
+        load_torch(path)
+
+
+def test_a_legacy_file_that_claims_more_than_there_is_or_names_its_storages_oddly_is_refused(path):
+    write_legacy(path, {"w": tensor("0", 1 << 62, (1,), (1,))}, {"0": b""})
+    claimed = path.read_bytes()[:-8] + struct.pack("<q", 1 << 62)
+    path.write_bytes(claimed)
+    with pytest.raises(FormatError, match="truncated"):
+        load_torch(path)
+    parts = [pickled(part) for part in (0x1950A86A20F9469CFC6C, 1001, {}, {"w": STATE["w"]}, [["0"], 0])]
+    path.write_bytes(b"".join(parts))
+    with pytest.raises(FormatError, match="the numbers of a storage are missing"):
+        load_torch(path)
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         tensor("0", 12, (13,), (1,)),
@@ -239,6 +303,8 @@ def test_a_file_cut_anywhere_is_named(path, write):
 def test_a_missing_file_is_named(path):
     with pytest.raises(InputError, match=r"cannot read .*model\.pth: No such file"):
         load_torch(path)
+    with pytest.raises(InputError, match=r"cannot read .*null"):
+        load_torch("a\0b")
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import start_python
 from training import runs, toy
 
 from minicap.training import RunFolder
@@ -16,8 +16,7 @@ from minicap.training import RunFolder
 def start(kind: str, run: Path, *args: str) -> subprocess.Popen:
     tests = str(Path(runs.__file__).parents[1])
     path = os.pathsep.join(filter(None, [tests, os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "training.runs", kind, str(run), *args]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    return start_python("-m", "training.runs", kind, run, *args, env={**os.environ, "PYTHONPATH": path})
 
 
 def steps_recorded(run: Path) -> int:

@@ -4,6 +4,7 @@ import sys
 import time
 
 import pytest
+from processes import start_python
 from training.toy import make_trainer
 
 from minicap.errors import InputError
@@ -23,8 +24,7 @@ with folder_lock(Path(sys.argv[1])):
 @pytest.fixture
 def holder(tmp_path):
     """Another process that holds the lock of tmp_path."""
-    command = [sys.executable, "-c", HOLD, tmp_path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with start_python("-c", HOLD, tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()

@@ -138,7 +138,7 @@ def test_processes_that_answer_at_the_same_time_lose_no_answer_and_agree(tmp_pat
         subprocess.Popen([sys.executable, "-c", ASK, name], stdout=subprocess.PIPE, text=True)
         for name in ("one", "two", "three")
     ]
-    shared = {process.communicate(timeout=60)[0] for process in processes}
+    shared = {process.communicate(timeout=200)[0] for process in processes}
     assert len(shared) == 1
     questions = {question for question, _ in answers_in(tmp_path)}
     assert len(questions) == 3 * 200 + 1
