@@ -29,6 +29,7 @@ class LabelledDataConfig:
     size: side in pixels that photos of a "folder" are brought to.
     validation: share of the training set that is held out, where there is no validation set; 0 for none.
     split_seed: of the choice of what is held out.
+    subset: how many of the other training photos to use, drawn with split_seed; 0 for all.
     augment: how training photos are changed at random, such as flip = 0.5, shift = 4, cutout = 8.
     """
 
@@ -37,6 +38,7 @@ class LabelledDataConfig:
     size: int = 64
     validation: float = 0.1
     split_seed: int = 0
+    subset: int = 0
     augment: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -46,8 +48,9 @@ class LabelledDataConfig:
             raise InputError(f"size is {self.size} but must be at least 1")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is {self.validation} but must be at least 0 and below 1")
-        if self.split_seed < 0:
-            raise InputError(f"split_seed is {self.split_seed} but must not be negative")
+        for name in ("split_seed", "subset"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)} but must not be negative")
         make_augmentation(self.augment)  # unknown names are said before any work is done
 
 
@@ -92,6 +95,8 @@ def load_splits(config: LabelledDataConfig) -> Splits:
     splits = load_labelled(config.name, config.path, config.size)
     if "val" not in splits and config.validation:
         splits |= _held_out(splits["train"], config)
+    if config.subset:
+        splits["train"] = _drawn(splits["train"], config)
     train = splits["train"].standardized()
     augment = make_augmentation(config.augment, fill=train.mean or 0.0)
     prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
@@ -108,6 +113,14 @@ def _held_out(photos: ArrayDataset, config: LabelledDataConfig) -> Splits:
             f"{config.validation:.0%} for validation; --validation 0 trains on all of them"
         ) from None
     return {"train": train, "val": validation}
+
+
+def _drawn(photos: ArrayDataset, config: LabelledDataConfig) -> ArrayDataset:
+    """So many of the photos, chosen at random."""
+    if config.subset > len(photos):
+        raise InputError(f"subset is {config.subset} but there are {len(photos)} photos to train on")
+    order = np.random.default_rng(config.split_seed).permutation(len(photos))
+    return photos.subset(np.sort(order[: config.subset]))
 
 
 def make_trainer(

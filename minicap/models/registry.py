@@ -10,22 +10,39 @@ from minicap.models.cnns import SMALL_NETWORKS, Image
 from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.resnet import Version, resnet
 from minicap.models.squeezenet import SqueezeNet
+from minicap.models.variations import with_activation, with_draw, with_dropout
 from minicap.models.vgg import vgg
-from minicap.nn import Module
+from minicap.nn import ELU, LeakyReLU, Module, Sigmoid, Tanh
+from minicap.nn.init import Initializer, glorot_uniform, he_normal, uniform
 
 
 @dataclass(frozen=True)
 class SmallNetworkConfig:
-    """Settings of one of the eight small networks: it has none.
+    """Settings of one of the eight small networks.
 
     name: softmax, mlp, lenet, or cnn1 to cnn5.
+    activation: the nonlinearity behind every hidden layer.
+    init: how weights are drawn, by default as the layers do; uniform is from -0.05 to 0.05.
+    dropout: a factor on the network's own dropout rates, 0 for no dropout.
     """
 
     name: Literal["softmax", "mlp", "lenet", "cnn1", "cnn2", "cnn3", "cnn4", "cnn5"] = "cnn2"
+    activation: Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid"] = "relu"
+    init: Literal["default", "he", "glorot", "uniform"] = "default"
+    dropout: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 2:
+            raise InputError(f"dropout is {self.dropout} but must be at least 0 and below 2")
 
     def make(self, image: Image, num_classes: int) -> Module:
         _require(min(image[1:]) >= 8, self.name, "photos of 8 x 8 pixels or more", image)
-        return SMALL_NETWORKS[self.name](image, num_classes)
+        net = SMALL_NETWORKS[self.name](image, num_classes)
+        if self.activation != "relu":
+            net = with_activation(net, _ACTIVATIONS[self.activation])
+        if self.dropout != 1:
+            net = with_dropout(net, self.dropout)
+        return net if self.init == "default" else with_draw(net, _DRAWS[self.init])
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,9 @@ class EfficientNetConfig:
         _require(image[0] == 3, self.name, "photos in colour", image)
         return efficientnet_lite0(num_classes, self.width)
 
+
+_ACTIVATIONS = {"leaky_relu": LeakyReLU, "elu": ELU, "tanh": Tanh, "sigmoid": Sigmoid}
+_DRAWS: dict[str, Initializer] = {"he": he_normal, "glorot": glorot_uniform, "uniform": uniform(0.05)}
 
 NETWORK_SETTINGS: dict[str, type[Any]] = {
     **dict.fromkeys(SMALL_NETWORKS, SmallNetworkConfig),

@@ -113,6 +113,18 @@ def test_without_validation_the_training_loss_decides(config, tmp_path):
     assert Classifier.load(tmp_path / "run").origin.endswith("chosen by training loss")
 
 
+def test_a_subset_is_drawn_from_the_photos_that_are_not_held_out(tmp_path):
+    data = LabelledDataConfig("mnist", str(write_digits(tmp_path / "digits")), subset=10)
+    splits, whole = load_splits(data), load_splits(replace(data, subset=0))
+    assert {name: len(split) for name, split in splits.items()} == {"train": 10, "test": 20, "val": 4}
+    np.testing.assert_array_equal(splits["val"].x, whole["val"].x)
+    left = {image.tobytes() for image in whole["train"].x}
+    assert len({image.tobytes() for image in splits["train"].x} & left) == 10
+    np.testing.assert_array_equal(load_splits(data)["train"].x, splits["train"].x)
+    with pytest.raises(InputError, match="subset is 37 but there are 36 photos to train on"):
+        load_splits(replace(data, subset=37))
+
+
 def test_what_cutout_hides_is_zero_to_the_network_as_the_mean_colour_is(config):
     splits = load_splits(replace(config.data, augment={"cutout": 8.0}))
     x = splits["train"].batch(np.arange(6), RandomStream(0))["x"]

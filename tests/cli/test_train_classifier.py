@@ -28,7 +28,7 @@ def test_a_run_leaves_settings_metrics_checkpoints_and_figures(photos, tmp_path,
     config = read_toml(run / "config.toml")
     assert config["application"] == "classifier"
     assert config["data"]["path"] == str(photos.resolve())
-    assert (config["data"]["name"], config["model"]) == ("folder", {"name": "lenet"})
+    assert (config["data"]["name"], config["model"]["name"]) == ("folder", "lenet")
     epochs = [record for record in RunFolder(run).metrics() if "train_loss" in record]
     assert [record["epoch"] for record in epochs] == [1, 2]
     assert all(0 <= record["accuracy"] <= 1 for record in epochs)

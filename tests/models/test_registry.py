@@ -35,6 +35,16 @@ def test_the_small_ones_read_grey_photos_of_8_pixels_and_none_smaller(name):
         make_network(SmallNetworkConfig(name), (1, 7, 9), 2)
 
 
+def test_a_small_network_may_have_other_nonlinearities_weights_and_dropout():
+    config = SmallNetworkConfig("cnn1", activation="leaky_relu", init="uniform", dropout=0.5)
+    net = make_network(config, (3, 8, 8), 2).initialize(seed=0)
+    assert {type(layer).__name__ for layer in net.children.values()} >= {"LeakyReLU", "Dropout"}
+    assert net.children["dropout1"].options["rate"] == 0.125
+    assert max(np.abs(array).max() for array in net.params.values()) <= 0.05
+    with pytest.raises(InputError, match=r"dropout is 2\.0 but must be at least 0 and below 2"):
+        SmallNetworkConfig(dropout=2.0)
+
+
 @pytest.mark.parametrize(
     ("config", "image", "message"),
     [

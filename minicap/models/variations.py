@@ -1,0 +1,28 @@
+"""One thing of a network changed, all else the same: its nonlinearity, its starting weights, its dropout."""
+
+from collections.abc import Callable
+
+from minicap.nn import Dropout, Module, ReLU, Sequential
+from minicap.nn.init import Initializer
+
+
+def with_activation(net: Sequential, make: Callable[[], Module]) -> Sequential:
+    """The layers of a network with another nonlinearity in the place of each ReLU."""
+    return Sequential(*(make() if isinstance(layer, ReLU) else layer for layer in net.children.values()))
+
+
+def with_dropout(net: Sequential, factor: float) -> Sequential:
+    """The layers of a network, its dropout rates times a factor; without its dropout layers for 0."""
+    layers = [
+        Dropout(factor * layer.options["rate"]) if isinstance(layer, Dropout) else layer
+        for layer in net.children.values()
+    ]
+    return Sequential(*(layer for layer in layers if factor or not isinstance(layer, Dropout)))
+
+
+def with_draw(net: Module, draw: Initializer) -> Module:
+    """The network itself, every weight of which (biases have theirs) is to be drawn another way."""
+    for module in net.modules():
+        if "w" in module.declared:
+            module.declare("w", module.declared["w"].shape, draw)
+    return net
