@@ -6,7 +6,7 @@ from operator import add
 from typing import Any, ClassVar
 
 from minicap import layers
-from minicap.arrays import Array
+from minicap.arrays import Array, backend_of
 from minicap.arrays.random import RandomStream
 from minicap.nn.init import glorot_uniform, zeros
 from minicap.nn.module import Gradients, Module
@@ -103,11 +103,40 @@ class MultiHeadAttention(SelfAttention):
     """Several dot-product attentions side by side: q, k, v (N, ..., features) to (N, T, features).
 
     features: divisible by the number of heads.
+    causal: whether each of T queries sees only the keys up to its own place, as the words of a sentence do.
     """
 
     layer = layers.multi_head_attention_forward, layers.multi_head_attention_backward
 
-    def __init__(self, features: int, heads: int) -> None:
+    def __init__(self, features: int, heads: int, causal: bool = False) -> None:
         super().__init__(heads=heads)
+        self.causal = causal
         for name in ("Wq", "Wk", "Wv", "Wo"):
             self.declare(name, (features, features), glorot_uniform)
+
+    def _attend(self, x: Any, mask: Array | None) -> tuple[Array, Array, Any]:
+        if self.causal:
+            q = x[0] if isinstance(x, tuple) else x
+            N, T, _ = q.shape
+            xp = backend_of(q=q).xp
+            past = xp.broadcast_to(xp.tril(xp.ones((T, T), dtype=q.dtype)), (N, T, T))
+            mask = past if mask is None else past * (mask if mask.ndim == 3 else mask[:, None])
+        return super()._attend(x, mask)
+
+    def keys_and_values(self, x: Array) -> tuple[Array, Array]:
+        """What `step` looks at, projected once and kept; x (N, S, features)."""
+        return x @ self["Wk"], x @ self["Wv"]
+
+    def step(self, q: Array, keys: Array, values: Array) -> tuple[Array, Array]:
+        """One query more, q (N, features): its output (N, features) and weights (N, heads, S)."""
+        N, S, features = keys.shape
+        heads = self.options["heads"]
+
+        def split(x: Array) -> Array:  # every head is a sample of its own
+            x = x.reshape(N, -1, heads, features // heads).swapaxes(1, 2)
+            return x.reshape(N * heads, -1, features // heads)
+
+        context, weights, _ = layers.dot_product_attention_forward(
+            split(q @ self["Wq"]), split(keys), split(values)
+        )
+        return context.reshape(N, features) @ self["Wo"], weights.reshape(N, heads, S)

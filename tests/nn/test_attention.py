@@ -46,3 +46,26 @@ def test_nothing_is_looked_at_behind_the_mask(rng):
     assert (weights[mask == 0] == 0).all()
     out, _, _ = layers.soft_attention_forward(*x, *(module[name] for name in module.declared), mask=mask)
     np.testing.assert_array_equal(module.forward(x, train=False, mask=mask)[0], out)
+
+
+def test_causal_attention_sees_nothing_that_comes_later():
+    attention = MultiHeadAttention(4, heads=2, causal=True).initialize(seed=1, dtype=np.float64)
+    x = np.random.default_rng(0).normal(size=(2, 5, 4))
+    changed = x.copy()
+    changed[:, 3:] += 1
+    np.testing.assert_array_equal(attention(changed)[:, :3], attention(x)[:, :3])
+    assert np.abs(attention(changed)[:, 3:] - attention(x)[:, 3:]).min() > 0
+    mask = np.array([[1, 1, 0, 1, 1], [1, 1, 1, 1, 1]])
+    weights = attention.weights(x, mask)  # (N, heads, T, S)
+    assert (weights > 0).tolist() == (np.tril(np.ones((5, 5)))[None, None] * mask[:, None, None] > 0).repeat(
+        2, axis=1
+    ).tolist()
+
+
+def test_one_query_more_finds_what_it_finds_among_all():
+    attention = MultiHeadAttention(4, heads=2, causal=True).initialize(seed=1, dtype=np.float64)
+    x = np.random.default_rng(0).normal(size=(3, 5, 4))
+    keys, values = attention.keys_and_values(x)
+    out, weights = attention.step(x[:, -1], keys, values)
+    np.testing.assert_allclose(out, attention(x)[:, -1], rtol=1e-12)
+    np.testing.assert_allclose(weights, attention.weights(x)[:, :, -1], rtol=1e-12)

@@ -16,6 +16,7 @@ from minicap.captioning.models.merge import Merge, MergeConfig
 from minicap.captioning.models.neuraltalk import Neuraltalk, NeuraltalkConfig
 from minicap.captioning.models.par_inject import ParInject, ParInjectConfig
 from minicap.captioning.models.show_and_tell import ShowAndTell, ShowAndTellConfig
+from minicap.captioning.models.transformer import Transformer, TransformerConfig
 from minicap.errors import InputError
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "ParInjectConfig",
     "ShowAndTell",
     "ShowAndTellConfig",
+    "Transformer",
+    "TransformerConfig",
     "make_model",
 ]
 
@@ -52,6 +55,7 @@ MODELS = {
     "merge": Entry(Merge, MergeConfig),
     "neuraltalk": Entry(Neuraltalk, NeuraltalkConfig),
     "attend-and-tell": Entry(AttendAndTell, AttendAndTellConfig),
+    "transformer": Entry(Transformer, TransformerConfig),
 }
 MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}
 

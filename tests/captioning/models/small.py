@@ -13,6 +13,7 @@ from minicap.captioning.models import (
     NeuraltalkConfig,
     ParInjectConfig,
     ShowAndTellConfig,
+    TransformerConfig,
 )
 
 SHAPES = {"pooled": (6,), "grid": (4, 6)}
@@ -38,6 +39,7 @@ def settings(hidden: int = 5, dropout: float = 0.5) -> dict[str, Any]:
         "merge": MergeConfig("lstm", **sizes),
         "neuraltalk": NeuraltalkConfig(**sizes),
         "attend-and-tell": AttendAndTellConfig(**sizes, attention_size=3, doubly_stochastic=1.0),
+        "transformer": TransformerConfig(2 * (hidden // 2), blocks=2, heads=2, inner_size=6, dropout=dropout),
     }
 
 
