@@ -13,10 +13,12 @@ Initializer = Callable[[np.random.Generator, Shape], NDArray[np.float64]]
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Inputs and outputs of one unit: (D, M) matrices, (F, C/groups, HH, WW) filters."""
+    """Inputs and outputs of one unit, of (D, M) matrices and filters (F, C/groups, HH, WW) or (K, D, F)."""
     if len(shape) == 4:
         window = shape[2] * shape[3]
         return shape[1] * window, shape[0] * window
+    if len(shape) == 3:
+        return shape[0] * shape[1], shape[0] * shape[2]
     return shape[0], shape[-1]
 
 
@@ -64,6 +66,11 @@ class normal:
         return rng.normal(scale=self.scale, size=shape)
 
 
+# For the last layer of a classifier, behind which there is no ReLU: the scores of an untrained network are
+# almost equal, and its loss is that of chance (Goyal et al. 2017, section 5.1).
+HEAD = normal(0.01)
+
+
 @dataclass(frozen=True, eq=False)
 class given:
     """These numbers."""
@@ -78,20 +85,19 @@ class given:
 class identity:
     """Filters that pass the input on (Dirac): filter f has a 1 at its centre in channel f, 0 elsewhere.
 
-    For weights of convolutions (F, C, ...) without groups.  rest: draws the filters from the C-th on, where
+    For filters (F, C, HH, WW) without groups.  rest: draws the filters from the C-th on, where
     there are more filters than channels; zeros unless given, as in Zagoruyko & Komodakis 2017.
     """
 
     rest: Initializer = zeros
 
     def __call__(self, rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
-        if len(shape) < 3:
-            raise InputError(f"identity: {shape} is not a shape of filters, (F, C, ...)")
-        w = self.rest(rng, shape)
-        passed, centre = min(shape[:2]), tuple(size // 2 for size in shape[2:])
-        w[:passed] = 0
-        for f in range(passed):
-            w[(f, f, *centre)] = 1
+        if len(shape) != 4:
+            raise InputError(f"identity: {shape} is not a shape of filters, (F, C, HH, WW)")
+        F, C, HH, WW = shape
+        w, same = self.rest(rng, shape), np.arange(min(F, C))
+        w[same] = 0
+        w[same, same, HH // 2, WW // 2] = 1
         return w
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError
-from minicap.layers import conv_forward
+from minicap.layers import conv1d_forward, conv_forward
 from minicap.nn.init import (
     fans,
     glorot_uniform,
@@ -19,7 +19,7 @@ from minicap.nn.init import (
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((7, 5), (7, 5)), ((8, 3, 5, 2), (3 * 10, 8 * 10)), ((6, 1, 3, 3), (9, 54))],
+    [((7, 5), (7, 5)), ((8, 3, 5, 2), (3 * 10, 8 * 10)), ((6, 1, 3, 3), (9, 54)), ((3, 7, 5), (21, 15))],
 )
 def test_fans_of_matrices_and_filters(shape, expected):
     assert fans(shape) == expected
@@ -31,6 +31,12 @@ def test_he_normal_has_variance_two_over_fan_in(shape, rng):
     assert w.shape == shape
     assert w.var() == pytest.approx(2 / fans(shape)[0], rel=0.03)
     assert abs(w.mean()) < 4 * np.sqrt(w.var() / w.size)
+
+
+def test_he_normal_keeps_the_scale_of_a_convolution_over_time(rng):
+    x = rng.normal(size=(4, 50, 64))
+    out, _ = conv1d_forward(x, he_normal(rng, (5, 64, 256)), None)
+    assert (out[:, 4:] ** 2).mean() == pytest.approx(2, rel=0.05)  # halved by the ReLU behind it
 
 
 def test_he_normal_keeps_the_scale_through_relus(rng):
@@ -75,15 +81,16 @@ def test_filters_beyond_the_channels_are_drawn_by_the_rest(rng):
     assert w[32:].var() == pytest.approx(2 / fans(w.shape)[0], rel=0.1)
 
 
-@pytest.mark.parametrize("shape", [(4, 6, 3), (6, 4, 3), (5, 2, 3, 5), (2, 5, 2, 2), (3, 3, 1, 1)])
+@pytest.mark.parametrize("shape", [(5, 2, 3, 5), (2, 5, 2, 2), (3, 3, 1, 1)])
 def test_identity_equals_pytorchs_dirac(shape, rng):
     torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
     np.testing.assert_array_equal(identity()(rng, shape), torch.nn.init.dirac_(torch.empty(shape)).numpy())
 
 
-def test_identity_of_a_matrix_is_refused(rng):
-    with pytest.raises(InputError, match=r"identity: \(3, 3\) is not a shape of filters"):
-        identity()(rng, (3, 3))
+@pytest.mark.parametrize("shape", [(3, 3), (3, 4, 4)], ids=["a matrix", "filters over time"])
+def test_identity_is_for_filters_over_images(shape, rng):
+    with pytest.raises(InputError, match=r"identity: \(3, .*\) is not a shape of filters, \(F, C, HH, WW\)"):
+        identity()(rng, shape)
 
 
 def test_stacked_blocks_have_the_fans_of_one_gate(rng):
