@@ -18,8 +18,9 @@ def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
     """The model in a file of `model.save(path)`, made again as it was made.
 
     known: classes and functions that it is made of and that are not minicap's.  Nothing else is called.
-    Raises InputError when the model was not made of what a file can say, or was changed afterwards,
-    FormatError when one is missing among `known`, the file is damaged or holds something else.
+    Raises InputError when the model was not made of what a file can say or was changed afterwards, and when
+    two of `known` have the same name; FormatError when one is missing among `known`, or the file is damaged
+    or holds something else.
     """
     checkpoint = load_checkpoint(path)
     if checkpoint.about.get("kind") != KIND:
@@ -28,7 +29,10 @@ def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
     by_hand = "make the model as it was made, then call its load_file(path)"
     if made is None:
         raise InputError(f"{path} does not say how its model was made; {by_hand}")
-    names = {**_ours(), **{thing.__name__: thing for thing in known}}
+    theirs = {thing.__name__: thing for thing in known}
+    if len(theirs) < len(known):
+        raise InputError("load_model: two of the classes and functions given have the same name")
+    names = {**theirs, **_ours(), **{f"*.{name}": thing for name, thing in theirs.items()}}
     try:
         model = _again(made, names, str(path))
     except FormatError:
@@ -81,6 +85,9 @@ def _again(value: Any, names: Mapping[str, Any], where: str) -> Any:
 
 
 def _named(name: str, names: Mapping[str, Any], where: str) -> Any:
-    if name not in names:
-        raise FormatError(f"{where} is made of {name}, which is not minicap's: load_model(path, {name})")
-    return names[name]
+    """What a name stands for.  "shapes.Block" is somebody else's, whatever minicap calls Block."""
+    origin, _, last = name.rpartition(".")
+    key = f"*.{last}" if origin else name
+    if key not in names:
+        raise FormatError(f"{where} is made of {name}, which is not minicap's: load_model(path, {last})")
+    return names[key]

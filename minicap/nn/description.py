@@ -18,7 +18,8 @@ class Made:
 def description(module: Any) -> dict[str, Any] | None:
     """The class of a module and its arguments, modules among them likewise; functions by their names.
 
-    Classes and functions are only named, so whoever reads it must know them.
+    Classes and functions are only named, those of others than minicap with their module ("shapes.Block"), so
+    whoever reads it must know them.
     None where an argument is anything else, such as an array or a lambda.
     """
     try:
@@ -29,7 +30,7 @@ def description(module: Any) -> dict[str, Any] | None:
 
 def _module(module: Any) -> dict[str, Any]:
     said = {
-        "module": type(module).__name__,
+        "module": _name(type(module)),
         "args": [_value(arg) for arg in module._made.args],
         "options": {name: _value(value) for name, value in module._made.options.items()},
     }
@@ -48,10 +49,15 @@ def _value(value: Any) -> Any:
         return {"dict": {key: _value(inner) for key, inner in value.items()}}
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            "name": type(value).__name__,
+            "name": _name(type(value)),
             "fields": {f.name: _value(getattr(value, f.name)) for f in fields(value)},
         }
-    name = getattr(value, "__name__", "<lambda>")
-    if name == "<lambda>":
+    if getattr(value, "__name__", "<lambda>") == "<lambda>":
         raise TypeError(f"{value!r} cannot be described")
-    return {"name": name}
+    return {"name": _name(value)}
+
+
+def _name(thing: Any) -> str:
+    origin = getattr(thing, "__module__", None) or "?"
+    ours = origin.partition(".")[0] == "minicap"
+    return thing.__name__ if ours else f"{origin}.{thing.__name__}"

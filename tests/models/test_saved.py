@@ -91,11 +91,40 @@ def test_a_module_of_ones_own_must_be_known(tmp_path, rng):
     path = tmp_path / "model.safetensors"
     model.save(path)
     with pytest.raises(
-        FormatError, match=r"is made of Twice, which is not minicap's: load_model\(path, Twice\)"
+        FormatError,
+        match=r"is made of .*test_saved\.Twice, which is not minicap's: load_model\(path, Twice\)",
     ):
         load_model(path)
     x = rng.normal(size=(2, 4))
     np.testing.assert_array_equal(load_model(path, Twice)(x), model(x))
+
+
+class Affine2(Affine):
+    """A module that a user calls Affine, too: it doubles what minicap's gives."""
+
+    def forward(self, x, train, rng=None):
+        out, cache = super().forward(x, train, rng)
+        return 2 * out, cache
+
+
+Affine2.__name__ = "Affine"
+
+
+def test_a_module_of_ones_own_is_not_taken_for_minicaps_of_the_same_name(tmp_path, rng):
+    model = Sequential(Affine2(4, 3), Affine(3, 2)).initialize(0, np.float64)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    with pytest.raises(FormatError, match=r"is made of .*test_saved\.Affine, which is not minicap's"):
+        load_model(path)
+    x, again = rng.normal(size=(2, 4)), load_model(path, Affine2)
+    assert [type(child) for child in again.children.values()] == [Affine2, Affine]
+    np.testing.assert_array_equal(again(x), model(x))
+
+
+def test_two_known_things_of_one_name_are_refused(tmp_path):
+    Affine(4, 3).initialize().save(tmp_path / "model.safetensors")
+    with pytest.raises(InputError, match="two of the classes and functions given have the same name"):
+        load_model(tmp_path / "model.safetensors", Affine2, Affine)
 
 
 def test_a_model_that_no_file_can_describe_is_made_by_hand_and_loaded(tmp_path):
