@@ -1,6 +1,7 @@
 """How good a classifier is: the share of right answers, and which classes it takes for which."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,11 @@ def top_k_accuracy(scores: Scores, y: Classes, k: int = 5) -> float:
     InputError for another k.
     """
     _check(top_k_accuracy, scores, y)
-    if not 1 <= k <= scores.shape[1]:
-        raise InputError(f"top_k_accuracy: k is {k} but there are {scores.shape[1]} classes")
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    if not (isinstance(k, Integral) and 1 <= k <= scores.shape[1]):
+        raise InputError(
+            f"top_k_accuracy: k is {k!r} but must be 1 to {scores.shape[1]}, the number of classes"
+        )
+    best = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :k]
     return float((best == y[:, None]).any(axis=1).mean())
 
 

@@ -82,11 +82,11 @@ def mean_average_precision(scores: Floats, y: Floats) -> float:
 
 
 def _area(scores: Floats, y: Floats) -> float:
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(y[order])
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    found, falling = np.cumsum(y[order]), scores[order]
     if found[-1] == 0:
         return float("nan")
-    last_of_equals = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    last_of_equals = np.append(np.flatnonzero(falling[:-1] != falling[1:]), len(order) - 1)
     precisions = found[last_of_equals] / (last_of_equals + 1)
     recalls = found[last_of_equals] / found[-1]
     return float((np.diff(recalls, prepend=0.0) * precisions).sum())
@@ -111,6 +111,8 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
 
 def _check(function: Callable[..., Any], scores: Floats, y: Floats) -> None:
     name = function.__name__
+    if not (isinstance(scores, np.ndarray) and isinstance(y, np.ndarray)):
+        raise InputError(f"{name}: scores and y must be NumPy arrays")
     if scores.ndim != 2 or scores.shape != y.shape:
         raise ShapeError(f"{name}: scores is {scores.shape} and y {y.shape}, but both must be (N, K)")
     if scores.size == 0:

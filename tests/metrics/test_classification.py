@@ -55,9 +55,15 @@ def test_wrong_arguments_are_refused(metric, scores, y, error, message):
         metric(scores, y)
 
 
-@pytest.mark.parametrize("k", [0, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.float32])
+def test_top_k_takes_scores_of_any_numbers(dtype):
+    scores = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype)
+    assert top_k_accuracy(scores, np.array([0, 1, 1]), k=1) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("k", [0, 4, 1.5])
 def test_k_lies_among_the_classes(k):
-    with pytest.raises(InputError, match=f"k is {k} but there are 3 classes"):
+    with pytest.raises(InputError, match=f"k is {k} but must be 1 to 3, the number of classes"):
         top_k_accuracy(SCORES, Y, k)
 
 

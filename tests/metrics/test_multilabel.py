@@ -50,6 +50,18 @@ def test_average_precision_by_hand():
     np.testing.assert_allclose(average_precision(np.ones((4, 1)), y), [1 / 2])  # all at once
 
 
+@pytest.mark.parametrize("same", [np.inf, -np.inf])
+def test_infinite_scores_are_equal_too(same):
+    y = np.array([[1], [0], [1], [0]])
+    np.testing.assert_allclose(average_precision(np.full((4, 1), same), y), [1 / 2])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool])
+def test_average_precision_takes_scores_of_any_numbers(dtype):
+    y = np.array([[1], [0], [1], [0]])
+    np.testing.assert_allclose(average_precision(y.astype(dtype), y), [1])
+
+
 def test_a_class_that_no_sample_has_is_left_out_of_the_mean():
     scores, y = np.array([[4.0, 1], [3, 2]]), np.array([[0, 0], [1, 0]])
     np.testing.assert_array_equal(average_precision(scores, y), [1 / 2, np.nan])
@@ -104,3 +116,8 @@ def test_another_average_is_refused():
         InputError, match="average is 'weighted' but must be one of samples, classes, overall"
     ):
         precision(SCORES, Y, "weighted")
+
+
+def test_lists_are_refused():
+    with pytest.raises(InputError, match="precision: scores and y must be NumPy arrays"):
+        precision([[1.0, -1.0]], [[1, 0]])
