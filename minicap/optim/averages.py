@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
+
 from minicap.arrays import Array, to_device
 from minicap.errors import InputError, ShapeError
-from minicap.optim.rule import Params, UpdateRule
+from minicap.optim.rule import Params, UpdateRule, is_number
 
 _SLOW, _MEAN = "slow/", "average/"
 
@@ -19,10 +21,10 @@ class Lookahead:
     """
 
     def __init__(self, rule: UpdateRule, k: int = 5, alpha: float | Callable[[int], float] = 0.5) -> None:
-        if k < 1:
-            raise InputError(f"Lookahead: k is {k} but must be at least 1")
-        if isinstance(alpha, float | int) and not 0 < alpha <= 1:
-            raise InputError(f"Lookahead: alpha is {alpha} but must be above 0 and at most 1")
+        if not isinstance(k, (int, np.integer)) or k < 1:
+            raise InputError(f"Lookahead: k is {k!r} but must be a whole number, at least 1")
+        if not callable(alpha) and not (is_number(alpha) and 0 < alpha <= 1):
+            raise InputError(f"Lookahead: alpha is {alpha!r} but must be above 0 and at most 1")
         if isinstance(rule, Lookahead):
             raise InputError("Lookahead: the rule inside is a Lookahead already")
         self.rule, self.k, self.alpha = rule, k, alpha
@@ -75,8 +77,8 @@ class WeightAverage:
     """
 
     def __init__(self, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise InputError(f"WeightAverage: decay is {decay} but must be at least 0 and below 1")
+        if not (is_number(decay) and 0 <= decay < 1):
+            raise InputError(f"WeightAverage: decay is {decay!r} but must be at least 0 and below 1")
         self.decay = decay
         self.means: dict[str, Array] = {}
 

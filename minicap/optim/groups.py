@@ -10,7 +10,7 @@ from minicap.arrays import Array
 from minicap.errors import InputError
 from minicap.formats.settings import nearest
 from minicap.optim.averages import Lookahead
-from minicap.optim.rule import Params, Rule, UpdateRule
+from minicap.optim.rule import Params, Rule, UpdateRule, at_least_0
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Group:
     def __post_init__(self) -> None:
         for name in ("rate_factor", "weight_decay", "l1"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise InputError(f'group "{self.pattern}": {name} is {value} but must not be negative')
+            if value is not None and not at_least_0(value):
+                raise InputError(
+                    f'group "{self.pattern}": {name} is {value!r} but must be a number, at least 0'
+                )
         if self.rate_factor == 0:
             raise InputError(f'group "{self.pattern}": rate_factor is 0; use frozen=True instead')
 
@@ -83,6 +85,8 @@ class GroupedRule:
         self.by_name = {
             name: setting for name, setting in settings_by_name(groups, names).items() if not setting.frozen
         }
+        if not self.by_name:
+            raise InputError("the groups freeze every parameter; leave one that can learn")
         for setting in self.by_name.values():
             if setting not in self.rules:
                 own = self.rules[setting] = copy(rule)

@@ -24,6 +24,16 @@ class UpdateRule(Protocol):
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None: ...
 
 
+def is_number(value: object) -> bool:
+    """Whether a setting is a number, Python's or NumPy's."""
+    return isinstance(value, Real)
+
+
+def at_least_0(value: float) -> bool:
+    """Whether a setting is a finite number that is not negative."""
+    return is_number(value) and 0 <= value < inf
+
+
 class Rule:
     """Base of the update rules.
 
@@ -37,11 +47,10 @@ class Rule:
 
     def __init__(self, learning_rate: float, weight_decay: float = 0.0, l1: float = 0.0) -> None:
         self._require(
-            isinstance(learning_rate, Real) and 0 < learning_rate < inf,
+            is_number(learning_rate) and 0 < learning_rate < inf,
             f"learning_rate is {learning_rate!r} but must be a positive number",
         )
-        self._require(weight_decay >= 0, f"weight_decay is {weight_decay} but must not be negative")
-        self._require(l1 >= 0, f"l1 is {l1} but must not be negative")
+        self._require_at_least_0(weight_decay=weight_decay, l1=l1)
         self.learning_rate, self.weight_decay, self.l1 = learning_rate, weight_decay, l1
         self.step_count = 0
         self.state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
@@ -53,10 +62,14 @@ class Rule:
     def _require_share(self, **shares: float) -> None:
         """Each is the share of a mean that stays from step to step: from 0 to below 1."""
         for name, share in shares.items():
-            self._require(0 <= share < 1, f"{name} is {share} but must be at least 0 and below 1")
+            self._require(
+                is_number(share) and 0 <= share < 1,
+                f"{name} is {share!r} but must be at least 0 and below 1",
+            )
 
-    def _require_eps(self, eps: float) -> None:
-        self._require(eps >= 0, f"eps is {eps} but must not be negative")
+    def _require_at_least_0(self, **settings: float) -> None:
+        for name, value in settings.items():
+            self._require(at_least_0(value), f"{name} is {value!r} but must be a number, at least 0")
 
     def step(self, params: Params, grads: Mapping[str, Array]) -> None:
         """Move every parameter that has a gradient.

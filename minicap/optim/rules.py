@@ -53,7 +53,7 @@ class AdaGrad(Rule):
         self, learning_rate: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0, l1: float = 0.0
     ) -> None:
         super().__init__(learning_rate, weight_decay, l1)
-        self._require_eps(eps)
+        self._require_at_least_0(eps=eps)
         self.eps = eps
 
     def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
@@ -80,6 +80,7 @@ class AdaDelta(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay, l1)
         self._require_share(decay=decay)
+        self._require_at_least_0(eps=eps)
         self._require(eps > 0, f"eps is {eps} but must be positive: the first step has nothing else")
         self.decay, self.eps = decay, eps
 
@@ -108,7 +109,7 @@ class RMSProp(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay, l1)
         self._require_share(decay=decay)
-        self._require_eps(eps)
+        self._require_at_least_0(eps=eps)
         self.decay, self.eps = decay, eps
 
     def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:
@@ -134,7 +135,7 @@ class Adam(Rule):
     ) -> None:
         super().__init__(learning_rate, weight_decay, l1)
         self._require_share(beta1=beta1, beta2=beta2)
-        self._require_eps(eps)
+        self._require_at_least_0(eps=eps)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def update(self, w: Array, dw: Array, state: dict[str, Array]) -> None:

@@ -115,7 +115,10 @@ def test_groups_in_two_places_are_refused(rng):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Lookahead(SGD(0.1), k=0), "k is 0 but must be at least 1"),
+        (lambda: Lookahead(SGD(0.1), k=0), "k is 0 but must be a whole number, at least 1"),
+        (lambda: Lookahead(SGD(0.1), k=2.5), "k is 2.5 but must be a whole number, at least 1"),
+        (lambda: Lookahead(SGD(0.1), alpha="half"), "alpha is 'half' but must be above 0"),
+        (lambda: WeightAverage("long"), "decay is 'long' but must be at least 0"),
         (lambda: Lookahead(SGD(0.1), alpha=0.0), "alpha is 0.0 but must be above 0"),
         (lambda: Lookahead(SGD(0.1), alpha=float("nan")), "alpha is nan"),
         (lambda: Lookahead(Lookahead(SGD(0.1))), "the rule inside is a Lookahead already"),

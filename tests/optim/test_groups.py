@@ -132,12 +132,19 @@ def test_a_gradient_without_a_parameter_is_named(rng):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rate_factor": -1.0}, "rate_factor is -1.0 but must not be negative"),
+        ({"rate_factor": -1.0}, "rate_factor is -1.0 but must be a number, at least 0"),
         ({"rate_factor": 0.0}, "rate_factor is 0; use frozen=True instead"),
         ({"weight_decay": float("nan")}, "weight_decay is nan"),
-        ({"l1": -0.5}, "l1 is -0.5 but must not be negative"),
+        ({"l1": -0.5}, "l1 is -0.5 but must be a number, at least 0"),
+        ({"rate_factor": float("inf")}, "rate_factor is inf but must be a number"),
+        ({"weight_decay": "much"}, "weight_decay is 'much' but must be a number"),
     ],
 )
 def test_senseless_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         Group("*.b", **settings)
+
+
+def test_groups_that_leave_nothing_to_learn_are_refused():
+    with pytest.raises(InputError, match="the groups freeze every parameter; leave one that can learn"):
+        GroupedRule(SGD(0.1), [Group("*", frozen=True)], NAMES)

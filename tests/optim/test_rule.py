@@ -76,13 +76,13 @@ def test_a_learning_rate_that_is_not_positive_is_refused(rate):
 
 
 def test_a_negative_weight_decay_is_refused():
-    with pytest.raises(InputError, match="weight_decay is -1 but must not be negative"):
+    with pytest.raises(InputError, match="weight_decay is -1 but must be a number, at least 0"):
         SGD(0.1, weight_decay=-1)
 
 
 @pytest.mark.parametrize("l1", [-1.0, float("nan")])
 def test_a_negative_l1_penalty_is_refused(l1):
-    with pytest.raises(InputError, match=r"SGD: l1 is .* but must not be negative"):
+    with pytest.raises(InputError, match=r"SGD: l1 is .* but must be a number, at least 0"):
         SGD(0.1, l1=l1)
 
 

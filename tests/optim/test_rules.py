@@ -178,16 +178,17 @@ def test_a_rule_that_took_up_saved_memory_goes_on_bit_for_bit(name, rng):
     [
         ("adam", {"beta1": 2.0}, "Adam: beta1 is 2.0 but must be at least 0 and below 1"),
         ("adam", {"beta2": 1.0}, "Adam: beta2 is 1.0 but must be"),
-        ("adam", {"eps": -1e-8}, "Adam: eps is -1e-08 but must not be negative"),
+        ("adam", {"eps": -1e-8}, "Adam: eps is -1e-08 but must be a number, at least 0"),
         ("rmsprop", {"decay": -0.1}, "RMSProp: decay is -0.1"),
         ("rmsprop", {"eps": float("nan")}, "RMSProp: eps is nan"),
         ("momentum", {"momentum": 1.0}, "Momentum: momentum is 1.0"),
         ("nesterov", {"momentum": float("nan")}, "Nesterov: momentum is nan"),
         ("adamw", {"beta1": 1.0}, "AdamW: beta1 is 1.0 but must be"),
-        ("adagrad", {"eps": -1.0}, "AdaGrad: eps is -1.0 but must not be negative"),
+        ("adagrad", {"eps": -1.0}, "AdaGrad: eps is -1.0 but must be a number, at least 0"),
         ("adadelta", {"decay": 1.0}, "AdaDelta: decay is 1.0 but must be at least 0 and below 1"),
         ("adadelta", {"eps": 0.0}, "AdaDelta: eps is 0.0 but must be positive"),
         ("sgd", {"weight_decay": float("nan")}, "SGD: weight_decay is nan"),
+        ("sgd", {"weight_decay": float("inf")}, "SGD: weight_decay is inf"),
         ("adam", {"beta": 0.9}, r'optimizer adam: unknown key "beta" \(did you mean "beta\d"\?\)'),
         ("sgd", {"momentum": 0.9}, 'optimizer sgd: unknown key "momentum"'),
         ("adam", {"eps": "tiny"}, "\"eps\" is 'tiny', a str, but must be float"),
@@ -196,6 +197,14 @@ def test_a_rule_that_took_up_saved_memory_goes_on_bit_for_bit(name, rng):
 def test_senseless_options_are_refused(name, options, message):
     with pytest.raises(InputError, match=message):
         make_rule(name, 0.1, **options)
+
+
+@pytest.mark.parametrize(
+    ("rule", "setting"), [(Adam, "beta1"), (Adam, "eps"), (Momentum, "momentum"), (AdaDelta, "eps")]
+)
+def test_a_setting_that_is_text_is_refused_by_name(rule, setting):
+    with pytest.raises(InputError, match=f"{rule.__name__}: {setting} is 'small' but must be"):
+        rule(0.1, **{setting: "small"})
 
 
 def test_an_unknown_rule_is_named_beside_the_known_ones():
