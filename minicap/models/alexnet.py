@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from minicap.errors import InputError
 from minicap.nn import LRN, Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn.init import HEAD
 
 _SMALLEST = 63  # pixels that leave one for the last pooling
 
@@ -45,6 +46,6 @@ def alexnet(
     classifier = Sequential(
         *(Dropout(0.5), Affine(fifth * side**2, hidden), ReLU()),
         *(Dropout(0.5), Affine(hidden, hidden), ReLU()),
-        Affine(hidden, num_classes),
+        Affine(hidden, num_classes, HEAD),
     )
     return Sequential(features=features, classifier=classifier)

@@ -8,18 +8,19 @@ network that reads photos of shape `image`, (C, H, W), and ends in scores (N, nu
 from collections.abc import Callable
 
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn.init import HEAD
 
 Image = tuple[int, int, int]
 
 
 def softmax_regression(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
     """One matrix."""
-    return Sequential(Affine(_pixels(image), num_classes))
+    return Sequential(Affine(_pixels(image), num_classes, HEAD))
 
 
 def mlp(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
     """One hidden layer of 512."""
-    return Sequential(*_dense(_pixels(image), 512), Affine(512, num_classes))
+    return Sequential(*_dense(_pixels(image), 512), Affine(512, num_classes, HEAD))
 
 
 def lenet(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
@@ -30,7 +31,7 @@ def lenet(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         *_conv(32, 32),
         MaxPool2d(),
         *_dense(_pixels(image, 32, pools=2), 512),
-        Affine(512, num_classes),
+        Affine(512, num_classes, HEAD),
     )
 
 
@@ -43,7 +44,7 @@ def cnn1(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         Dropout(0.25),
         *_dense(_pixels(image, 32, pools=1), 128),
         Dropout(0.5),
-        Affine(128, num_classes),
+        Affine(128, num_classes, HEAD),
     )
 
 
@@ -60,7 +61,7 @@ def cnn2(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         Dropout(0.25),
         *_dense(_pixels(image, 64, pools=2), 512),
         Dropout(0.5),
-        Affine(512, num_classes),
+        Affine(512, num_classes, HEAD),
     )
 
 
@@ -72,7 +73,7 @@ def cnn3(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         *_conv(16, 16),
         MaxPool2d(),
         *_conv(16, 32),
-        Affine(_pixels(image, 32, pools=2), num_classes),
+        Affine(_pixels(image, 32, pools=2), num_classes, HEAD),
     )
 
 
@@ -88,7 +89,7 @@ def cnn4(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         MaxPool2d(),
         *_dense(_pixels(image, 128, pools=3), 256),
         Dropout(0.5),
-        Affine(256, num_classes),
+        Affine(256, num_classes, HEAD),
     )
 
 
@@ -107,7 +108,7 @@ def cnn5(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
         Dropout(0.5),
         *_dense(256, 256),
         Dropout(0.5),
-        Affine(256, num_classes),
+        Affine(256, num_classes, HEAD),
     )
 
 

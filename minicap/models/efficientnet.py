@@ -14,6 +14,7 @@ from minicap.nn import (
     Residual,
     Sequential,
 )
+from minicap.nn.init import HEAD
 
 # Of each stage: blocks, filter size, stride of its first block, expansion, channels.
 _STAGES = (
@@ -53,7 +54,7 @@ def efficientnet_lite0(num_classes: int = 1000, width: float = 1.0) -> Sequentia
         relu1=ReLU6(),
         pool=GlobalAvgPool(),
         dropout=Dropout(0.2),
-        fc=Affine(wide(1280), num_classes),
+        fc=Affine(wide(1280), num_classes, HEAD),
     )
 
 

@@ -14,6 +14,7 @@ from minicap.nn import (
     Residual,
     Sequential,
 )
+from minicap.nn.init import HEAD
 
 # Blocks in each of the four stages.
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -55,7 +56,7 @@ def resnet(
         maxpool=MaxPool2d(3, stride=2, pad=1),
         **stages,
         avgpool=GlobalAvgPool(),
-        fc=Affine(channels, num_classes),
+        fc=Affine(channels, num_classes, HEAD),
     )
 
 

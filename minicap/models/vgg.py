@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from minicap.errors import InputError
 from minicap.nn import Affine, BatchNorm2d, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn.init import HEAD
 
 # Convolutions in each of the five blocks: the paper's columns A, B, D and E.
 _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -41,6 +42,6 @@ def vgg(
         classifier=Sequential(
             *(Affine(last, hidden), ReLU(), Dropout(0.5)),
             *(Affine(hidden, hidden), ReLU(), Dropout(0.5)),
-            Affine(hidden, num_classes),
+            Affine(hidden, num_classes, HEAD),
         ),
     )

@@ -5,7 +5,7 @@ import pytest
 from models.peers import check_beside_torch, check_gradients, parameter_count
 
 from minicap.models import SMALL_NETWORKS
-from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU
+from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Supervised
 
 # As the paper writes them; the last layer has the classes of the data.
 PAPER = {
@@ -101,3 +101,10 @@ def test_scores_and_gradients_equal_pytorchs(name, rng):
         if isinstance(module, Dropout):
             module.options["rate"] = 0.0
     check_beside_torch(net, rng.normal(size=(2, 3, 16, 17)), torch_network(PAPER[name]), rng)
+
+
+@pytest.mark.parametrize("name", SMALL_NETWORKS)
+def test_an_untrained_network_knows_no_better_than_chance(name, rng):
+    model = Supervised(SMALL_NETWORKS[name]((1, 16, 16), 10)).initialize(0)
+    batch = {"x": rng.normal(size=(64, 1, 16, 16)).astype(np.float32), "y": rng.integers(10, size=64)}
+    assert float(model.loss(batch, train=False)[0]) == pytest.approx(np.log(10), rel=0.1)
