@@ -20,10 +20,26 @@ class Vocabulary:
     """The words a captioner knows, most frequent first after <pad> <start> <end> <unk>.
 
     counts: how often each was seen in training; for <end> the number of captions, for <unk> the rare words.
+    Raises InputError for words that are not texts, do not begin with the special ones or repeat, and for
+    counts that are not whole numbers, one per word.
     """
 
     words: tuple[str, ...]
     counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.words, tuple) or not all(isinstance(word, str) for word in self.words):
+            raise InputError("Vocabulary: words is not a tuple of texts; use Vocabulary.build(captions)")
+        if self.words[:4] != SPECIAL:
+            raise InputError(f"Vocabulary: words must begin with {' '.join(SPECIAL)}")
+        if len(self.index) < len(self.words):
+            twice = next(word for i, word in enumerate(self.words) if self.index[word] != i)
+            raise InputError(f"Vocabulary: words has {twice!r} twice")
+        whole = isinstance(self.counts, tuple) and all(
+            type(count) is int and 0 <= count < 2**63 for count in self.counts
+        )
+        if not whole or len(self.counts) != len(self.words):
+            raise InputError("Vocabulary: counts is not a tuple of whole numbers, at least 0, one per word")
 
     @classmethod
     def build(cls, captions: Iterable[Sequence[str]], min_count: int = 1) -> "Vocabulary":
@@ -116,18 +132,9 @@ class Vocabulary:
     def from_json(cls, values: Mapping[str, Any]) -> "Vocabulary":
         """Raises FormatError when the values are no vocabulary."""
         try:
-            words, counts = tuple(values["words"]), tuple(values["counts"])
-        except (KeyError, TypeError):
+            return cls(tuple(values["words"]), tuple(values["counts"]))
+        except (KeyError, TypeError, InputError):
             raise FormatError("the vocabulary of this checkpoint is damaged") from None
-        sound = (
-            words[:4] == SPECIAL
-            and all(isinstance(word, str) for word in words)
-            and len(set(words)) == len(words) == len(counts)
-            and all(type(count) is int and 0 <= count < 2**63 for count in counts)
-        )
-        if not sound:
-            raise FormatError("the vocabulary of this checkpoint is damaged")
-        return cls(words, counts)
 
 
 def _require_words(function: str, caption: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicap.errors import ClassIndexError, FormatError, InputError
-from minicap.vocabulary import Vocabulary
+from minicap.vocabulary import SPECIAL, Vocabulary
 
 CAPTIONS = [["a", "dog", "runs"], ["a", "dog"], ["a", "cat"]]
 SENTENCES = st.lists(st.lists(st.sampled_from("abcdefgh")), min_size=1)
@@ -130,3 +130,20 @@ def test_texts_that_are_not_cut_into_words_are_refused(captions):
 def test_a_least_count_below_one_is_refused(min_count):
     with pytest.raises(InputError, match=r"min_count is .* but must be at least 1"):
         Vocabulary.build([["a"]], min_count)
+
+
+@pytest.mark.parametrize(
+    ("words", "counts", "message"),
+    [
+        ((*SPECIAL, "a", "a"), (0,) * 6, "words has 'a' twice"),
+        ((*SPECIAL, 7), (0,) * 5, "words is not a tuple of texts"),
+        ([*SPECIAL], (0,) * 4, "words is not a tuple of texts"),
+        (("a", "dog"), (1, 1), "words must begin with <pad> <start> <end> <unk>"),
+        ((*SPECIAL, "a"), (0,) * 4, "counts is not a tuple of whole numbers, at least 0, one per word"),
+        (SPECIAL, (0, 0, 1, -1), "counts is not a tuple of whole numbers"),
+        (SPECIAL, (0, 0, 1, 0.5), "counts is not a tuple of whole numbers"),
+    ],
+)
+def test_a_vocabulary_made_by_hand_from_wrong_things_is_refused(words, counts, message):
+    with pytest.raises(InputError, match=f"Vocabulary: {message}"):
+        Vocabulary(words, counts)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
-from minicap.layers.checks import check, check_dout
+from minicap.layers.checks import check, check_dout, number
 from minicap.layers.normal_cdf import normal_cdf, normal_pdf
 
 
@@ -40,10 +40,11 @@ def leaky_relu_forward(x: Array, slope: float = 0.01) -> tuple[Array, LeakyReluC
     """Leaky rectifier:  out = x where x > 0, slope * x elsewhere.
 
     x: any shape.  slope: what is left of the gradient on the negative side.
-    Returns out like x and the cache.  Source: Maas et al. 2013, section 2.
+    Returns out like x and the cache.  Raises InputError for a slope that is not finite.
+    Source: Maas et al. 2013, section 2.
     """
     xp = check(leaky_relu_forward, x=(x, "..."))
-    slope = float(slope)  # a NumPy scalar would turn float32 into float64
+    slope = number(leaky_relu_forward, "slope", slope)
 
     return xp.where(x > 0, x, slope * x), LeakyReluCache(x, slope)
 
@@ -140,10 +141,11 @@ def elu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, EluCache]:
     """Exponential linear unit:  out = x where x > 0, alpha * (exp(x) - 1) elsewhere.
 
     x: any shape.  alpha: the value that large negative inputs come to, with its sign turned.
-    Returns out like x and the cache.  Source: Clevert et al. 2016, eq. 15.
+    Returns out like x and the cache.  Raises InputError for an alpha that is not finite.
+    Source: Clevert et al. 2016, eq. 15.
     """
     xp = check(elu_forward, x=(x, "..."))
-    alpha = float(alpha)
+    alpha = number(elu_forward, "alpha", alpha)
 
     # exp of the negative part only: exp(x) of a large x would overflow before `where` drops it.
     return xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))), EluCache(x, alpha)

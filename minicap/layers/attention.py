@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
+from minicap.arrays.windows import whole
 from minicap.layers.affine import project, project_gradients
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
 
@@ -214,7 +215,8 @@ def multi_head_attention_forward(
     q: (N, T, Q).  k: (N, S, K).  v: (N, S, E).  Wq: (Q, M).  Wk: (K, M).  Wv: (E, P).  Wo: (P, O).
     heads: divides M and P.  mask: (N, S) over the keys, or (N, T, S); the same for every head.
     Returns out (N, T, O), weights (N, heads, T, S) and the cache.
-    Raises ShapeError when the sizes do not fit or heads does not divide them.  Vaswani et al. 2017, 3.2.2.
+    Raises ShapeError when the sizes do not fit or heads does not divide them, InputError for heads below 1.
+    Vaswani et al. 2017, section 3.2.2.
     """
     xp = check(
         multi_head_attention_forward,
@@ -226,7 +228,8 @@ def multi_head_attention_forward(
         Wv=(Wv, "E P"),
         Wo=(Wo, "P O"),
     )
-    if heads < 1 or Wq.shape[1] % heads or Wv.shape[1] % heads:
+    heads = whole(multi_head_attention_forward, "heads", heads)
+    if Wq.shape[1] % heads or Wv.shape[1] % heads:
         raise shape_error(
             multi_head_attention_forward, "heads must divide the columns", heads=heads, Wq=Wq, Wv=Wv
         )

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from math import prod
+from math import inf, isfinite, nan, prod
 from typing import Any
 
 import numpy as np
 
 from minicap.arrays import Array, backend_of
 from minicap.arrays.checks import check_dout as check_dout
-from minicap.errors import ClassIndexError, DtypeError, ShapeError
+from minicap.errors import ClassIndexError, DtypeError, InputError, ShapeError
 
 _DTYPES = {np.dtype(name) for name in ("float32", "float64")}  # float16 is too coarse
 
@@ -105,6 +105,24 @@ def check_mask(function: Callable[..., Any], mask: Array, shape: tuple[int, ...]
     if mask.dtype != bool:
         check_float(function, "mask", mask)
     return mask.astype(x.dtype, copy=False)
+
+
+def number(
+    function: Callable[..., Any], name: str, value: Any, least: float = -inf, most: float = inf
+) -> float:
+    """An option that is a finite number, as a float: a NumPy scalar would turn float32 into float64.
+
+    Raises InputError for anything else, or a value outside [least, most].
+    """
+    try:
+        found = nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        found = nan
+    if not (isfinite(found) and least <= found <= most):
+        allowed = f"lie in [{least:g}, {most:g}]" if isfinite(most) else "be a finite number"
+        above = f" of at least {least:g}" if isfinite(least) and not isfinite(most) else ""
+        raise InputError(f"{function.__name__}: {name} is {value!r} but must {allowed}{above}")
+    return found
 
 
 def shape_error(function: Callable[..., Any], message: str, **arguments: Any) -> ShapeError:

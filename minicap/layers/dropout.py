@@ -12,7 +12,7 @@ import numpy as np
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.arrays.random import RandomStream, as_stream, random_keep
 from minicap.errors import InputError
-from minicap.layers.checks import check, check_dout
+from minicap.layers.checks import check, check_dout, number
 
 Rng = RandomStream | np.random.Generator | int
 
@@ -106,7 +106,7 @@ def _draw(
     rng: Rng | None,
 ) -> tuple[Array | None, float]:
     """Which entries of that shape to keep (None: all of them), and the scale for what is kept."""
-    rate = float(rate)
+    rate = number(function, "rate", rate)
     if not 0 <= rate < 1:
         raise InputError(
             f"{function.__name__}: rate is {rate} but must lie in [0, 1); it is the probability of dropping"

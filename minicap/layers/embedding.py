@@ -30,7 +30,7 @@ def embedding_forward(
     check_ids(embedding_forward, "word", len(table), ids=ids)
     if 0 in ids.shape:
         raise shape_error(embedding_forward, "ids is empty; every axis needs at least one entry", ids=ids)
-    if padding_index is not None and not 0 <= padding_index < len(table):
+    if padding_index is not None and padding_index not in range(len(table)):
         raise ClassIndexError(
             f"embedding_forward: padding_index is {padding_index} but must be a word, 0..{len(table) - 1}"
         )

@@ -8,7 +8,7 @@ import numpy as np
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
 from minicap.layers.activations import sigmoid
-from minicap.layers.checks import check, check_ids, shape_error
+from minicap.layers.checks import check, check_ids, number, shape_error
 from minicap.layers.softmax import log_softmax_forward
 
 
@@ -26,7 +26,7 @@ def softmax_loss(
     """
     xp = check(softmax_loss, x=(x, "N K"))
     check_classes(softmax_loss, "class", x, y)
-    check_fraction(softmax_loss, "label_smoothing", label_smoothing)
+    label_smoothing = number(softmax_loss, "label_smoothing", label_smoothing, 0, 1)
     weight = xp.full(len(x), reduction_scale(softmax_loss, reduction, len(x)), dtype=x.dtype)
 
     losses, dx = cross_entropy(x, y, weight, label_smoothing)
@@ -40,7 +40,7 @@ def cross_entropy(x: Array, y: Array, weight: Array, label_smoothing: float = 0.
     loss_n = -sum_k t_nk log p_nk, and d log p_nj / dx_nk = 1[j = k] - p_nk, so dloss_n / dx_nk = p_nk - t_nk:
     the probabilities, less one at the right class.
     """
-    xp, s = backend_of(x=x).xp, float(label_smoothing)  # a NumPy scalar would turn float32 into float64
+    xp, s = backend_of(x=x).xp, label_smoothing
     rows = xp.arange(len(x))
 
     log_p, _ = log_softmax_forward(x)
@@ -64,11 +64,12 @@ def svm_loss(x: Array, y: Array, margin: float = 1.0, reduction: str = "mean") -
     """
     xp = check(svm_loss, x=(x, "N K"))
     check_classes(svm_loss, "class", x, y)
+    margin = number(svm_loss, "margin", margin)
     scale = reduction_scale(svm_loss, reduction, len(x))
 
     rows = xp.arange(len(x))
     wrong = xp.arange(x.shape[1]) != y[:, None]
-    margins = xp.maximum(x - x[rows, y][:, None] + float(margin), 0) * wrong
+    margins = xp.maximum(x - x[rows, y][:, None] + margin, 0) * wrong
     dx = (margins > 0).astype(x.dtype)
     dx[rows, y] = -dx.sum(axis=1)
     return reduce_losses(margins.sum(axis=1), reduction), scale * dx
@@ -89,10 +90,10 @@ def sigmoid_bce_loss(
     xp = check(sigmoid_bce_loss, x=(x, "N K"), y=(y, "N K"))
     check_targets(sigmoid_bce_loss, y)
     scale = reduction_scale(sigmoid_bce_loss, reduction, x.size)
-    if isinstance(pos_weight, (int, float, np.number)):
-        pos_weight = float(pos_weight)
-    else:
+    if getattr(pos_weight, "ndim", 0):
         check(sigmoid_bce_loss, x=(x, "N K"), pos_weight=(pos_weight, "K"))
+    else:
+        pos_weight = number(sigmoid_bce_loss, "pos_weight", pos_weight, 0)
 
     # -log p = log(1 + exp(-x)) and -log(1 - p) = x - log p; the exponent is -|x|, so nothing overflows.
     minus_log_p = xp.log1p(xp.exp(xp.where(x < 0, x, -x))) - xp.minimum(x, 0)
@@ -155,9 +156,3 @@ def check_targets(function: Callable[..., Any], y: Array) -> None:
             f"{function.__name__}: y must lie in [0, 1] but runs from {y.real.min()} to {y.real.max()}; "
             "labels of -1 and 1 become (y + 1) / 2"
         )
-
-
-def check_fraction(function: Callable[..., Any], name: str, value: float) -> None:
-    """Raise InputError unless an option lies in [0, 1]."""
-    if not 0 <= value <= 1:
-        raise InputError(f"{function.__name__}: {name} is {value} but must lie in [0, 1]")

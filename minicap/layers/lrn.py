@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
-from minicap.errors import InputError
-from minicap.layers.checks import check, check_dout
+from minicap.arrays.windows import whole
+from minicap.layers.checks import check, check_dout, number
 
 
 class LrnCache(NamedTuple):
@@ -23,15 +23,15 @@ def lrn_forward(
     s_c = k + alpha / size * sum of x_j^2 over the channels  c - size // 2 <= j <= c + (size - 1) // 2.
 
     x: (N, C, H, W).  Channels outside 0..C-1 count as 0.  Returns out like x and the cache.
-    Raises InputError for a size below 1.
+    Raises InputError for an option that cannot be used.
     Source: Krizhevsky et al. 2012, section 3.3, whose alpha is ours / size (ours is PyTorch's and Caffe's).
     """
     check(lrn_forward, x=(x, "N C H W"))
-    if size < 1:
-        raise InputError(f"lrn_forward: size is {size} but the window needs at least one channel")
-    alpha, beta = float(alpha), float(beta)
+    size = whole(lrn_forward, "size", size)
+    alpha, k = number(lrn_forward, "alpha", alpha, 0), number(lrn_forward, "k", k, 0)
+    beta = number(lrn_forward, "beta", beta)
 
-    base = float(k) + alpha / size * _window_sum(x**2, before=size // 2, after=(size - 1) // 2)
+    base = k + alpha / size * _window_sum(x**2, before=size // 2, after=(size - 1) // 2)
     return x * base**-beta, LrnCache(x, base, size, alpha, beta)
 
 

@@ -4,12 +4,11 @@ All four set x_hat = (x - mean) / sqrt(var + eps) and out = gamma x_hat + beta, 
 (divided by the number of entries).  They differ only in which entries share a mean and a variance.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated, backend_of
-from minicap.errors import InputError
-from minicap.layers.checks import check, check_dout, shape_error
+from minicap.arrays.windows import whole
+from minicap.layers.checks import check, check_dout, number, shape_error
 
 
 class BatchnormCache(NamedTuple):
@@ -48,8 +47,8 @@ def batchnorm_forward(
     """
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
     check(batchnorm_forward, x=(x, "N D ..."), **{name: (p, "D") for name, p in parameters.items()})
-    _check_options(batchnorm_forward, eps, momentum)
-    momentum = float(momentum)  # a NumPy scalar would turn float32 into float64
+    momentum = number(batchnorm_forward, "momentum", momentum, 0, 1)
+    eps = number(batchnorm_forward, "eps", eps, 0)
 
     others, column = _around_channels(x)
     if train:
@@ -129,7 +128,8 @@ def layernorm_forward(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) ->
     """Normalise every row over its own features:  out = gamma (x - mean) / sqrt(var + eps) + beta.
 
     x: (..., D), any leading axes; mean and biased var over the last.  gamma, beta: (D,).
-    Returns out like x and the cache.  Raises ShapeError when gamma or beta is not (D,).
+    Returns out like x and the cache.
+    Raises ShapeError when gamma or beta is not (D,), InputError for an eps that cannot be used.
     Source: Ba et al. 2016, eq. 3 and 4.
     """
     check(layernorm_forward, x=(x, "N ..."), gamma=(gamma, "D"), beta=(beta, "D"))
@@ -137,7 +137,7 @@ def layernorm_forward(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) ->
         raise shape_error(
             layernorm_forward, f"x has {x.shape[-1]} features but gamma {len(gamma)}", x=x, gamma=gamma
         )
-    _check_options(layernorm_forward, eps)
+    eps = number(layernorm_forward, "eps", eps, 0)
 
     x_hat, inv_std, _, _ = _standardise(x, -1, eps)
     return gamma * x_hat + beta, LayernormCache(x_hat, inv_std, gamma)
@@ -168,13 +168,15 @@ def groupnorm_forward(
 
     x: (N, C, H, W); C / groups neighbouring channels and their pixels share mean and biased var.
     gamma, beta: (C,).  groups=1 is layer normalisation of images, groups=C instance normalisation.
-    Returns out like x and the cache.  Raises ShapeError when groups does not divide C.
+    Returns out like x and the cache.
+    Raises ShapeError when groups does not divide C, InputError for an option that cannot be used.
     Source: Wu & He 2018, eq. 7.
     """
     check(groupnorm_forward, x=(x, "N C H W"), gamma=(gamma, "C"), beta=(beta, "C"))
-    if groups < 1 or x.shape[1] % groups:
+    groups = whole(groupnorm_forward, "groups", groups)
+    if x.shape[1] % groups:
         raise shape_error(groupnorm_forward, "groups must divide the channels", x=x, groups=groups)
-    _check_options(groupnorm_forward, eps)
+    eps = number(groupnorm_forward, "eps", eps, 0)
 
     x_hat, inv_std, _, _ = _standardise(x.reshape(len(x), groups, -1), -1, eps)
     x_hat = x_hat.reshape(x.shape)
@@ -215,17 +217,9 @@ def _standardise_gradient(dx_hat: Array, x_hat: Array, inv_std: Array, axis: int
 
 
 def _inverse_root(var: Array, eps: float) -> Array:
-    return 1 / backend_of(var=var).xp.sqrt(var + float(eps))
+    return 1 / backend_of(var=var).xp.sqrt(var + eps)
 
 
 def _around_channels(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """For x (N, C, ...): the axes that share a channel's statistics, and (C,) shaped to broadcast to x."""
     return (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
-
-
-def _check_options(function: Callable[..., Any], eps: float, momentum: float = 0.0) -> None:
-    """Raise InputError unless eps is not negative and momentum, a share, lies in [0, 1]."""
-    if not 0 <= momentum <= 1:
-        raise InputError(f"{function.__name__}: momentum is {momentum} but must lie in [0, 1]")
-    if not eps >= 0:
-        raise InputError(f"{function.__name__}: eps is {eps} but must not be negative")

@@ -7,7 +7,7 @@ import numpy as np
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.arrays.random import RandomStream, as_stream, random_uint16
 from minicap.arrays.rows import scatter_add_rows
-from minicap.layers.checks import check, shape_error
+from minicap.layers.checks import check, number, shape_error
 from minicap.layers.losses import check_targets, reduce_losses, reduction_scale
 
 
@@ -36,7 +36,7 @@ def warp_loss(
         raise shape_error(warp_loss, "y must be shaped like x", x=x, y=y)
     check_targets(warp_loss, y)
     scale = reduction_scale(warp_loss, reduction, len(x))
-    margin = float(margin)
+    margin = number(warp_loss, "margin", margin)
 
     positive = y > 0
     num_labels = x.shape[1]
@@ -77,7 +77,7 @@ def pairwise_ranking_loss(
     """
     xp = check(pairwise_ranking_loss, x=(x, "N N"))
     scale = reduction_scale(pairwise_ranking_loss, reduction, len(x))
-    margin = float(margin)
+    margin = number(pairwise_ranking_loss, "margin", margin)
 
     losses, dx = _hinge_over_rows(xp, x, margin, hardest)
     losses_t, dx_t = _hinge_over_rows(xp, x.T, margin, hardest)

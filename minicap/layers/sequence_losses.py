@@ -5,8 +5,8 @@ from typing import Any
 
 from minicap.arrays import Array, accelerated, backend_of
 from minicap.errors import InputError
-from minicap.layers.checks import check, check_mask, shape_error
-from minicap.layers.losses import check_classes, check_fraction, cross_entropy
+from minicap.layers.checks import check, check_mask, number, shape_error
+from minicap.layers.losses import check_classes, cross_entropy
 from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 
 
@@ -26,7 +26,7 @@ def temporal_softmax_loss(
     """
     check(temporal_softmax_loss, x=(x, "N T V"))
     check_classes(temporal_softmax_loss, "word", x, y)
-    check_fraction(temporal_softmax_loss, "label_smoothing", label_smoothing)
+    label_smoothing = number(temporal_softmax_loss, "label_smoothing", label_smoothing, 0, 1)
     mask = _all_words(temporal_softmax_loss, mask, x)
 
     return _words_loss(temporal_softmax_loss, x, y, mask, mask, reduction, label_smoothing)

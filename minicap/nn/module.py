@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from minicap.arrays import Array, to_device, to_host
+from minicap.arrays import Array, backend_of, to_device, to_host
 from minicap.arrays.random import RandomStream, as_stream
 from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
@@ -145,8 +145,9 @@ class Module:
     def load(self, arrays: Mapping[str, Array]) -> None:
         """Take parameters and buffers from arrays under their flat names, on the current backend.
 
-        They are copied, and their dtype is kept.  Raises InputError when names are missing or left over,
-        ShapeError when a shape differs, DtypeError for what is no array of floats; then nothing has changed.
+        They are copied, and their dtype is kept.  Raises InputError when names are missing or left over or a
+        number is not finite, ShapeError when a shape differs, DtypeError for anything but arrays of floats;
+        then nothing has changed.
         """
         expected = self.shapes
         if missing := sorted(set(expected) - set(arrays)):
@@ -163,6 +164,8 @@ class Module:
                 raise ShapeError(
                     f"{type(self).__name__}.load: {path} is {arrays[path].shape} but this model has {shape}"
                 )
+            if not to_host(backend_of(array=arrays[path]).xp.isfinite(arrays[path]).all()):
+                raise InputError(f"{type(self).__name__}.load: {path} holds NaN or infinity")
         for path, module, name in (*self._slots(), *self._slots(buffers=True)):
             owner = module.own if name in module.declared else module.buffers
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicap import layers
-from minicap.errors import DtypeError, ShapeError
+from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.attention import (
     additive_attention_backward,
     additive_attention_forward,
@@ -280,7 +280,7 @@ def test_strides_do_not_change_the_result(name):
         ("multi_head_attention", {"Wk": np.ones((4, 4))}, ShapeError, "Wk does not fit k: K is 5"),
         ("multi_head_attention", {"Wo": np.ones((3, 4))}, ShapeError, "Wo does not fit Wv: P is 4"),
         ("multi_head_attention", {"heads": 3}, ShapeError, r"heads must divide the columns \(heads 3"),
-        ("multi_head_attention", {"heads": 0}, ShapeError, r"heads must divide the columns \(heads 0"),
+        ("multi_head_attention", {"heads": 0}, InputError, "heads is 0 but must be an integer of at least 1"),
         ("multi_head_attention", {"v": np.ones((2, 0, 3))}, ShapeError, "v does not fit k: S is 4"),
     ],
 )

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.errors import DtypeError, ShapeError
+from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.layers.checks import complex_numbers
 from minicap.layers.normalization import (
     batchnorm_backward,
@@ -246,7 +246,13 @@ def test_running_statistics_of_another_size_are_refused(name, rng):
         PAIRS[name][0](**arrays)
 
 
-@pytest.mark.parametrize("groups", [3, 0, 8, -2])
+@pytest.mark.parametrize("groups", [0, -2, 1.5])
+def test_groups_that_are_no_number_of_groups_are_refused(groups, rng):
+    with pytest.raises(InputError, match=rf"groupnorm_forward: groups is {groups} but must be an integer"):
+        groupnorm_forward(**inputs("groupnorm", rng), groups=groups)
+
+
+@pytest.mark.parametrize("groups", [3, 8])
 def test_groups_that_do_not_divide_the_channels_are_refused(groups, rng):
     with pytest.raises(ShapeError, match=rf"groups must divide the channels \(x .*, groups {groups}\)"):
         groupnorm_forward(**inputs("groupnorm", rng), groups=groups)

@@ -1,5 +1,6 @@
 """What holds for every forward and its backward."""
 
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -75,7 +76,8 @@ def test_complex_numbers_are_for_the_gradient_checker_alone():
     [
         (dict(momentum=2), "momentum is 2 but must lie in"),
         (dict(momentum=float("nan")), "momentum is nan"),
-        (dict(eps=-1), "eps is -1 but must not be negative"),
+        (dict(eps=float("inf")), "eps is inf"),
+        (dict(eps=-1), "eps is -1 but must be a finite number of at least 0"),
     ],
 )
 def test_senseless_options_of_batch_normalisation_are_refused(options, message, size):
@@ -91,3 +93,46 @@ def test_a_negative_eps_is_refused_by_every_normalisation(size):
         layers.layernorm_forward(x, one, one, eps=-1)
     with pytest.raises(InputError, match="groupnorm_forward: eps is -1"):
         layers.groupnorm_forward(x[:, :, None, None], one, one, 3, eps=-1)
+
+
+X2, X3, IMAGES = np.ones((3, 4)), np.ones((2, 3, 4)), np.ones((2, 4, 5, 5))
+HEADS = dict(Wq=np.eye(4), Wk=np.eye(4), Wv=np.eye(4), Wo=np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("call", "option"),
+    [
+        (lambda slope: layers.leaky_relu_forward(X2, slope), "slope"),
+        (lambda alpha: layers.elu_forward(X2, alpha), "alpha"),
+        (lambda rate: layers.dropout_forward(X2, rate, rng=0), "rate"),
+        (lambda eps: layers.layernorm_forward(X2, X2[0], X2[0], eps), "eps"),
+        (lambda momentum: layers.batchnorm_forward(X2, *[X2[0]] * 4, momentum=momentum), "momentum"),
+        (lambda alpha: layers.lrn_forward(IMAGES, alpha=alpha), "alpha"),
+        (lambda beta: layers.lrn_forward(IMAGES, beta=beta), "beta"),
+        (lambda k: layers.lrn_forward(IMAGES, k=k), "k"),
+        (lambda size: layers.lrn_forward(IMAGES, size=size), "size"),
+        (lambda groups: layers.groupnorm_forward(IMAGES, X2[0], X2[0], groups), "groups"),
+        (lambda heads: layers.multi_head_attention_forward(X3, X3, X3, **HEADS, heads=heads), "heads"),
+        (lambda margin: layers.svm_loss(X2, np.array([0, 1, 2]), margin), "margin"),
+        (lambda margin: layers.warp_loss(X2, X2, 0, margin), "margin"),
+        (lambda margin: layers.pairwise_ranking_loss(X2[:, :3], margin), "margin"),
+        (lambda pos_weight: layers.sigmoid_bce_loss(X2, X2, pos_weight=pos_weight), "pos_weight"),
+        (
+            lambda label_smoothing: layers.softmax_loss(
+                X2, np.array([0, 1, 2]), label_smoothing=label_smoothing
+            ),
+            "label_smoothing",
+        ),
+        (lambda strength: layers.l2_penalty_loss(X2, strength), "strength"),
+    ],
+)
+def test_an_option_that_is_not_a_finite_number_is_refused_by_name(call, option):
+    for value in (float("nan"), float("inf"), "0.5", None, [0.5]):
+        with pytest.raises(InputError, match=rf"^\w+: {option} is {re.escape(repr(value))} but must"):
+            call(value)
+
+
+def test_an_option_may_be_any_kind_of_number():
+    x = np.ones((3, 4), np.float32)
+    for slope in (1, np.float64(0.1), np.array(0.1)):
+        assert layers.leaky_relu_forward(x, slope)[0].dtype == np.float32

@@ -54,7 +54,7 @@ def test_strides_do_not_change_the_result(penalty, rng):
 @pytest.mark.parametrize(
     ("w", "strength", "error", "message"),
     [
-        (np.ones(3), -0.1, InputError, "strength is -0.1 but must not be negative"),
+        (np.ones(3), -0.1, InputError, "strength is -0.1 but must be a finite number of at least 0"),
         (np.ones(3), float("nan"), InputError, "strength is nan"),
         (np.ones(3, dtype=int), 0.1, DtypeError, "w is int64"),
         (np.ones((0, 3)), 0.1, ShapeError, "w is empty"),

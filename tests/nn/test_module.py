@@ -370,3 +370,15 @@ def test_what_is_no_array_of_floats_is_not_loaded(w):
 def test_a_convolution_has_a_group(kind):
     with pytest.raises(InputError, match="a convolution of 0 groups"):
         kind(4, 4, 3, groups=0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused_by_name_and_change_nothing(value):
+    model = Sequential(Affine(3, 2), BatchNorm(2)).initialize()
+    before = {name: array.copy() for name, array in (model.params | model.state).items()}
+    for name in ("affine1.w", "batchnorm1.running_var"):
+        wrong = {key: array.copy() for key, array in before.items()}
+        wrong[name].flat[-1] = value
+        with pytest.raises(InputError, match=rf"Sequential\.load: {name} holds NaN or infinity"):
+            model.load(wrong)
+    assert all((array == before[name]).all() for name, array in (model.params | model.state).items())

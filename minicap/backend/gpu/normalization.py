@@ -1,5 +1,6 @@
 """Batch, group and layer normalisation; sums over a batch are made in two stages, to keep a GPU busy."""
 
+from math import inf
 from typing import Any, NamedTuple
 
 from minicap.arrays.backends import Array, backend_of
@@ -193,7 +194,7 @@ def _supports_batchnorm(
     eps: float = 1e-5,
 ) -> bool:
     vectors = gamma, beta, running_mean, running_var
-    if x.ndim < 2 or not readable(x, *vectors) or not 0 <= momentum <= 1 or not eps >= 0:
+    if x.ndim < 2 or not readable(x, *vectors) or not 0 <= momentum <= 1 or not 0 <= eps < inf:
         return False
     in_one_piece = x.ndim == 4 or x.flags.c_contiguous
     return in_one_piece and all(v.shape == (x.shape[1],) and v.flags.c_contiguous for v in vectors)
@@ -206,7 +207,7 @@ def _supports_spatial(x: Array, *parameters: Any, **options: Any) -> bool:
 def _supports_groupnorm(x: Array, gamma: Array, beta: Array, groups: int, eps: float = 1e-5) -> bool:
     if x.ndim != 4 or not readable(x, gamma, beta) or not isinstance(groups, int) or groups < 1:
         return False
-    if not eps >= 0:
+    if not 0 <= eps < inf:
         return False
     in_one_piece = all(v.shape == x.shape[1:2] and v.flags.c_contiguous for v in (gamma, beta))
     return in_one_piece and x.shape[1] % groups == 0
@@ -215,7 +216,7 @@ def _supports_groupnorm(x: Array, gamma: Array, beta: Array, groups: int, eps: f
 def _supports_layernorm(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
     vectors = (gamma, beta)
     in_one_piece = all(v.shape == x.shape[-1:] and v.flags.c_contiguous for v in vectors)
-    return x.ndim >= 1 and readable(x, *vectors) and in_one_piece and eps >= 0
+    return x.ndim >= 1 and readable(x, *vectors) and in_one_piece and 0 <= eps < inf
 
 
 OVERRIDES = (

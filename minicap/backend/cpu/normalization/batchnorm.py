@@ -4,6 +4,7 @@ Mean and variance come from the sums of x and x^2.  Where some mean is far from 
 then everything starts from x - centre, with the running mean as centre if it is near enough, else the mean.
 """
 
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def supports(
     return (
         is_float(x)
         and 0 <= momentum <= 1
-        and eps >= 0
+        and 0 <= eps < inf
         and x.ndim >= 2
         and x.size >= MIN_SIZE
         and is_dense(x)

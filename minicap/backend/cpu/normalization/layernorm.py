@@ -1,6 +1,7 @@
 """Layer normalisation: every row by itself, some of them at a time."""
 
 from collections.abc import Callable
+from math import inf
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -30,7 +31,7 @@ def supports(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
     """Not few floats, row after row in memory, and parameters and an eps that fit."""
     return (
         is_float(x)
-        and eps >= 0
+        and 0 <= eps < inf
         and x.size >= MIN_SIZE
         and x.flags.c_contiguous
         and fit(x.dtype, x.shape[-1:], gamma, beta)
