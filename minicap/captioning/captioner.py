@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from minicap.arrays import Array, to_host
+from minicap.arrays import Array, backend_of, to_host
+from minicap.arrays.backends import NUMPY
 from minicap.arrays.out_of_memory import explain_out_of_memory
-from minicap.backend.host import one_blas_thread
+from minicap.backend.host import in_parts
 from minicap.captioning.model import CaptioningModel
 from minicap.captioning.models import MODEL_SETTINGS, make_model
 from minicap.data.images import Preprocess
-from minicap.decoding import Hypothesis, beam_search, greedy, sample
+from minicap.decoding import Decoding, Hypothesis, without
 from minicap.errors import FormatError, InputError
 from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, narrowed, save_checkpoint
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
@@ -146,34 +147,34 @@ class Captioner:
         return self.encoder.encode(images, self.model.reads)
 
     def decode(
-        self,
-        features: Array,
-        beam: int = 3,
-        length_power: float = 0.7,
-        temperature: float = 0.0,
-        rng: np.random.Generator | int = 0,
+        self, features: Array, rng: np.random.Generator | int = 0, **options: Any
     ) -> list[list[Hypothesis]]:
         """Hypotheses for every photo, best first.  features: (N, ...), as from `features`.
 
-        beam 1 is greedy decoding; a temperature above 0 draws one caption instead.  <unk> is never said, and
-        no caption is empty.
+        options: those of minicap.decoding.Decoding; a beam of 3 where none is given.  <unk> is never said,
+        and no caption is empty.
+        Raises InputError for options that contradict each other.
         """
-        words = self.vocabulary
+        words, decoding = self.vocabulary, Decoding(**options)
+        step = without(self.model.step, (words.pad, words.start, words.unk))
 
-        def unsaid(beginning: Sequence[int]) -> tuple[int, ...]:
-            never = (words.pad, words.start, words.unk)
-            return never if beginning else (*never, words.end)
+        def decoded(photos: slice) -> list[list[Hypothesis]]:
+            return decoding.decode(
+                step,
+                self.model.start(features[photos]),
+                words.start,
+                words.end,
+                self.max_words + 1,
+                rng,
+                forbid=lambda said: () if said else (words.end,),
+            )
 
-        # The products of a step are small: BLAS threads would wait for each other.
-        with one_blas_thread():
-            start = self.model.start(features)
-            search = (self.model.step, start, words.start, words.end, self.max_words + 1)
-            if temperature:
-                drawn = sample(*search, temperature, rng, forbid=unsaid)
-                return [[caption] for caption in drawn]
-            if beam == 1:
-                return [[caption] for caption in greedy(*search, forbid=unsaid)]
-            return beam_search(*search, beam, length_power, forbid=unsaid)
+        # The products of a step are small: BLAS threads would wait for each other, so the photos are shared.
+        # Those of a GPU are not, and random numbers are drawn in one order.
+        shared = backend_of(features=features) is NUMPY and not decoding.temperature
+        size = sum(array.size for array in self.model.params.values())
+        products = len(features) * decoding.places * size if shared else 0
+        return [found for part in in_parts(decoded, len(features), products) for found in part]
 
     def text(self, hypothesis: Hypothesis) -> str:
         """The hypothesis as a sentence of tokens."""

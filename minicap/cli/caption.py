@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from minicap.captioning import Captioner
-from minicap.cli.arguments import number, path, whole
+from minicap.cli.arguments import path, whole
+from minicap.cli.decoding import add_decoding_arguments, decoding_options
 from minicap.cli.photos import Photos
-from minicap.decoding import Hypothesis
+from minicap.decoding import Decoding, Hypothesis
 from minicap.progress import printable
 
 _AT_ONCE = 16  # photos that are encoded and decoded together
@@ -29,13 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", type=path, metavar="RUN", help="run folder or checkpoint (default: the shipped one)"
     )
-    parser.add_argument("--beam", type=whole(1, 100), default=3, metavar="K", help="beam size (default: 3)")
-    parser.add_argument(
-        "--temperature",
-        type=number(0, 1000),
-        default=0.0,
-        help="sample the words at this temperature, e.g. 0.7",
-    )
+    parser.add_argument("--beam", type=whole(1, 100), metavar="K", help="beam size (default: 3)")
+    add_decoding_arguments(parser)
     parser.add_argument(
         "--seed", type=whole(0, 2**63 - 1), default=0, help="seed of the random draws (default: 0)"
     )
@@ -45,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
+    options = {"beam": args.beam, **decoding_options(args)}
+    Decoding(**options)  # what contradicts itself is told before any work is done
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     rng = np.random.default_rng(args.seed)
     photos = Photos(args.photos, captioner.encoder.preprocess.read, "caption")
@@ -52,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     while batch := list(islice(answers, _AT_ONCE)):
         images = np.stack([pixels for _, pixels in batch])
         features = captioner.encoder.encode(images, captioner.model.reads)
-        found = captioner.decode(features, beam=args.beam, temperature=args.temperature, rng=rng)
+        found = captioner.decode(features, rng, **options)
         for (photo, _), hypotheses in zip(batch, found, strict=True):
             _print(photo, [_caption(captioner, h) for h in hypotheses], len(photos.paths) > 1, args)
     return photos.exit_code()

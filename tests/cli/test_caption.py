@@ -99,6 +99,24 @@ def test_control_characters_in_a_name_do_not_reach_the_terminal(trained, photo, 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--beam", "3", "--temperature", "1"], "leave out beam and groups"),
+        (["--top-k", "5"], "top_k and top_p are for captions drawn at random; give a temperature"),
+        (["--groups", "2"], "a beam of 3 cannot be shared by 2 groups"),
+    ],
+)
+def test_ways_of_decoding_that_contradict_each_other_are_refused(photo, refused, flags, message):
+    assert message in refused("caption", photo, *flags)
+
+
+def test_a_diverse_search_and_a_nucleus_are_flags(trained, photo, capsys):
+    for flags in (["--beam", "4", "--groups", "2"], ["--temperature", "1", "--top-p", "0.9", "--top-k", "5"]):
+        assert main(["caption", str(photo), "--run", str(trained), "--no-repeats", "3", *flags]) == 0
+        assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
         (["--beam", "0"], "argument --beam: 0 is not in 1..100"),
         (["--beam", "1000000000"], "argument --beam: 1000000000 is not in 1..100"),
         (["--beam", "9" * 5000], "is not a whole number"),

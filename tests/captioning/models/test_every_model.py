@@ -12,7 +12,7 @@ from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.captioning import MODELS, make_model
 from minicap.captioning.examples import partial_captions
-from minicap.decoding import beam_search, greedy
+from minicap.decoding import beam_search, greedy, sample
 from minicap.errors import InputError, ShapeError
 from minicap.gradcheck import check_model
 from minicap.layers.softmax import log_softmax_forward
@@ -289,7 +289,13 @@ def test_decoding_on_a_gpu_equals_that_on_numpy_and_a_step_never_waits(name, str
             log_probs, state, extras = model.step(state, words)
         found = greedy(model.step, model.start(features), WORDS.start, WORDS.end, max_length=5)
         beams = beam_search(model.step, model.start(features), WORDS.start, WORDS.end, max_length=5)
-        said = [h.words for h in found], [[h.words for h in row] for row in beams]
+        diverse = beam_search(
+            model.step, model.start(features), WORDS.start, WORDS.end, 5, 4, groups=2, diversity=1.0
+        )
+        drawn = sample(
+            model.step, model.start(features), WORDS.start, WORDS.end, 5, 0.8, rng=3, top_k=6, top_p=0.9
+        )
+        said = [h.words for h in (*found, *drawn)], [[h.words for h in row] for row in (*beams, *diverse)]
         return (log_probs, *state, *extras.values()), counts, said
 
     expected, _, expected_words = decoded()

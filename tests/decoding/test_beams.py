@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minicap.decoding import Hypothesis, beam_search, greedy, sample
+from minicap.decoding import Hypothesis, beam_search, greedy, no_repeats, sample
 from minicap.errors import InputError
 
 START, END = 0, 1
@@ -365,3 +365,67 @@ def test_scores_that_are_not_numbers_are_no_captions(decode):
 def test_sizes_of_a_search_are_whole_numbers(option):
     with pytest.raises(InputError, match="but must be a whole number, at least 1"):
         beam_search(not_numbers, (np.zeros((2, 1)),), 0, 1, **option)
+
+
+@fast
+@given(SEEDS, st.sampled_from([(2, 2), (4, 2), (6, 3)]))
+def test_groups_without_a_penalty_are_the_same_search_side_by_side(seed, beam_and_groups):
+    beam, groups = beam_and_groups
+    model = TinyModel(seed)
+    decode = (model.step, model.start(3), START, END, 5)
+    alone = beam_search(*decode, beam // groups)
+    together = beam_search(*decode, beam, groups=groups, diversity=0.0)
+    for one, several in zip(alone, together, strict=True):
+        assert sorted(several, key=lambda h: h.words) == sorted(one * groups, key=lambda h: h.words)
+
+
+def test_a_diverse_search_is_traced_by_hand():
+    # The first group takes 2 (0.5), for which the second pays 1 and so takes 3: log 0.3 > log 0.5 - 1.
+    step = memoryless([0.0, 0.0, 0.5, 0.3, 0.2])
+    (found,) = beam_search(step, rows(), START, END, max_length=1, beam=2, groups=2, diversity=1.0)
+    assert [h.words for h in found] == [(2,), (3,)]
+    # A third pays for both, and log 0.2 is the most again; log_prob is without what they paid.
+    (found,) = beam_search(step, rows(), START, END, max_length=1, beam=3, groups=3, diversity=1.0)
+    assert [h.words for h in found] == [(2,), (3,), (4,)]
+    assert [np.exp(h.log_prob) for h in found] == pytest.approx([0.5, 0.3, 0.2])
+    # Taken twice is paid twice.
+    (found,) = beam_search(step, rows(), START, END, max_length=1, beam=3, groups=3, diversity=0.4)
+    assert [h.words for h in found] == [(2,), (2,), (3,)]
+
+
+@fast
+@given(SEEDS)
+def test_a_diverse_search_of_a_batch_is_that_of_each_row_alone(seed):
+    model = TinyModel(seed)
+    state = model.start(4)
+    search = partial(beam_search, beam=4, groups=2, diversity=0.7)
+    together = search(model.step, state, START, END, 5)
+    alone = [search(model.step, tuple(a[i : i + 1] for a in state), START, END, 5)[0] for i in range(4)]
+    assert together == alone
+    for found, start in zip(together, range(4), strict=True):
+        for h in found:
+            state_of = tuple(a[start : start + 1] for a in state)
+            assert h.log_prob == pytest.approx(model.log_prob(state_of, h), rel=1e-12, abs=1e-12)
+
+
+@fast
+@given(SEEDS, st.integers(1, 3))
+def test_no_run_of_words_comes_twice_where_that_is_forbidden(seed, n):
+    model = TinyModel(seed)
+    for (h,) in beam_search(model.step, model.start(3), START, END, 12, 1, forbid=no_repeats(n)):
+        runs = [h.words[i : i + n] for i in range(len(h.words) - n + 1)]
+        assert len(set(runs)) == len(runs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"groups": 2}, "a beam of 3 cannot be shared by 2 groups evenly"),
+        ({"groups": 0}, "groups is 0 but must be a whole number"),
+        ({"diversity": -1.0}, "diversity is -1.0"),
+        ({"diversity": float("nan")}, "diversity is nan"),
+    ],
+)
+def test_groups_that_cannot_be_are_an_input_error(options, message):
+    with pytest.raises(InputError, match=message):
+        beam_search(memoryless([0.5, 0.5]), rows(), START, END, **options)
