@@ -4,6 +4,7 @@ from math import prod
 from typing import Literal
 
 from minicap import layers
+from minicap.arrays import Array, backend_of
 from minicap.errors import InputError
 from minicap.nn.init import Initializer, Shape, he_normal, zeros
 from minicap.nn.pair import Pair
@@ -91,6 +92,20 @@ class Conv1d(Pair):
     ) -> None:
         parameters = {"w": ((size, in_features, out_features), draw), "b": ((out_features,), zeros)}
         super().__init__(layers.conv1d_forward, layers.conv1d_backward, parameters, dilation=dilation)
+
+    def start(self, batch_size: int) -> Array:
+        """The past of a first step: zeros (N, dilation (size - 1), in_features)."""
+        w = self["w"]
+        past = self.options["dilation"] * (w.shape[0] - 1)
+        return backend_of(w=w).xp.zeros((batch_size, past, w.shape[1]), dtype=w.dtype)
+
+    def step(self, x: Array, past: Array) -> tuple[Array, Array]:
+        """The output (N, out_features) of one step more, x (N, in_features), and the past of the next one."""
+        w = self["w"]
+        seen = backend_of(x=x).xp.concatenate([past, x[:, None]], axis=1)
+        window = seen[:, :: self.options["dilation"]]
+        out = window.reshape(len(x), -1) @ w.reshape(-1, w.shape[2]) + self["b"]
+        return out, seen[:, 1:]
 
 
 def _whole_groups(groups: int) -> int:

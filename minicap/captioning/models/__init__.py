@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from minicap.captioning.model import CaptioningModel
 from minicap.captioning.models.attend_and_tell import AttendAndTell, AttendAndTellConfig
+from minicap.captioning.models.cnn_cnn import CnnCnn, CnnCnnConfig
 from minicap.captioning.models.init_inject import InitInject, InitInjectConfig
 from minicap.captioning.models.merge import Merge, MergeConfig
 from minicap.captioning.models.neuraltalk import Neuraltalk, NeuraltalkConfig
@@ -24,6 +25,8 @@ __all__ = [
     "MODEL_SETTINGS",
     "AttendAndTell",
     "AttendAndTellConfig",
+    "CnnCnn",
+    "CnnCnnConfig",
     "Entry",
     "InitInject",
     "InitInjectConfig",
@@ -55,6 +58,7 @@ MODELS = {
     "merge": Entry(Merge, MergeConfig),
     "neuraltalk": Entry(Neuraltalk, NeuraltalkConfig),
     "attend-and-tell": Entry(AttendAndTell, AttendAndTellConfig),
+    "cnn-cnn": Entry(CnnCnn, CnnCnnConfig),
     "transformer": Entry(Transformer, TransformerConfig),
 }
 MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}

@@ -8,6 +8,7 @@ from minicap.arrays import Array
 from minicap.captioning import CaptionExamples, CaptioningModel, Vocabulary, make_model
 from minicap.captioning.models import (
     AttendAndTellConfig,
+    CnnCnnConfig,
     InitInjectConfig,
     MergeConfig,
     NeuraltalkConfig,
@@ -39,6 +40,7 @@ def settings(hidden: int = 5, dropout: float = 0.5) -> dict[str, Any]:
         "merge": MergeConfig("lstm", **sizes),
         "neuraltalk": NeuraltalkConfig(**sizes),
         "attend-and-tell": AttendAndTellConfig(**sizes, attention_size=3, doubly_stochastic=1.0),
+        "cnn-cnn": CnnCnnConfig(embed_size=4, hidden_size=hidden, blocks=2, width=3, dropout=dropout),
         "transformer": TransformerConfig(2 * (hidden // 2), blocks=2, heads=2, inner_size=6, dropout=dropout),
     }
 
