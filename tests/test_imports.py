@@ -20,7 +20,7 @@ PACKAGE = Path(minicap.__file__).parent
 ROWS = [
     ("__main__",),
     ("cli",),
-    ("compat", "web", "assign"),
+    ("compat", "web", "assignments"),
     ("captioning", "classification", "multilabel"),
     ("vocabulary", "decoding"),
     ("models",),

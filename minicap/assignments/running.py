@@ -1,0 +1,147 @@
+"""A worker process from outside: send it a request, wait for the answer, and not a second longer."""
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from minicap.assignments.values import decode, encode
+from minicap.errors import FormatError
+
+MOST_BYTES = 64 * 2**20  # of an answer
+START = 60.0  # seconds that a worker may take to come up
+
+COMMAND = (sys.executable, "-s", "-m", "minicap.assignments.worker")
+
+
+class Worker:
+    """Runs `minicap.assignments.worker`; started at the first request, and again after it was lost.
+
+    command: in front of the worker's own, such as a sandbox.  forks: whether every request has a process.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str] = COMMAND,
+        variables: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        forks: bool = False,
+    ) -> None:
+        self.command = [*command, "--fork"] if forks else list(command)
+        self.variables, self.folder, self.forks = dict(variables or os.environ), folder, forks
+        self.process: subprocess.Popen[bytes] | None = None
+        self.frames: queue.Queue[bytes | None] = queue.Queue()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def ask(self, request: bytes, seconds: float) -> dict[str, Any]:
+        """The worker's reply; {"lost": why} when it gave none in time, or none that can be read."""
+        if self.process is None:
+            why = self._start()
+            if why:
+                return {"lost": why}
+        assert self.process is not None
+        try:
+            assert self.process.stdin is not None
+            self.process.stdin.write(len(request).to_bytes(8, "little") + request)
+            self.process.stdin.flush()
+        except OSError:
+            self.stop()
+            return {"lost": "the process had already ended"}
+        reply = self._reply(seconds)
+        if self.forks and "lost" not in reply:
+            if "ended" in reply:
+                return {"lost": _ended(reply["ended"])}
+            last = self._reply(5.0)
+            if "ended" not in last:
+                self.stop()
+                return {"lost": "more answers than one"}
+        return reply
+
+    def stop(self) -> None:
+        """End the worker and all that it started."""
+        if self.process is None:
+            return
+        process, self.process = self.process, None
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _start(self) -> str:
+        """Start the worker; why it does not come up, or ""."""
+        self.frames = queue.Queue()
+        self.process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.variables,
+            cwd=self.folder,
+            start_new_session=hasattr(os, "setsid"),
+        )
+        threading.Thread(target=_read, args=(self.process.stdout, self.frames), daemon=True).start()
+        assert self.process.stdin is not None
+        greeting = encode({"hello": True})
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(len(greeting).to_bytes(8, "little") + greeting)
+            self.process.stdin.flush()
+        if "hello" not in self._reply(START):
+            self.stop()
+            return "the worker does not start"
+        return ""
+
+    def _reply(self, seconds: float) -> dict[str, Any]:
+        try:
+            frame = self.frames.get(timeout=seconds)
+        except queue.Empty:
+            self.stop()
+            return {"lost": f"time limit: no answer in {seconds:g} s"}
+        if frame is None:
+            self.stop()
+            return {"lost": "the process ended without an answer (os._exit, a crash, or out of memory)"}
+        try:
+            reply = decode(frame)
+        except FormatError as error:
+            self.stop()
+            return {"lost": str(error)}
+        if not isinstance(reply, dict):
+            self.stop()
+            return {"lost": "an answer that is none"}
+        return reply
+
+
+def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
+    """Cut what comes into messages; None when there are no more, or one is too large."""
+    with contextlib.suppress(OSError, ValueError):
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head, "little")
+            if size > MOST_BYTES:
+                break
+            body = file.read(size)
+            if len(body) < size:
+                break
+            frames.put(body)
+    frames.put(None)
+
+
+def _ended(code: Any) -> str:
+    if code in (-signal.SIGXCPU if hasattr(signal, "SIGXCPU") else None, -9):
+        return "the process was ended: too much CPU time, or out of memory"
+    return f"the process ended without an answer (exit code {code}): os._exit, a crash, or out of memory"

@@ -1,0 +1,1 @@
+"""What only teachers need; handouts leave it out."""

@@ -1,0 +1,105 @@
+"""Cut the maths out of functions, and keep every other byte of the file.
+
+A body of minicap starts with its docstring and its checks; after a blank line comes nothing but maths.  What
+is cut is the maths: the statements after the first blank line between two statements of the body, or all
+that follow the docstring where there is none.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from minicap.errors import InputError
+
+HINT = "minicap assign hint"
+SHORTEST = 20  # a line of a body that is no longer may stand elsewhere too: "x, w = cache"
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Cut(NamedTuple):
+    """A file without the bodies.  removed: their lines, without the blanks around them."""
+
+    text: str
+    removed: list[str]
+
+
+def cut(text: str, exercises: Mapping[str, str], hidden: Mapping[str, str], where: str) -> Cut:
+    """The source without the maths of some functions.
+
+    exercises: from names such as "conv_forward" or "Adam.update" to what stands in the TODO.
+    hidden: from names to why they are left out; their docstrings go too.
+    Raises InputError for a name that the source does not have.
+    """
+    lines = text.splitlines(keepends=True)
+    found = dict(functions(ast.parse(text)))
+    if missing := sorted((set(exercises) | set(hidden)) - set(found)):
+        raise InputError(f"{where} has no function {missing[0]!r}")
+    removed: list[str] = []
+    newline = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    for name in sorted(set(exercises) | set(hidden), key=lambda n: -found[n].lineno):
+        node = found[name]
+        whole = name in hidden
+        first = body_start(node, lines, whole)
+        last = node.end_lineno or first
+        maths = lines[body_start(node, lines) - 1 : last]
+        removed += [stripped for line in maths if (stripped := line.strip())]
+        indent = " " * (node.col_offset + 4)
+        put = _left_out(hidden[name]) if whole else _todo(exercises[name])
+        lines[first - 1 : last] = [f"{indent}{line}{newline}" for line in put]
+    result = "".join(lines)
+    compile(result, where, "exec")
+    return Cut(result, removed)
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
+    """The functions of a module and the methods of its classes, by their names in it."""
+    for node in tree.body:
+        if isinstance(node, Function):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            for inner in node.body:
+                if isinstance(inner, Function):
+                    yield f"{node.name}.{inner.name}", inner
+
+
+def body_start(node: Function, lines: list[str], whole: bool = False) -> int:
+    """The number of the first line that is cut."""
+    body = list(node.body)
+    has_docstring = ast.get_docstring(node) is not None
+    if whole:
+        return body[0].lineno
+    if has_docstring:
+        body.pop(0)
+    if not body:
+        return (node.end_lineno or node.lineno) + 1
+    for before, after in zip(body, body[1:], strict=False):
+        between = lines[before.end_lineno or 0 : after.lineno - 1]
+        if any(not line.strip() for line in between):
+            blank = next(n for n, line in enumerate(between) if not line.strip())
+            return (before.end_lineno or 0) + blank + 2  # the line after the blank one
+    start = node.body[0].end_lineno or 0 if has_docstring else body[0].lineno - 1
+    while start < body[0].lineno - 1 and not lines[start].strip():
+        start += 1
+    return start + 1
+
+
+def body_lines(text: str, name: str) -> list[str]:
+    """The lines of a function that `cut` would take out of the source."""
+    lines = text.splitlines()
+    node = dict(functions(ast.parse(text)))[name]
+    return lines[body_start(node, text.splitlines(keepends=True)) - 1 : node.end_lineno]
+
+
+def _todo(exercise: str) -> list[str]:
+    return [
+        f"# TODO({exercise}): your code here.",
+        f'raise NotImplementedError("{exercise}: not written yet; {HINT} {exercise}")',
+    ]
+
+
+def _left_out(reason: str) -> list[str]:
+    return [
+        '"""Left out of this handout."""',
+        f'raise NotImplementedError("{reason}")',
+    ]

@@ -1,0 +1,143 @@
+"""A handout: a copy of the package without the bodies that students write, and proof that none is left."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from minicap.assignments.teacher.cutting import SHORTEST, Cut, cut
+from minicap.assignments.teacher.drawing import draw
+from minicap.assignments.manifest import FILE, PACKAGE, Assignment, module_of
+from minicap.assignments.trials import PUBLIC, pack
+from minicap.errors import InputError
+
+ROOT = PACKAGE.parent
+
+# Of the package: what gives answers away, what only teachers need, and what is large.
+LEFT_OUT = (
+    "minicap/backend/cpu/*",
+    "minicap/backend/gpu/*",
+    "minicap/backend/pins.py",
+    "minicap/compat/*",
+    "minicap/assignments/teacher/*",
+    "minicap/models/weights/*.safetensors",
+    "minicap/captioning/weights/*.safetensors",
+    "minicap/data/sample/images/*",
+)
+# Of those folders: what says how many cores and threads there are.
+KEPT = (
+    "minicap/backend/cpu/allocator.py",
+    "minicap/backend/cpu/pieces.py",
+    "minicap/backend/cpu/threads.py",
+)
+STAND_INS = {
+    "minicap/backend/cpu/__init__.py": '"""Handouts have no faster pairs."""\n\nOVERRIDES = ()\n',
+    "minicap/backend/gpu/__init__.py": (
+        '"""Handouts run on NumPy alone."""\n\n'
+        "from minicap.errors import BackendMissing\n\n\n"
+        "def load_backend():\n"
+        '    raise BackendMissing("the cupy backend is not part of handouts")\n'
+    ),
+    "minicap/backend/pins.py": '"""Handouts have no faster pairs."""\n\nPINS: dict[str, str] = {}\n',
+}
+PROJECT = ("pyproject.toml", "setup.py", "LICENSE")
+OWN = (FILE, "calls.py", "README.md", "*.ipynb")  # of the assignment's folder
+TEXT = (".py", ".toml", ".md", ".ipynb", ".txt", ".cu", ".cuh", ".json", ".cfg", ".html", ".typed", "")
+
+
+class Handout(NamedTuple):
+    """files: by their paths relative to the root.  removed: the lines that were cut, by exercise or reason."""
+
+    files: dict[str, bytes]
+    removed: dict[str, list[str]]
+
+
+def make(assignment: Assignment) -> Handout:
+    """The handout of an assignment, from the package that runs.
+
+    Raises InputError when a line that was cut survives somewhere in it, or the package is a handout itself.
+    """
+    if is_handout():
+        raise InputError(f"{ROOT} is a handout; build handouts from minicap itself")
+    files = dict(_package_files(assignment))
+    removed: dict[str, list[str]] = {}
+    for path, cuts in _cuts(assignment).items():
+        made = cut(files[path].decode("utf-8"), cuts["exercises"], cuts["hidden"], path)
+        files[path] = made.text.encode("utf-8")
+        removed[path] = _telling(made)
+    where = f"assignments/{assignment.id}"
+    for pattern in OWN:
+        for file in sorted(assignment.folder.glob(pattern)):
+            files[f"{where}/{file.name}"] = file.read_bytes()
+    for name in PROJECT:
+        files[name] = (ROOT / name).read_bytes()
+    files["README.md"] = files.get(f"{where}/README.md", f"# {assignment.title}\n".encode())
+    files[f"{where}/{PUBLIC}"] = pack(draw(assignment))
+    found = leaks(files, removed)
+    if found:
+        raise InputError(f"{assignment.id}: the handout gives answers away:\n" + "\n".join(found[:20]))
+    return Handout(files, removed)
+
+
+def is_handout() -> bool:
+    """Whether this package is a handout."""
+    return any(ROOT.glob(f"assignments/*/{PUBLIC}"))
+
+
+def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[str]:
+    """Where a line of a body that was cut, of more than 20 characters, stands in a file after all."""
+    wanted = {" ".join(line.split()): path for path, lines in removed.items() for line in lines}
+    found = []
+    for path, data in files.items():
+        if Path(path).suffix in TEXT:
+            text = " ".join(data.decode("utf-8", "replace").split())
+            found += [
+                f"{path} holds a line that was cut from {origin}: {line}"
+                for line, origin in wanted.items()
+                if len(line) > SHORTEST and line in text
+            ]
+    return found
+
+
+def _telling(made: Cut) -> list[str]:
+    return [line for line in made.removed if len(line) > SHORTEST]
+
+
+def _package_files(assignment: Assignment) -> Iterator[tuple[str, bytes]]:
+    left_out = [p for p in (*LEFT_OUT, *assignment.leave_out) if p not in assignment.keep]
+    kept = (*KEPT, *assignment.keep)
+    for file in sorted(PACKAGE.rglob("*")):
+        path = file.relative_to(ROOT).as_posix()
+        if not file.is_file() or "__pycache__" in path or file.suffix == ".pyc" or "/." in f"/{path}":
+            continue
+        if not _fits(path, left_out) or _fits(path, kept):
+            yield path, file.read_bytes()
+    for path, text in STAND_INS.items():
+        if not _fits(path, kept):
+            yield path, text.encode()
+
+
+def _fits(path: str, patterns: tuple[str, ...] | list[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _cuts(assignment: Assignment) -> dict[str, dict[str, dict[str, str]]]:
+    """For each file: the functions to cut with their exercises, and those to hide with the reasons."""
+    cuts: dict[str, dict[str, dict[str, str]]] = {}
+
+    def of(target: str) -> tuple[dict[str, dict[str, str]], str]:
+        module = module_of(target)
+        file = ROOT / (module.replace(".", "/") + ".py")
+        path = file.relative_to(ROOT).as_posix()
+        return cuts.setdefault(path, {"exercises": {}, "hidden": {}}), target[len(module) + 1 :]
+
+    for exercise in assignment.exercises:
+        for target in (exercise.target, *exercise.with_them):
+            own, name = of(target)
+            own["exercises"][name] = exercise.id
+    for target in assignment.hide:
+        own, name = of(target)
+        own["hidden"][name] = f"{name}: not part of this handout, since it would give an exercise away"
+    return cuts
+
+

@@ -1,0 +1,75 @@
+"""Classic mistakes: what they answer is noted when a handout is built, so that a check can name them.
+
+A mistake is an edit of the right code.  A handout holds neither of the two, only the cause in words and a
+fingerprint of the wrong numbers: whoever gets the same numbers has made the same mistake, however written.
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from minicap.errors import FormatError
+from minicap.formats.documents import read_toml
+from minicap.formats.settings import from_mapping
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An edit of an exercise's function, or of another of its module: `old` becomes `new`.
+
+    cause: the sentence that a student reads.
+    """
+
+    exercise: str
+    cause: str
+    old: str
+    new: str
+    function: str = ""
+
+
+def load_mistakes(folder: Path) -> list[Mistake]:
+    """The mistakes of an assignment's mistakes.toml, if it has one.  Raises FormatError for a wrong one."""
+    file = folder / "mistakes.toml"
+    if not file.is_file():
+        return []
+    tables = read_toml(file).get("mistake", [])
+    return [from_mapping(Mistake, dict(t), f"{file}: mistake {n}") for n, t in enumerate(tables, 1)]
+
+
+@contextmanager
+def in_place(module: Any, mistake: Mistake) -> Iterator[None]:
+    """The mistake in the place of the right function inside the `with` block.
+
+    Raises FormatError when the right code does not hold what is to be replaced.
+    """
+    name = mistake.function or _target(module, mistake)
+    *owner, last = name.split(".")
+    holder = reduce(getattr, owner, module)
+    right = getattr(holder, last)
+    body = inspect.unwrap(right)
+    text = dedent(inspect.getsource(body))
+    if mistake.old not in text:
+        raise FormatError(f"mistake in {mistake.exercise}: {name} does not hold {mistake.old!r}")
+    tree = ast.parse(text.replace(mistake.old, mistake.new))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list.clear()
+    names = dict(vars(module))
+    exec(compile(tree, f"mistake in {name}", "exec"), names)
+    setattr(holder, last, names[last])
+    try:
+        yield
+    finally:
+        setattr(holder, last, right)
+
+
+def _target(module: Any, mistake: Mistake) -> str:
+    if not hasattr(module, mistake.exercise):
+        raise FormatError(f"mistake in {mistake.exercise}: say which function of {module.__name__} it edits")
+    return mistake.exercise
