@@ -1,7 +1,5 @@
 """Inputs of the exercises that the gradient checker has no case for, or too few."""
 
-import numpy as np
-
 from minicap.arrays.windows import window_over
 from minicap.gradcheck.case import Case
 

@@ -21,10 +21,11 @@ class Exercise:
     id: what students call it.  target: the dotted path of what is cut, "minicap.layers.conv.conv_forward".
     points: for all its cases.  hint: a sentence that helps.  reading: where it is explained.
     needs: functions that its module knows by these names and that other exercises ask for; while this one is
-    judged, they answer as the right ones do.  with_them: other targets that are cut with this one.
+    judged, they answer as the right ones do.  with_them: what the target calls and is cut, docstring and all,
+    to be written by the student or done without.
     cases: the gradient-check cases it is tried on, by the layer's name; by default from its own.
     variants: those of them that are public too, in other numbers; none for all.  hidden: those for grading
-    alone.  call: a function of the assignment's calls.py that calls the target, where it is not called itself.
+    alone.  call: a function of the assignment's calls.py that calls the target, where that takes no arrays.
     seconds: the longest that one case may take.
     """
 
@@ -116,7 +117,9 @@ def load(folder: Path) -> Assignment:
     exercises = tuple(_exercise(table, f"{file}: exercise {n}") for n, table in enumerate(tables, 1))
     unknown = set(content) - {"id", "title", "hide", "leave_out", "keep"}
     if unknown or not {"id", "title"} <= set(content):
-        raise FormatError(f"{file}: needs id and title, may have hide, leave_out, keep; not {sorted(unknown)}")
+        raise FormatError(
+            f"{file}: needs id and title, may have hide, leave_out, keep; not {sorted(unknown)}"
+        )
     named = {exercise.id: exercise for exercise in exercises}
     if len(named) < len(exercises):
         raise FormatError(f"{file}: two exercises have the same id")

@@ -60,10 +60,10 @@ def next_exercise(assignment: Assignment, done: Sequence[str]) -> Exercise | Non
     return next((e for e in assignment.exercises if e.id not in done), None)
 
 
-def hint(exercise: Exercise, root: Path) -> str:
-    """What helps with an exercise."""
+def hint(exercise: Exercise, root: Path) -> list[str]:
+    """What helps with an exercise, in lines."""
     lines = [f"{exercise.id}: {exercise.title}", f"    {exercise.hint}"]
     if exercise.reading:
         lines.append(f"    To read: {exercise.reading}")
     lines.append(f"    Write it in {root / exercise.file}, in {exercise.function}.")
-    return "\n".join(lines)
+    return lines

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minicap.errors import FormatError
 from minicap.assignments.values import decode, encode
+from minicap.errors import FormatError
 from minicap.formats.documents import entry
 from minicap.formats.regular import open_regular
 

@@ -97,7 +97,7 @@ def _tree(value: Any, arrays: list[bytes], depth: int) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         parts = [_tree(part, arrays, depth - 1) for part in value]
         kind = type(value)
-        return {"named": [kind.__module__, kind.__qualname__, list(kind._fields), parts]}  # type: ignore[attr-defined]
+        return {"named": [kind.__module__, kind.__qualname__, list(kind._fields), parts]}
     if isinstance(value, (tuple, list)):
         parts = [_tree(part, arrays, depth - 1) for part in value]
         return {"tuple": parts} if isinstance(value, tuple) else parts

@@ -39,13 +39,11 @@ def judge(trial: Trial, reply: dict[str, Any]) -> Verdict:
     complaint = _wrong(trial, answer)
     known = _known_mistake(trial, answer) if complaint else ""
     wrote = [str(path) for path in reply["wrote"]]
-    if known:
-        complaint = f"{complaint[0]}: {known}" if complaint else known
-    elif wrote:
+    if complaint and known:
+        return Verdict(False, f"{complaint[0]}: {known}")
+    if wrote:
         return Verdict(False, f"{trial.function} wrote into {', '.join(wrote)}; work on a copy instead")
-    elif complaint:
-        complaint = ": ".join(part for part in complaint if part)
-    return Verdict(not complaint, str(complaint or ""))
+    return Verdict(not complaint, ": ".join(part for part in complaint or () if part))
 
 
 def _lost(trial: Trial, why: str) -> str:
@@ -119,7 +117,9 @@ def _wrong_leaf(
     a, n = np.asarray(given), np.asarray(right)
     if a.shape != n.shape:
         others = [name for name, other in rights.items() if np.shape(other) == a.shape and name != path]
-        cause = f"that is the shape of {others[0]}; they come in the order {', '.join(rights)}" if others else ""
+        cause = (
+            f"that is the shape of {others[0]}; they come in the order {', '.join(rights)}" if others else ""
+        )
         if a.ndim == 2 and a.shape == n.shape[::-1]:
             cause = "transposed"
         return f"{path} has shape {a.shape}, expected {n.shape}", cause

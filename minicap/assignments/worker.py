@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from minicap.assignments.values import Named, decode, encode, leaves
+from minicap.assignments.values import Foreign, Named, decode, encode, leaves, names_only
 
 CLOSE = 1e-4  # between the arguments of a call and those of the right one, relative to the largest entry
 MOST_TEXT = 300
@@ -144,16 +144,16 @@ def _function(asked: dict[str, Any], stands: "_StandIns") -> Callable[..., Any]:
     if asked["call"]:
         names: dict[str, Any] = {"__name__": "calls"}
         exec(asked["calls"], names)
-        return names[asked["call"]]  # type: ignore[no-any-return]
+        return names[asked["call"]]
     function: Any = reduce(getattr, asked["function"].split("."), module)
-    return getattr(function, "textbook", function)  # type: ignore[no-any-return]
+    return getattr(function, "textbook", function)
 
 
 def _build(named: Named) -> Any:
     """The cache that is meant: the package's own class where it still has these fields."""
     if named.module.startswith("minicap."):
         module = importlib.import_module(named.module)
-        kind = getattr(module, named.name, None)
+        kind: Any = getattr(module, named.name, None)
         if getattr(kind, "_fields", None) == named.fields:
             return kind(*named.values)
     return SimpleNamespace(**dict(zip(named.fields, named.values, strict=True)))
@@ -171,7 +171,9 @@ def _changed(names: list[str], before: Any, after: Any) -> list[str]:
         olds, news = dict(leaves(decode(encode(old)), name)), dict(leaves(decode(encode(new)), name))
         for path, value in olds.items():
             is_array = isinstance(value, np.ndarray)
-            if is_array and not np.array_equal(value, news.get(path), equal_nan=value.dtype.kind == "f"):
+            if is_array and not np.array_equal(
+                value, np.asarray(news.get(path)), equal_nan=value.dtype.kind == "f"
+            ):
                 found.append(path)
     return found
 
@@ -214,16 +216,19 @@ class _StandIns:
 
 
 def _close(a: Any, b: Any) -> bool:
-    ours, theirs = [v for _, v in leaves(a)], [v for _, v in leaves(b)]
+    ours, theirs = ([v for _, v in leaves(value)] for value in (names_only(a), b))
     return len(ours) == len(theirs) and all(_equal(x, y) for x, y in zip(ours, theirs, strict=True))
 
 
 def _equal(x: Any, y: Any) -> bool:
+    if isinstance(y, Foreign):  # a namespace of arrays, say
+        return True
     if isinstance(x, (np.ndarray, np.generic, float)) and isinstance(y, (np.ndarray, np.generic, float)):
         if np.shape(x) != np.shape(y):
             return False
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         scale = float(np.abs(y).max(initial=0.0)) or 1.0
-        return bool(np.allclose(x, y, rtol=0, atol=CLOSE * scale))
+        return bool(np.allclose(x, y, rtol=0, atol=CLOSE * scale, equal_nan=True))
     return type(x) is type(y) and bool(x == y)
 
 

@@ -53,6 +53,7 @@ def beam_search(
     """
     _check(beam, length_power, groups, diversity)
     require_length(max_length)
+
     owners, places = range(len(state[0])), beam // groups
     live = [Beginning(owner, group) for group in range(groups) for owner in owners]
     state = rows_of(state, [b.owner for b in live])

@@ -100,6 +100,7 @@ def _one_each(
 ) -> list[Hypothesis]:
     """One caption for every row.  choose: the words (B,) for log probabilities (B, V)."""
     require_length(max_length)
+
     live = [Beginning(owner) for owner in range(len(state[0]))]
     captions: dict[int, Hypothesis] = {}
     for _ in range(max_length):

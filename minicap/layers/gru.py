@@ -53,7 +53,7 @@ def gru_step_forward(
         r, z = sigmoid(a_r + prev_h @ Wh_r + bh_r), sigmoid(a_z + prev_h @ Wh_z + bh_z)
         u_n = (r * prev_h) @ Wh_n + bh_n
         n = xp.tanh(a_n + u_n)
-    next_h = (1 - z) * n + z * prev_h
+    next_h = z * prev_h + (1 - z) * n
     return next_h, GruStepCache(x, prev_h, Wx, Wh, (r, z, n), u_n, reset_after)
 
 

@@ -44,7 +44,7 @@ def lstm_step_forward(
 
     a_i, a_f, a_o, a_g = blocks(x @ Wx + prev_h @ Wh + b, 4)
     i, f, o, g = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o), xp.tanh(a_g)
-    next_c = f * prev_c + i * g
+    next_c = i * g + f * prev_c
     tanh_c = xp.tanh(next_c)
     next_h = o * tanh_c
     return next_h, next_c, LstmStepCache(x, prev_h, prev_c, Wx, Wh, (i, f, o, g), tanh_c)

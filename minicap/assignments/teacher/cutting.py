@@ -6,15 +6,15 @@ that follow the docstring where there is none.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
+from minicap.assignments.sources import Function, functions
 from minicap.errors import InputError
 
 HINT = "minicap assign hint"
 SHORTEST = 20  # a line of a body that is no longer may stand elsewhere too: "x, w = cache"
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Cut(NamedTuple):
@@ -52,17 +52,6 @@ def cut(text: str, exercises: Mapping[str, str], hidden: Mapping[str, str], wher
     return Cut(result, removed)
 
 
-def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
-    """The functions of a module and the methods of its classes, by their names in it."""
-    for node in tree.body:
-        if isinstance(node, Function):
-            yield node.name, node
-        elif isinstance(node, ast.ClassDef):
-            for inner in node.body:
-                if isinstance(inner, Function):
-                    yield f"{node.name}.{inner.name}", inner
-
-
 def body_start(node: Function, lines: list[str], whole: bool = False) -> int:
     """The number of the first line that is cut."""
     body = list(node.body)
@@ -73,7 +62,7 @@ def body_start(node: Function, lines: list[str], whole: bool = False) -> int:
         body.pop(0)
     if not body:
         return (node.end_lineno or node.lineno) + 1
-    for before, after in zip(body, body[1:], strict=False):
+    for before, after in pairwise(body):
         between = lines[before.end_lineno or 0 : after.lineno - 1]
         if any(not line.strip() for line in between):
             blank = next(n for n, line in enumerate(between) if not line.strip())

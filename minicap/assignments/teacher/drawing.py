@@ -1,12 +1,12 @@
 """Draw trials from the reference: inputs from the gradient-check cases, right answers from the real code.
 
 Every gradient that is expected of a student has been compared with the numeric gradient of the reference's
-forward, entry by entry; the student's own forward has no part in it.
+forward; the student's own forward has no part in it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import reduce
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,8 @@ from minicap.gradcheck.measure import measure
 from minicap.gradcheck.subject import Subject
 
 TOLERANCE, FLOAT32_TOLERANCE = 1e-6, 1e-3
-AGREEMENT = 1e-6  # between the reference's gradients and the measured ones
+AGREEMENT = 1e-6  # between the reference's gradients and the measured ones, relative to their length
+DIRECTIONS = 2  # in which they are measured; gradcheck measures the same cases entry by entry
 PUBLIC_SECRET = "public"
 
 
@@ -104,10 +105,7 @@ def _draw_one(
     names: list[str] = []
     kwargs: dict[str, Any] = dict(inputs)
     labels: list[str] = []
-    if exercise.call:
-        function = calls[exercise.call]
-    else:
-        function = reduce(getattr, name.split("."), module)
+    if not exercise.call:
         forward = getattr(module, name.replace("_backward", "_forward"))
         backward = getattr(module, name.replace("_forward", "_backward"), None)
         if name.endswith("_loss"):
@@ -127,7 +125,7 @@ def _draw_one(
 
     def answer() -> Any:
         # A fresh look-up every time: a mistake may stand in the function's place.
-        asked = function if exercise.call else reduce(getattr, name.split("."), module)
+        asked: Any = calls[exercise.call] if exercise.call else getattr(module, name)
         with textbook(), np.errstate(all="ignore"):
             return names_only(asked(*args, **kwargs))
 
@@ -189,14 +187,15 @@ def _may_differ(subject: Subject, name: str) -> bool:
 
 
 def _verified(subject: Subject) -> list[Any]:
-    """The upstream gradients of a trial, for which the reference's backward has been found right."""
+    """Upstream gradients with which the reference's backward agrees with numeric gradients of its forward."""
     assert subject.backward is not None
-    reference = measure(subject)
-    _, cache = subject.outputs_and_cache(subject.call(subject.inputs_as(np.float64)))
-    gradients = subject.gradients_from(subject.backward(*reference.cotangents, cache))
-    for name, gradient, derivative in zip(subject.arguments, gradients, reference.derivatives, strict=True):
-        off = np.abs(np.asarray(gradient) - derivative.values)[~derivative.kinks]
-        if off.size and off.max() > AGREEMENT * max(1.0, float(np.abs(derivative.values).max())):
+    along = replace(subject, directions=DIRECTIONS)
+    reference = measure(along)
+    _, cache = along.outputs_and_cache(along.call(along.inputs_as(np.float64)))
+    gradients = along.gradients_from(subject.backward(*reference.cotangents, cache))
+    for name, gradient, derivative in zip(along.arguments, gradients, reference.derivatives, strict=True):
+        off = np.abs(derivative.seen(gradient) - derivative.values)[~derivative.kinks]
+        if off.size and off.max() > AGREEMENT * max(1.0, float(np.linalg.norm(gradient))):
             raise FormatError(f"the reference's d{name} of {subject.layer} is off by {off.max():.1e}")
     return list(reference.cotangents)
 

@@ -1,13 +1,14 @@
 """A handout: a copy of the package without the bodies that students write, and proof that none is left."""
 
+import ast
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
+from minicap.assignments.manifest import FILE, PACKAGE, Assignment, module_of
 from minicap.assignments.teacher.cutting import SHORTEST, Cut, cut
 from minicap.assignments.teacher.drawing import draw
-from minicap.assignments.manifest import FILE, PACKAGE, Assignment, module_of
 from minicap.assignments.trials import PUBLIC, pack
 from minicap.errors import InputError
 
@@ -20,6 +21,8 @@ LEFT_OUT = (
     "minicap/backend/pins.py",
     "minicap/compat/*",
     "minicap/assignments/teacher/*",
+    "minicap/cli/assign_build.py",
+    "minicap/cli/assign_grade.py",
     "minicap/models/weights/*.safetensors",
     "minicap/captioning/weights/*.safetensors",
     "minicap/data/sample/images/*",
@@ -27,6 +30,7 @@ LEFT_OUT = (
 # Of those folders: what says how many cores and threads there are.
 KEPT = (
     "minicap/backend/cpu/allocator.py",
+    "minicap/backend/cpu/order.py",
     "minicap/backend/cpu/pieces.py",
     "minicap/backend/cpu/threads.py",
 )
@@ -46,7 +50,7 @@ TEXT = (".py", ".toml", ".md", ".ipynb", ".txt", ".cu", ".cuh", ".json", ".cfg",
 
 
 class Handout(NamedTuple):
-    """files: by their paths relative to the root.  removed: the lines that were cut, by exercise or reason."""
+    """files: by their paths relative to the root.  removed: the lines that were cut, by file."""
 
     files: dict[str, bytes]
     removed: dict[str, list[str]]
@@ -73,9 +77,10 @@ def make(assignment: Assignment) -> Handout:
         files[name] = (ROOT / name).read_bytes()
     files["README.md"] = files.get(f"{where}/README.md", f"# {assignment.title}\n".encode())
     files[f"{where}/{PUBLIC}"] = pack(draw(assignment))
-    found = leaks(files, removed)
-    if found:
+    if found := leaks(files, removed):
         raise InputError(f"{assignment.id}: the handout gives answers away:\n" + "\n".join(found[:20]))
+    if found := dangling(files):
+        raise InputError(f"{assignment.id}: the handout cannot be imported:\n" + "\n".join(found[:20]))
     return Handout(files, removed)
 
 
@@ -96,6 +101,23 @@ def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[
                 for line, origin in wanted.items()
                 if len(line) > SHORTEST and line in text
             ]
+    return found
+
+
+def dangling(files: Mapping[str, bytes]) -> list[str]:
+    """Imports from the package at the top of a module, of what the handout does not have."""
+    modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
+    found = []
+    for path, data in files.items():
+        if path.startswith("minicap/") and path.endswith(".py"):
+            for node in ast.parse(data).body:
+                names = []
+                if isinstance(node, ast.ImportFrom):
+                    names = [node.module or ""]
+                elif isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                missing = [n for n in names if n.split(".")[0] == "minicap" and n not in modules]
+                found += [f"{path}:{node.lineno} imports {name}" for name in missing]
     return found
 
 
@@ -132,12 +154,12 @@ def _cuts(assignment: Assignment) -> dict[str, dict[str, dict[str, str]]]:
         return cuts.setdefault(path, {"exercises": {}, "hidden": {}}), target[len(module) + 1 :]
 
     for exercise in assignment.exercises:
-        for target in (exercise.target, *exercise.with_them):
+        own, name = of(exercise.target)
+        own["exercises"][name] = exercise.id
+        for target in exercise.with_them:
             own, name = of(target)
-            own["exercises"][name] = exercise.id
+            own["hidden"][name] = f"{exercise.id}: not written yet; the right one has a function for this"
     for target in assignment.hide:
         own, name = of(target)
         own["hidden"][name] = f"{name}: not part of this handout, since it would give an exercise away"
     return cuts
-
-

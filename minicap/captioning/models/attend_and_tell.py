@@ -120,7 +120,7 @@ class AttendAndTell(NextWordModel):
         dplaces: Any = 0
         dwords: list[Array] = []
         totals: Gradients = {}
-        for t in reversed(range(len(steps))):
+        for t in range(len(steps) - 1, -1, -1):
             looked, joined, stepped = steps[t]
             dx, dstate, dnext_c, *of_cell = lstm_step_backward(dh[:, t] + dnext_h, dnext_c, stepped)
             dword, dcontext = concat_backward(dx, joined)
