@@ -43,22 +43,30 @@ class CaptionExamples:
     def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
         """The batch of the examples with these indices, as long as its longest caption; nothing is random."""
         pairs = [self.pairs[i] for i in indices]
-        shape = len(pairs), max(len(pair.words) for pair in pairs)
-        words, next_words, mask = (np.zeros(shape, np.int64) for _ in range(3))
-        words[:, 0] = self.start
-        for row, pair in enumerate(pairs):
-            length = len(pair.words)
-            words[row, 1:length] = pair.words[:-1]
-            next_words[row, :length] = pair.words
-            mask[row, :length] = 1
         images = np.array([pair.image for pair in pairs])
         features = self.features[to_device(images, backend_of(features=self.features))]
-        return {
-            "features": features,
-            "words": words,
-            "next_words": next_words,
-            "mask": mask.astype(features.dtype),
-        }
+        return caption_batch(features, [pair.words for pair in pairs], self.start)
+
+
+def caption_batch(features: Array, captions: Sequence[Sequence[int]], start: int) -> dict[str, Array]:
+    """Captions as a batch to learn from, each of a photo's features; as long as the longest.
+
+    captions: word indices with what ends them.  start: the index of <start>.
+    """
+    shape = len(captions), max(map(len, captions))
+    words, next_words, mask = (np.zeros(shape, np.int64) for _ in range(3))
+    words[:, 0] = start
+    for row, caption in enumerate(captions):
+        length = len(caption)
+        words[row, 1:length] = caption[:-1]
+        next_words[row, :length] = caption
+        mask[row, :length] = 1
+    return {
+        "features": features,
+        "words": words,
+        "next_words": next_words,
+        "mask": mask.astype(features.dtype),
+    }
 
 
 class _Pair(NamedTuple):

@@ -8,17 +8,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from minicap.arrays import to_device
+from minicap.arrays import Array, to_device
 from minicap.captioning.captioner import MOST_WORDS, Captioner
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
+from minicap.captioning.reinforce import PhotoExamples, ReinforceConfig, SelfCritical, mean_of_epoch
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.metrics.captions import Scores, score
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.progress import Progress
-from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
+from minicap.training import (
+    RunConfig,
+    RunFolder,
+    Step,
+    Trainer,
+    TrainingConfig,
+    digest,
+    loss_step,
+    settings_fingerprint,
+)
 from minicap.vocabulary import SPECIAL, Vocabulary
 
 SHIPPED = "shipped"
@@ -66,6 +76,11 @@ class CaptionRunConfig(RunConfig):
     encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
     model: Any = field(default_factory=ShowAndTellConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    reinforcement: ReinforceConfig = field(default_factory=ReinforceConfig)
+
+    def __post_init__(self) -> None:
+        if self.reinforcement.on and not self.data.start:
+            raise InputError("only a trained captioner can learn from scores: name one with --from RUN")
 
     @property
     def reads(self) -> str:
@@ -126,6 +141,11 @@ def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str)
     )
 
 
+def settings_for_rewards() -> dict[str, dict[str, Any]]:
+    """Settings that suit learning from scores: the small steps of Rennie et al. 2017, judged by the score."""
+    return {"training": {"learning_rate": 5e-5, "monitor": "cider"}}
+
+
 def load_start(path: str) -> Captioner:
     """The captioner that training goes on from: "shipped", or that of a run folder or checkpoint."""
     return Captioner.shipped() if path == SHIPPED else Captioner.load(path)
@@ -162,24 +182,31 @@ def make_trainer(
         captioner.model.standardize(train.features)
 
     def examples(split: Split) -> CaptionExamples:
+        return CaptionExamples(features_of(split), split.tokens, vocabulary, config.data.max_words)
+
+    def features_of(split: Split) -> Array:
         # Pooled features live where the model does, for all steps; those of grids stay in their file.
-        features = to_device(split.features) if config.reads == "pooled" else split.features
-        return CaptionExamples(features, split.tokens, vocabulary, config.data.max_words)
+        return to_device(split.features) if config.reads == "pooled" else split.features
 
-    def scores_of_validation(trainer: Trainer) -> dict[str, float]:
-        assert validation
-        return flat_scores(evaluate(captioner, validation, beam=1)[0])
+    def measured(trainer: Trainer) -> dict[str, float]:
+        rewards = ("reward", "baseline") if config.reinforcement.on else ()
+        scores = flat_scores(evaluate(captioner, validation, beam=1)[0]) if validation else {}
+        return scores | {name: mean_of_epoch(trainer, name) for name in rewards}
 
+    step: Step = loss_step
+    if config.reinforcement.on:
+        step = SelfCritical(config.reinforcement, vocabulary, train.tokens, config.data.max_words)
     by_score = validation and not config.training.monitor.endswith("_loss")
     trainer = Trainer(
         captioner.model,
-        examples(train),
+        PhotoExamples(features_of(train)) if config.reinforcement.on else examples(train),
         config.training,
         run,
         examples(validation) if validation else None,
         captioner.about(),
         callbacks,
-        measure=scores_of_validation if by_score else None,  # decoding every epoch takes its time
+        measure=measured if by_score or config.reinforcement.on else None,  # decoding takes its time
+        step=step,
         fingerprint=fingerprint(config, vocabulary, train, validation),
     )
     trainer.about["chosen_by"] = trainer.monitor.in_words(validation.name if validation else "")
@@ -196,8 +223,10 @@ def fingerprint(
             found[f"the photos for {name}"] = digest([path.name for path in split.paths])
             found[f"the captions for {name}"] = digest(split.tokens)
     data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
-    chosen = {name: settings_fingerprint(name, getattr(config, name)) for name in ("encoder", "model")}
-    return found | data | chosen["encoder"] | chosen["model"]
+    tables = ("encoder", "model", "reinforcement") if config.reinforcement.on else ("encoder", "model")
+    for name in tables:
+        found |= settings_fingerprint(name, getattr(config, name))
+    return found | data
 
 
 def flat_scores(scores: Scores) -> dict[str, float]:

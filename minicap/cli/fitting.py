@@ -28,10 +28,9 @@ def print_epoch(trainer: Trainer, record: dict[str, Any]) -> None:
     validation = f"  validation {record['validation_loss']:.3f}" if "validation_loss" in record else ""
     watched = trainer.monitor.name
     score = "" if watched.endswith("_loss") else f"  {watched} {record[watched]:.3f}"
-    epochs = trainer.config.epochs
-    print(
-        f"epoch {record['epoch']:>3}/{epochs}  loss {record['train_loss']:.3f}{validation}{score}", flush=True
-    )
+    reward = f"  reward {record['reward']:.3f}" if "reward" in record else ""
+    epoch = f"epoch {record['epoch']:>3}/{trainer.config.epochs}"
+    print(f"{epoch}  loss {record['train_loss']:.3f}{reward}{validation}{score}", flush=True)
 
 
 def draw_curves(trainer: Trainer, unit: str) -> None:

@@ -14,6 +14,7 @@ from minicap.captioning.run import (
     load_start,
     make_trainer,
     settings_for,
+    settings_for_rewards,
 )
 from minicap.cli.arguments import absolute, named_or_path
 from minicap.cli.fitting import fit, print_epoch
@@ -64,17 +65,20 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
         tables["data"]["start"] = start
         tables["data"].setdefault("max_words", source.max_words)
     dataset = open_data(CONFIG.from_tables(tables, "command line"))
-    fitting = settings_for(dataset, bool(start))
-    said = [
-        f"{name} {value:g}"
-        for table, values in fitting.items()
-        for name, value in values.items()
-        if name not in tables.setdefault(table, {})
-    ]
-    if said:
-        print(f"settings chosen for so few captions: {', '.join(said)} (flags and --config take precedence)")
-    fitted = {table: fitting.get(table, {}) | values for table, values in tables.items()}
-    return CONFIG.from_tables(fitted, "command line"), dataset
+    config = CONFIG.from_tables(tables, "command line")
+    fitting = {"so few captions": settings_for(dataset, bool(start))}
+    if config.reinforcement.on:
+        fitting = {"learning from scores": settings_for_rewards()} | fitting
+    for reason, settings in fitting.items():
+        said = []
+        for table, values in settings.items():
+            for name, value in values.items():
+                if name not in tables.setdefault(table, {}):
+                    tables[table][name] = value
+                    said.append(f"{name} {value if isinstance(value, str) else f'{value:g}'}")
+        if said:
+            print(f"settings chosen for {reason}: {', '.join(said)} (flags and --config take precedence)")
+    return CONFIG.from_tables(tables, "command line"), dataset
 
 
 def _require_the_same(

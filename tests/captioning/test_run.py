@@ -8,6 +8,7 @@ from training.tiny import make_dataset
 
 from minicap.captioning import Captioner, ShowAndTellConfig, SqueezeNetEncoder
 from minicap.captioning.models import MODEL_SETTINGS
+from minicap.captioning.reinforce import ReinforceConfig
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
@@ -52,7 +53,11 @@ def test_what_is_left_out_has_its_default():
 @pytest.mark.parametrize(
     ("tables", "message"),
     [
-        ({"train": {}}, 'here: unknown table "train"; the tables are data, encoder, model, training'),
+        (
+            {"train": {}},
+            'here: unknown table "train"; the tables are data, encoder, model, training, reinforcement',
+        ),
+        ({"reinforcement": {"reinforce": "mean"}}, "only a trained captioner can learn from scores"),
         ({"training": 3}, 'here: unknown table "training"'),
         ({"epochs": 3}, 'here: unknown table "epochs"'),
         (
@@ -116,13 +121,18 @@ def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monke
 def test_the_guide_has_every_setting_with_its_default_and_meaning():
     kinds = [("data", CaptionDataConfig), *(("encoder", kind) for kind in ENCODER_SETTINGS.values())]
     kinds += [("model", kind) for kind in MODEL_SETTINGS.values()] + [("training", TrainingConfig)]
+    kinds += [("reinforcement", ReinforceConfig)]
     rows = [
         f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
         for table, kind in kinds
         for name, default in defaults(kind).items()
     ]
     guide = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding="utf-8")
-    listed = [line for line in guide.splitlines() if re.match(r"\| `(data|encoder|model|training)` ", line)]
+    listed = [
+        line
+        for line in guide.splitlines()
+        if re.match(r"\| `(data|encoder|model|training|reinforcement)` ", line)
+    ]
     assert listed == rows, "docs/training.md should have these lines:\n" + "\n".join(rows)
 
 

@@ -194,7 +194,7 @@ def test_a_loss_that_blows_up_keeps_the_last_good_checkpoint(tiny_data, tmp_path
         ("[training]\nepoch = 3\n", r'[training]: unknown key "epoch" (did you mean "epochs"?)'),
         (
             "[trainings]\nepochs = 3\n",
-            'unknown table "trainings"; the tables are data, encoder, model, training',
+            'unknown table "trainings"; the tables are data, encoder, model, training, reinforcement',
         ),
         ("training = 3\n", 'unknown table "training"'),
         ("[training]\nepochs = 'many'\n", "\"epochs\" is 'many', a str, but must be int"),
@@ -411,6 +411,27 @@ def test_a_captioner_is_taught_the_words_of_other_photos(trained, tiny_data, tmp
     before, after = Captioner.load(trained), Captioner.load(run)
     assert after.vocabulary.words[: len(before.vocabulary)] == before.vocabulary.words
     assert all(after.captions(np.ones((2, 1024), np.float32), beam=3))
+
+
+def test_a_captioner_learns_from_the_scores_of_its_own_captions(
+    trained, tiny_data, tmp_path, refused, capsys
+):
+    run, flags = tmp_path / "rewarded", ["--reinforce", "greedy", "--samples", "2"]
+    train = ["train", str(tiny_data), "--run", str(run), *flags]
+    assert "only a trained captioner can learn from scores: name one with --from RUN" in refused(*train)
+    assert not run.exists()
+    assert main([*train, "--from", str(trained), "--epochs", "1"]) == 0
+    assert (
+        "settings chosen for learning from scores: learning_rate 5e-05, monitor cider"
+        in capsys.readouterr().out
+    )
+    records = RunFolder(run).metrics()
+    assert all({"reward", "baseline"} <= record.keys() for record in records)
+    assert {"cider", "validation_loss"} <= records[-1].keys()
+    assert main(["train", "--resume", str(run), "--epochs", "2"]) == 0
+    assert "--samples cannot change when a run is resumed" in refused(
+        "train", "--resume", run, "--samples", "3"
+    )
 
 
 def test_a_flag_that_contradicts_the_captioner_one_starts_from_is_refused(

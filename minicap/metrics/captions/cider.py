@@ -34,16 +34,32 @@ def cider(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     section 7 (CIDEr-D), words not stemmed: what the COCO caption evaluation prints as "CIDEr".
     """
     check_pairs("cider", candidates, references, tokens=True)
-    counted = [[count_orders(reference) for reference in refs] for refs in references]
-    idf = inverse_document_frequency(counted)
-    per_image = []
-    for candidate, refs, ref_counts in zip(candidates, references, counted, strict=True):
-        g_c = tf_idf(len(candidate), count_orders(candidate), idf, len(references))
-        similarity = 0.0
-        for reference, counts in zip(refs, ref_counts, strict=True):
-            similarity += clipped_similarity(g_c, tf_idf(len(reference), counts, idf, len(references)))
-        per_image.append(10 * similarity / len(refs))
+    corpus = CiderCorpus(references)
+    per_image = [corpus.score(image, candidate) for image, candidate in enumerate(candidates)]
     return sum(per_image) / len(per_image), per_image
+
+
+class CiderCorpus:
+    """The references of a set of images, weighted once, to score many captions of them.
+
+    references: lists of token lists.
+    """
+
+    def __init__(self, references: Sequence[Sequence[Tokens]]) -> None:
+        counted = [[count_orders(reference) for reference in refs] for refs in references]
+        self.images, self.idf = len(references), inverse_document_frequency(counted)
+        self.weighted = [
+            [self._weigh(reference, counts) for reference, counts in zip(refs, ref_counts, strict=True)]
+            for refs, ref_counts in zip(references, counted, strict=True)
+        ]
+
+    def score(self, image: int, candidate: Tokens) -> float:
+        """CIDEr-D of a caption of this image."""
+        g_c, references = self._weigh(candidate, count_orders(candidate)), self.weighted[image]
+        return 10 * sum(clipped_similarity(g_c, g_s) for g_s in references) / len(references)
+
+    def _weigh(self, tokens: Tokens, counts: Sequence[Counter[NGram]]) -> TfIdf:
+        return tf_idf(len(tokens), counts, self.idf, self.images)
 
 
 def count_orders(tokens: Tokens) -> list[Counter[NGram]]:
