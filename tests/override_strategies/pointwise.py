@@ -23,6 +23,11 @@ def relus(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def gelus(draw: st.DrawFn) -> dict[str, Any]:
+    return dict(x=draw(st.floats(0.1, 6)) * large(draw))
+
+
+@st.composite
 def dropouts(draw: st.DrawFn) -> dict[str, Any]:
     rng = draw(st.one_of(st.integers(0, 9), st.builds(RandomStream, st.integers(0, 9), st.integers(0, 70))))
     return dict(x=large(draw), rate=draw(st.floats(0.01, 0.99)), train=True, rng=rng)
@@ -41,6 +46,7 @@ def affines(draw: st.DrawFn) -> dict[str, Any]:
 
 STRATEGIES = {
     ("relu", "relu_forward"): relus(),
+    ("gelu", "gelu_forward"): gelus(),
     ("dropout", "dropout_forward"): dropouts(),
     ("affine", "affine_forward"): affines(),
 }

@@ -4,6 +4,7 @@ from minicap.arrays.dispatch import Override
 from minicap.backend.cpu import (
     affine,
     conv,
+    gelu,
     losses,
     normalization,
     pointwise,
@@ -17,6 +18,7 @@ from minicap.backend.cpu import (
 OVERRIDES: tuple[Override, ...] = (
     *affine.OVERRIDES,
     *conv.OVERRIDES,
+    *gelu.OVERRIDES,
     *losses.OVERRIDES,
     *normalization.OVERRIDES,
     *pointwise.OVERRIDES,

@@ -14,6 +14,7 @@ from minicap.gradcheck.nested import arrays_in, flatten, is_float, map_leaves
 TOLERANCE = {np.float64: 1e-11, np.float32: 3e-5}  # of the largest value expected, or of 1
 STRATEGIES = all_strategies()
 # Update rules run their own bodies; tests/backend/cpu/test_updates.py is about them.
+FLOAT32_ONLY = {("gelu", "gelu_forward")}
 KEYS = {(o.layer, o.forward.__name__): o for o in OVERRIDES if not o.layer.endswith(".update")}
 
 
@@ -74,6 +75,8 @@ def test_a_strategy_has_an_override():
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_an_override_equals_its_textbook_pair(key, dtype, data):
+    if key in FLOAT32_ONLY and dtype is np.float64:
+        pytest.skip(f"{key[0]} of float64 is left to the textbook")
     override, layer = KEYS[key], all_layers()[key[0]]
     inputs = frozen(reordered(cast(data.draw(STRATEGIES[key]), dtype), data))
     assume(override.supports(**inputs))
