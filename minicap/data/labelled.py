@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minicap.arrays import Array
-from minicap.arrays.random import RandomStream
+from minicap.arrays.random import RandomStream, random_keep
 from minicap.errors import InputError, ShapeError
+
+_ALTERNATION = 2**33  # its stream of random numbers, far from those of the steps
 
 Augmentation = Callable[[Array, RandomStream], Array]
 
@@ -22,6 +24,9 @@ class ArrayDataset:
     (x - mean) / std, floats in their own dtype and others in float32.
     augment: changes the images of a training batch at random (minicap.data.transforms), while their black
     is still 0: before mean and std are taken out.
+    mirrored: which of the images (N, C, H, W) a training batch holds mirrored left to right, (N,) bool.
+    alternate: a random half is mirrored in a run's first epoch, the other half in the next, and so on, so
+    that two epochs in a row show every image both ways round (Jordan 2024, section 3.6).
     Raises ShapeError when x and y differ in length or mean and std do not fit the channels, InputError for
     a std that is not positive and for what is no array of numbers.
     """
@@ -32,6 +37,8 @@ class ArrayDataset:
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     augment: Augmentation | None = None
+    mirrored: Array | None = None
+    alternate: bool = False
 
     def __post_init__(self) -> None:
         for name, array in (("x", self.x), ("y", self.y)):
@@ -53,7 +60,17 @@ class ArrayDataset:
 
     def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
         """The samples with these indices, {"x", "y"}; augmented where there is an rng, as in training."""
-        return {"x": self.prepared(self.x[indices], rng), "y": self.y[indices]}
+        x = self.x[indices]
+        if self.mirrored is not None and rng is not None:
+            x[self.mirrored[indices]] = x[self.mirrored[indices], ..., ::-1]
+        return {"x": self.prepared(x, rng), "y": self.y[indices]}
+
+    def of_epoch(self, epoch: int, rng: RandomStream) -> "ArrayDataset":
+        """The same samples as training sees them in the epoch that follows so many."""
+        if not self.alternate:
+            return self
+        first = random_keep(rng.child(_ALTERNATION), (len(self),), rate=0.5)
+        return replace(self, mirrored=first ^ bool(epoch % 2))
 
     def prepared(self, x: Array, rng: RandomStream | None = None) -> Array:
         """Samples as the network reads them: floats, with mean and std taken out; augmented given an rng."""
@@ -84,7 +101,8 @@ class ArrayDataset:
 
     def subset(self, indices: Array) -> "ArrayDataset":
         """The samples with these indices."""
-        return replace(self, x=self.x[indices], y=self.y[indices])
+        mirrored = None if self.mirrored is None else self.mirrored[indices]
+        return replace(self, x=self.x[indices], y=self.y[indices], mirrored=mirrored)
 
     def split(self, share: float, seed: int = 0) -> tuple["ArrayDataset", "ArrayDataset"]:
         """Two parts drawn at random, the first with this share of the samples.

@@ -174,6 +174,31 @@ def scale_shift_backward(dout: Array, cache: ScaleShiftCache) -> tuple[Array, Ar
     return _per_channel(scale, x) * dout, (dout * x).sum(axis=others), dout.sum(axis=others)
 
 
+class ScaleCache(NamedTuple):
+    shape: tuple[int, ...]  # of x
+    factor: float
+
+
+@accelerated
+def scale_forward(x: Array, factor: float) -> tuple[Array, ScaleCache]:
+    """Multiply by a constant:  out = factor x.
+
+    x: any shape.  factor: a number, which is not learned.  Returns out like x and the cache.
+    """
+    check(scale_forward, x=(x, "..."))
+    factor = float(factor)  # a NumPy scalar would turn float32 into float64
+
+    return factor * x, ScaleCache(x.shape, factor)
+
+
+@accelerated
+def scale_backward(dout: Array, cache: ScaleCache) -> Array:
+    """Gradient of scale_forward:  dx = factor dout."""
+    check_dout(scale_backward, cache.shape, dout=dout)
+
+    return cache.factor * dout
+
+
 def _per_channel(parameter: Array, x: Array) -> Array:
     """(C,) as (C, 1, ..., 1), which broadcasts over x (N, C, ...)."""
     return parameter.reshape(-1, *(1,) * (x.ndim - 2))

@@ -13,7 +13,7 @@ from minicap.nn.activations import (
     Softmax,
     Tanh,
 )
-from minicap.nn.affine import Affine, Flatten, ScaleShift, Split, TemporalAffine
+from minicap.nn.affine import Affine, Flatten, Scale, ScaleShift, Split, TemporalAffine
 from minicap.nn.attention import AdditiveAttention, DotProductAttention, MultiHeadAttention, SoftAttention
 from minicap.nn.bidirectional import Bidirectional
 from minicap.nn.composition import Branches, Residual, Sequential
@@ -28,6 +28,7 @@ from minicap.nn.recurrent import GRU, LSTM, RECURRENT, RNN, Recurrent
 from minicap.nn.sharing import Work
 from minicap.nn.summary import summarize
 from minicap.nn.supervised import Supervised
+from minicap.nn.whitening import PatchWhitening
 
 __all__ = [
     "ELU",
@@ -63,11 +64,13 @@ __all__ = [
     "Module",
     "MultiHeadAttention",
     "Pair",
+    "PatchWhitening",
     "ReLU",
     "ReLU6",
     "Recurrent",
     "RecurrentDropout",
     "Residual",
+    "Scale",
     "ScaleShift",
     "Sequential",
     "SiLU",

@@ -34,6 +34,13 @@ class ScaleShift(Pair):
         super().__init__(layers.scale_shift_forward, layers.scale_shift_backward, parameters)
 
 
+class Scale(Pair):
+    """x times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__(layers.scale_forward, layers.scale_backward, factor=factor)
+
+
 class Split(Pair):
     """x cut along an axis into a tuple of pieces of these sizes."""
 

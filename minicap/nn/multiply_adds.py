@@ -11,6 +11,7 @@ from minicap.layers import conv_forward
 from minicap.nn.affine import Affine
 from minicap.nn.conv import Conv2d
 from minicap.nn.module import Module
+from minicap.nn.whitening import PatchWhitening
 
 
 def multiply_adds(net: Module, image: tuple[int, int, int]) -> int:
@@ -38,6 +39,10 @@ def _counting(module: Module, counts: list[int]) -> Callable[..., tuple[Any, Non
             out = window_over(conv_forward, x.shape[2:], (height, width), **options).out
             counts.append(filters * seen * height * width * prod(out))
             return _zeros(len(x), filters, *out), None
+        if isinstance(module, PatchWhitening):
+            out, _ = conv_forward(x, module.buffers["w"].astype(x.dtype), None)
+            counts.append(module.buffers["w"].size * prod(out.shape[2:]))
+            return out, None
         if isinstance(module, Affine):
             counts.append(prod(module.declared["w"].shape))
             return _zeros(len(x), module.declared["w"].shape[1]), None

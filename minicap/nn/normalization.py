@@ -6,32 +6,44 @@ from typing import Any
 import numpy as np
 
 from minicap import layers
-from minicap.arrays import Array
+from minicap.arrays import Array, backend_of
 from minicap.arrays.random import RandomStream
 from minicap.nn.init import Initializer, Shape, ones, zeros
+from minicap.nn.module import Gradients
 from minicap.nn.pair import Pair
 
 
 class BatchNorm(Pair):
     """Batch normalisation of x (N, D).
 
+    scale: whether it has a gamma; without, it is 1.
     In training every shard normalises with its own samples, and the running statistics follow the first
     shard, so that they do not depend on which shard ends first.
     """
 
     layer: tuple[Callable[..., Any], Callable[..., Any]] = layers.batchnorm_forward, layers.batchnorm_backward
 
-    def __init__(self, features: int, momentum: float = 0.9, eps: float = 1e-5) -> None:
-        super().__init__(*self.layer, _scale_and_shift(features), momentum=momentum, eps=eps)
+    def __init__(self, features: int, momentum: float = 0.9, eps: float = 1e-5, scale: bool = True) -> None:
+        parameters = _scale_and_shift(features)
+        if not scale:
+            del parameters["gamma"]
+        super().__init__(*self.layer, parameters, momentum=momentum, eps=eps)
         self.buffers = {"running_mean": np.zeros(features), "running_var": np.ones(features)}
 
     def forward(self, x: Array, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         forward, _ = self.layer
         mean, var = self.buffers["running_mean"], self.buffers["running_var"]
-        out, cache = forward(x, self["gamma"], self["beta"], mean, var, train=train, **self.options)
+        beta = self["beta"]
+        gamma = self["gamma"] if "gamma" in self.declared else backend_of(beta=beta).xp.ones_like(beta)
+        out, cache = forward(x, gamma, beta, mean, var, train=train, **self.options)
         if train and (rng is None or rng.row == 0):
             self.buffers = {"running_mean": cache.running_mean, "running_var": cache.running_var}
         return out, cache
+
+    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        dx, dgamma, dbeta = self.layer[1](dout, cache)
+        grads = {"gamma": dgamma, "beta": dbeta}
+        return dx if input_gradient else None, {name: grads[name] for name in self.declared}
 
 
 class BatchNorm2d(BatchNorm):

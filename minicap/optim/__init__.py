@@ -1,6 +1,6 @@
 """Update rules, learning-rate schedules and gradient clipping."""
 
-from minicap.optim.averages import Lookahead, WeightAverage
+from minicap.optim.averages import Lookahead, WeightAverage, rising_lookahead
 from minicap.optim.clipping import clip_global_norm, global_norm
 from minicap.optim.groups import Group, GroupedRule, grouped, settings_by_name
 from minicap.optim.rule import Rule, UpdateRule
@@ -59,6 +59,7 @@ __all__ = [
     "make_rule",
     "make_schedule",
     "one_cycle",
+    "rising_lookahead",
     "settings_by_name",
     "step_decay",
     "triangular",

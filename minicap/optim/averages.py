@@ -18,6 +18,7 @@ class Lookahead:
     After every k steps of the rule the slow weights go the share alpha of the way to the fast ones, and the
     fast ones start again from there:  slow += alpha (w - slow),  w = slow.
     alpha: a number, or a function of the steps done.
+    What a step is handed beside the parameters that it moves, such as running statistics, goes the same way.
     """
 
     def __init__(self, rule: UpdateRule, k: int = 5, alpha: float | Callable[[int], float] = 0.5) -> None:
@@ -45,7 +46,7 @@ class Lookahead:
 
     def step(self, params: Params, grads: Mapping[str, Array]) -> None:
         """Move every parameter that has a gradient, as Rule.step."""
-        start = {name: params[name].copy() for name in grads if name in params and name not in self.slow}
+        start = {name: w.copy() for name, w in params.items() if name not in self.slow}
         self.rule.step(params, grads)
         self.slow |= start
         if self.step_count % self.k:
@@ -67,6 +68,14 @@ class Lookahead:
             raise InputError(f"Lookahead: {_SLOW}{missing[0]} is missing; does it belong to another rule?")
         self.rule.load(of_rule, step_count)
         self.slow = {name: to_device(array).copy() for name, array in slow.items()}
+
+
+def rising_lookahead(final: float, power: float, steps: int) -> Callable[[int], float]:
+    """The alpha of a Lookahead that goes from 1, no average at all, to `final` at the last step.
+
+    alpha = 1 - (1 - final) (step / steps)^power  (Jordan 2024, section 3.4).
+    """
+    return lambda step: 1 - (1 - final) * min(step / steps, 1.0) ** power
 
 
 class WeightAverage:

@@ -19,6 +19,7 @@ class Group:
 
     pattern: of names, where * stands for any text.  rate_factor: times the learning rate.
     weight_decay, l1: instead of the rule's own.  frozen: whether these parameters stay as they are.
+    frozen_after: steps after which they do.
     Of several groups that fit a name and set the same thing, the last takes precedence.
     """
 
@@ -27,6 +28,7 @@ class Group:
     weight_decay: float | None = None
     l1: float | None = None
     frozen: bool | None = None
+    frozen_after: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("rate_factor", "weight_decay", "l1"):
@@ -37,15 +39,18 @@ class Group:
                 )
         if self.rate_factor == 0:
             raise InputError(f'group "{self.pattern}": rate_factor is 0; use frozen=True instead')
+        if self.frozen_after is not None and self.frozen_after < 1:
+            raise InputError(f'group "{self.pattern}": frozen_after is {self.frozen_after}; use frozen=True')
 
 
 class Setting(NamedTuple):
-    """How one parameter is moved.  weight_decay, l1: None for the rule's own."""
+    """How one parameter is moved.  weight_decay, l1: None for the rule's own.  frozen_after: None: never."""
 
     rate_factor: float = 1.0
     weight_decay: float | None = None
     l1: float | None = None
     frozen: bool = False
+    frozen_after: int | None = None
 
 
 def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str, Setting]:
@@ -104,6 +109,8 @@ class GroupedRule:
         if unknown := sorted(set(grads) - set(params)):
             raise InputError(f"GroupedRule.step: no parameter is called {unknown[0]!r}")
         for setting, rule in self.rules.items():
+            if setting.frozen_after is not None and rule.step_count >= setting.frozen_after:
+                continue
             rule.learning_rate = self.learning_rate * setting.rate_factor
             rule.step(params, {name: dw for name, dw in grads.items() if self.by_name.get(name) == setting})
 

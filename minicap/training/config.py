@@ -6,7 +6,16 @@ from typing import Any
 
 from minicap.errors import InputError
 from minicap.formats import require_types
-from minicap.optim import Group, Lookahead, Rule, Schedule, linear_warmup, make_rule, make_schedule
+from minicap.optim import (
+    Group,
+    Lookahead,
+    Rule,
+    Schedule,
+    linear_warmup,
+    make_rule,
+    make_schedule,
+    rising_lookahead,
+)
 from minicap.training.monitor import Direction
 
 MOST_SHARDS = 1024  # each is a thread
@@ -16,7 +25,8 @@ MOST_SHARDS = 1024  # each is a thread
 class TrainingConfig:
     """How to train.
 
-    epochs: passes over the training set.  batch_size: samples per step.
+    epochs: passes over the training set.  steps: the most there are, 0 for all of these epochs.
+    batch_size: samples per step.
     batch_growth: other batch sizes after so many epochs, such as [[10, 128], [20, 256]].
     optimizer: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam or adamw.
     optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
@@ -30,6 +40,7 @@ class TrainingConfig:
     plateau_factor: factor by which it falls.
     lookahead: steps after which the weights go back to their lookahead average, 0 for never.
     lookahead_alpha: share of the way that this average goes with them.
+    lookahead_power: above 0, this share starts at 1 and falls to lookahead_alpha by this power of the steps.
     average: decay of a moving average of the weights, such as 0.999, which is evaluated instead of them and
     kept as the best; 0 for none.
     clip_norm: bound on the global norm of the gradients, 0 for none.
@@ -41,6 +52,7 @@ class TrainingConfig:
     """
 
     epochs: int = 20
+    steps: int = 0
     batch_size: int = 64
     batch_growth: tuple[tuple[int, int], ...] = ()
     optimizer: str = "adam"
@@ -56,6 +68,7 @@ class TrainingConfig:
     plateau_factor: float = 0.1
     lookahead: int = 0
     lookahead_alpha: float = 0.5
+    lookahead_power: float = 0.0
     average: float = 0.0
     clip_norm: float = 5.0
     monitor: str = "validation_loss"
@@ -69,8 +82,8 @@ class TrainingConfig:
         require_types(self)
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
-        not_negative = ("weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm", "patience")
-        for name in (*not_negative, "checkpoint_every", "shards", "seed"):
+        not_negative = ("steps", "weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm")
+        for name in (*not_negative, "lookahead_power", "patience", "checkpoint_every", "shards", "seed"):
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
         _require(self.shards <= MOST_SHARDS, f"shards is {self.shards} but must be at most {MOST_SHARDS}")
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
@@ -106,11 +119,19 @@ class TrainingConfig:
         """Steps of the epoch that follows so many, over a set of so many examples."""
         return -(-examples // self.batch_size_after(epochs))
 
-    def make_rule(self) -> Rule | Lookahead:
-        """The update rule, before groups."""
+    def steps_of(self, examples: int) -> int:
+        """Steps of the whole run over a set of so many examples."""
+        steps = sum(self.steps_after(epoch, examples) for epoch in range(self.epochs))
+        return min(steps, self.steps or steps)
+
+    def make_rule(self, steps: int = 1) -> Rule | Lookahead:
+        """The update rule of a run of so many steps, before groups."""
         options = {"weight_decay": self.weight_decay, "l1": self.l1, **self.optimizer_options}
         rule = make_rule(self.optimizer, self.learning_rate, **options)
-        return Lookahead(rule, self.lookahead, self.lookahead_alpha) if self.lookahead else rule
+        if not self.lookahead:
+            return rule
+        rises = rising_lookahead(self.lookahead_alpha, self.lookahead_power, steps)
+        return Lookahead(rule, self.lookahead, rises if self.lookahead_power else self.lookahead_alpha)
 
     def make_schedule(self, steps: int) -> Schedule:
         """The schedule of a run of so many steps, warmup included."""

@@ -38,9 +38,8 @@ from minicap.training.shards import Batch, sharded_loss
 Record = dict[str, Any]
 
 # Settings that a resumed run may change: how long it goes on, and how the same work is done.
-MAY_CHANGE = frozenset(
-    ("epochs", "patience", "learning_rate", "monitor", "monitor_direction", "checkpoint_every", "shards")
-)
+_HOW_LONG = ("epochs", "steps", "patience", "learning_rate", "monitor", "monitor_direction")
+MAY_CHANGE = frozenset((*_HOW_LONG, "checkpoint_every", "shards"))
 _AUGMENTATION = 2**32  # its stream of random numbers, far from those of the steps, which count from 0
 
 
@@ -97,9 +96,9 @@ class Trainer:
         self.whole = {name for some in (examples, validation) for name in getattr(some, "whole", ())}
         self.config, self.run, self.about = config, run, dict(about or {})
         self.callbacks, self.measure, self.step = callbacks, measure, step
-        steps = sum(config.steps_after(epoch, len(examples)) for epoch in range(config.epochs))
-        self.schedule = schedule or config.make_schedule(steps)
-        self.rule = grouped(rule or config.make_rule(), config.groups, model.params)
+        self.steps = config.steps_of(len(examples))
+        self.schedule = schedule or config.make_schedule(self.steps)
+        self.rule = grouped(rule or config.make_rule(self.steps), config.groups, model.params)
         self.learning_rate = self.rule.learning_rate
         self.average = WeightAverage(config.average)
         settings = settings_by_name(config.groups, model.params)
@@ -115,9 +114,10 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience has come to its end."""
+        """Whether all epochs or steps are done, or patience has come to its end."""
         here, patience = self.position, self.config.patience
-        return here.epoch >= self.config.epochs or 0 < patience <= here.waited
+        done = here.epoch >= self.config.epochs or here.step >= self.steps
+        return done or 0 < patience <= here.waited
 
     def fit(self) -> list[Record]:
         """Train to the last epoch, or until patience ends; returns the records of all epochs.
@@ -152,7 +152,7 @@ class Trainer:
         here = self.position
         stream = RandomStream(self.config.seed).child(_AUGMENTATION)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
-        steps = self.config.steps_after(here.epoch, len(self.examples))
+        steps = here.batch + len(self.batches_left())
         # Where callbacks say what came of the epoch, their line takes the place of the bar.
         with Progress(steps, label, "batch", leave=not self.callbacks) as progress:
             progress.reach(here.batch)
@@ -165,10 +165,11 @@ class Trainer:
                 self.run.record({"step": step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars})
 
             late = LateLoss(look)
+            examples = self._of_this_epoch(stream)
             for indices in self.batches_left():
                 started = perf_counter()
                 with explain_out_of_memory(len(indices)):
-                    batch = self.examples.batch(indices, stream.child(here.step))
+                    batch = examples.batch(indices, stream.child(here.step))
                     late.settle()
                     found = self.train_step(batch)
                 here.step, here.batch = here.step + 1, here.batch + 1
@@ -184,7 +185,13 @@ class Trainer:
         """Example indices of the batches of this epoch that are not done."""
         size, here, lengths = len(self.examples), self.position, getattr(self.examples, "lengths", None)
         batch_size = self.config.batch_size_after(here.epoch)
-        return epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths)[here.batch :]
+        batches = epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths)
+        return batches[here.batch :][: self.steps - here.step]
+
+    def _of_this_epoch(self, rng: RandomStream) -> Examples:
+        """The training set, as it is in this epoch if that makes a difference."""
+        of_epoch = getattr(self.examples, "of_epoch", None)
+        return cast(Examples, of_epoch(self.position.epoch, rng)) if of_epoch else self.examples
 
     def train_step(self, batch: Batch) -> StepResult:
         """One update.  On a GPU the loss is still an array, and nothing has waited for it."""
@@ -199,7 +206,7 @@ class Trainer:
                 self._require_sane(float(to_host(result.loss)), "loss", where)
             self.health.require_finite(norm, "norm of the gradients", where)
         self.rule.learning_rate = self.learning_rate * here.rate_factor * self.schedule(here.step)
-        self.rule.step(self.model.params, grads)
+        self.rule.step(self._weights(), grads)
         if self.config.average:
             self.average.update(self._weights(), self.rule.step_count)
         return result

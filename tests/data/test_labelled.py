@@ -109,3 +109,24 @@ def test_what_is_no_array_of_numbers_is_refused(x):
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(InputError, match="leaves one part empty"):
         ArrayDataset(np.zeros((4, 3), np.float32), np.zeros(4, int)).split(share)
+
+
+def test_alternating_flips_show_every_image_both_ways_round_in_two_epochs():
+    images = np.tile(np.array([[[[1, 2]]]], np.uint8), (400, 1, 1, 1))
+    data, run, every = ArrayDataset(images, np.arange(400), alternate=True), RandomStream(3), np.arange(400)
+    mirrored = [
+        data.of_epoch(epoch, run).batch(every, RandomStream(9))["x"][:, 0, 0, 0] * 255 == 2
+        for epoch in range(3)
+    ]
+    np.testing.assert_array_equal(mirrored[0], ~mirrored[1])
+    np.testing.assert_array_equal(mirrored[0], mirrored[2])
+    assert 150 < mirrored[0].sum() < 250  # five standard deviations of 400 coins
+    other = data.of_epoch(0, RandomStream(4)).batch(every, RandomStream(9))["x"][:, 0, 0, 0] * 255 == 2
+    assert (other != mirrored[0]).any()
+
+
+def test_evaluation_sees_no_image_mirrored(images):
+    data = ArrayDataset(images, np.arange(10), alternate=True).of_epoch(0, RandomStream(3))
+    np.testing.assert_array_equal(data.batch(np.arange(10))["x"], images.astype(np.float32) / 255)
+    np.testing.assert_array_equal(data.x, images)  # nor did training write to them
+    assert len(data.subset(np.arange(4)).mirrored) == 4

@@ -12,6 +12,8 @@ from minicap.layers.shape import (
     concat_forward,
     flatten_backward,
     flatten_forward,
+    scale_backward,
+    scale_forward,
     scale_shift_backward,
     scale_shift_forward,
     split_backward,
@@ -99,6 +101,16 @@ def test_scale_shift_and_its_gradient_equal_pytorch(shape, seed):
     np.testing.assert_allclose(out, expected.detach(), rtol=0, atol=1e-14)
     for gradient, tensor in zip(gradients, tensors, strict=True):
         np.testing.assert_allclose(gradient, tensor.grad, rtol=0, atol=1e-12)
+
+
+def test_scale_multiplies_and_hands_the_gradient_back_multiplied():
+    x = np.array([[3.0, -6.0]], dtype=np.float32)
+    out, cache = scale_forward(x, np.float64(1 / 3))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, [[1, -2]], rtol=1e-7)
+    np.testing.assert_allclose(scale_backward(np.ones_like(x), cache), [[1 / 3, 1 / 3]], rtol=1e-7)
+    with pytest.raises(ShapeError, match="scale_backward: dout"):
+        scale_backward(x[:, :1], cache)
 
 
 def test_float32_stays_float32():

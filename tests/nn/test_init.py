@@ -4,6 +4,7 @@ import pytest
 from minicap.errors import InputError
 from minicap.layers import conv1d_forward, conv_forward
 from minicap.nn.init import (
+    fan_in_uniform,
     fans,
     glorot_uniform,
     he_normal,
@@ -109,3 +110,9 @@ def test_the_plain_ones(rng):
     drawn = uniform(0.5)(rng, (300, 300))
     assert 0.49 < drawn.max() <= 0.5
     assert -0.5 <= drawn.min() < -0.49
+
+
+def test_uniform_by_fan_in_has_a_third_of_its_inverse_as_variance(rng):
+    w = fan_in_uniform(rng, (500, 4, 5, 5))
+    assert abs(w).max() <= 1 / np.sqrt(100)
+    assert w.var() == pytest.approx(1 / 300, rel=0.02)

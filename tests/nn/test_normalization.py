@@ -36,3 +36,16 @@ def test_every_shard_normalises_with_its_own_samples(rng):
     halves = [{name: a[part] for name, a in batch.items()} for part in (slice(0, 6), slice(6, 12))]
     loss, _ = sharded_loss(model, batch, RandomStream(0), shards=2)
     np.testing.assert_allclose(loss, sum(model.loss(half)[0] for half in halves) / 2)
+
+
+def test_without_a_scale_only_the_shift_learns(rng):
+    x, dout = rng.normal(size=(2, 3, 2, 4, 4))
+    plain, bare = (BatchNorm2d(2, scale=scale).initialize(0, np.float64) for scale in (True, False))
+    outs, caches = zip(*(norm.forward(x, train=True) for norm in (plain, bare)), strict=True)
+    (dx, grads), (bare_dx, bare_grads) = (
+        norm.backward(dout, cache) for norm, cache in zip((plain, bare), caches, strict=True)
+    )
+    np.testing.assert_array_equal(*outs)
+    np.testing.assert_array_equal(dx, bare_dx)
+    assert set(bare.params) == set(bare_grads) == {"beta"}
+    np.testing.assert_array_equal(bare_grads["beta"], grads["beta"])

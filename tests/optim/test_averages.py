@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError, ShapeError
-from minicap.optim import SGD, Adam, Group, GroupedRule, Lookahead, Nesterov, WeightAverage, grouped
+from minicap.optim import (
+    SGD,
+    Adam,
+    Group,
+    GroupedRule,
+    Lookahead,
+    Nesterov,
+    WeightAverage,
+    grouped,
+    rising_lookahead,
+)
 
 
 def draw(rng):
@@ -53,6 +63,20 @@ def test_the_learning_rate_is_that_of_the_rule_inside():
     w = np.zeros(1)
     rule.step({"w": w}, {"w": np.ones(1)})
     assert (float(w[0]), rule.learning_rate, rule.rule.learning_rate) == (-0.5, 0.5, 0.5)
+
+
+def test_statistics_that_come_with_the_parameters_step_back_with_them():
+    weights, rule = {"w": np.zeros(1), "mean": np.zeros(1)}, Lookahead(SGD(1.0), k=2, alpha=0.25)
+    for mean in (4.0, 8.0):
+        weights["mean"] = np.array([mean])  # as a forward replaces it
+        rule.step(weights, {"w": np.full(1, -1.0)})
+    assert float(weights["w"][0]) == 0.5
+    assert float(weights["mean"][0]) == 4 + 0.25 * (8 - 4)
+
+
+def test_a_rising_lookahead_starts_without_an_average_and_ends_at_its_alpha():
+    alpha = rising_lookahead(final=0.2, power=3, steps=10)
+    assert [alpha(step) for step in (0, 5, 10, 11)] == pytest.approx([1, 1 - 0.8 / 8, 0.2, 0.2])
 
 
 @pytest.mark.parametrize("steps", [4, 6])

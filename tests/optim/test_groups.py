@@ -77,6 +77,18 @@ def test_frozen_parameters_have_no_memory_and_are_not_written():
     assert set(rule.arrays()) == {"m/head.w", "m/head.b", "v/head.w", "v/head.b"}
 
 
+def test_a_group_learns_for_some_steps_and_then_stays():
+    params = {name: np.zeros(1) for name in NAMES}
+    groups = [Group("head.b", frozen_after=2)]
+    rule = GroupedRule(Momentum(1.0), groups, params)
+    for step in range(4):
+        if step == 3:  # after a resume too
+            rule.load(rule.arrays(), rule.step_count)
+        rule.step(params, {name: np.full(1, -1.0) for name in NAMES})
+    assert float(params["head.b"][0]) == 1 + 1.9
+    assert float(params["head.w"][0]) == pytest.approx(1 + 1.9 + 2.71 + 3.439)
+
+
 def test_the_learning_rate_may_change_from_step_to_step():
     params = {name: np.zeros(1) for name in NAMES}
     rule = GroupedRule(SGD(1.0), [Group("head.*", rate_factor=0.5)], params)

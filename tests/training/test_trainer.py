@@ -412,3 +412,19 @@ def test_a_trainer_says_what_it_cannot_train_with(tmp_path):
             Trainer(make_model(), Points(4), CONFIG, run, callbacks=callbacks)
     with pytest.raises(InputError, match="an empty path would be the current folder"):
         RunFolder("")
+
+
+def test_a_run_ends_after_so_many_steps_within_an_epoch(tmp_path):
+    config = TrainingConfig(epochs=3, batch_size=100, steps=7)  # 5 of an epoch
+    trainer = make_trainer(tmp_path / "run", config)
+    records = trainer.fit()
+    assert [record["step"] for record in records] == [5, 7]
+    assert trainer.finished
+    again = make_trainer(tmp_path / "run", replace(config, steps=12))
+    again.resume()
+    assert [record["step"] for record in again.fit()] == [5, 7, 12]
+
+
+def test_the_schedule_ends_with_the_steps(tmp_path):
+    config = TrainingConfig(epochs=3, batch_size=100, steps=8, schedule="linear")
+    assert make_trainer(tmp_path / "run", config).schedule(8) == 0

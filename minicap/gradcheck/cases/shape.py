@@ -55,3 +55,8 @@ def scale_shift(rng: np.random.Generator) -> Inputs:
 @case("scale_shift", "rows")
 def scale_shift_rows(rng: np.random.Generator) -> Inputs:
     return dict(x=rng.normal(size=(5, 3)), scale=rng.normal(size=3), shift=rng.normal(size=3))
+
+
+@case("scale")
+def scale(rng: np.random.Generator) -> Inputs:
+    return dict(x=rng.normal(size=(2, 3, 4)), factor=-0.3)
