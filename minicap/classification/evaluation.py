@@ -1,13 +1,14 @@
 """How good a classifier is on a set: right answers, class by class, and what it takes for what."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minicap.classification.classifier import Classifier
+from minicap.classification.multi_crop import multi_crop
 from minicap.data import ArrayDataset
 from minicap.errors import InputError
 from minicap.layers import softmax_forward
@@ -73,9 +74,10 @@ class Evaluation:
         return [(int(i), int(said[i]), float(sure[i])) for i in worst]
 
 
-def evaluate(classifier: Classifier, dataset: ArrayDataset) -> Evaluation:
+def evaluate(classifier: Classifier, dataset: ArrayDataset, several_crops: bool = False) -> Evaluation:
     """What the classifier says of images (N, C, size, size) uint8, prepared as those it was trained on.
 
+    several_crops: whether the scores are means over six views of each image (see multi_crop).
     Raises InputError for a set of other classes.
     """
     if dataset.classes != classifier.classes:
@@ -85,8 +87,9 @@ def evaluate(classifier: Classifier, dataset: ArrayDataset) -> Evaluation:
         )
     prepare, channels = classifier.preprocess, classifier.channels
     dataset = replace(dataset, mean=prepare.mean[:channels], std=prepare.std[:channels], augment=None)
+    score = partial(multi_crop, classifier.scores) if several_crops else classifier.scores
     batches = (np.arange(i, min(i + _AT_ONCE, len(dataset))) for i in range(0, len(dataset), _AT_ONCE))
-    scores = [classifier.scores(dataset.batch(indices)["x"]) for indices in batches]
+    scores = [score(dataset.batch(indices)["x"]) for indices in batches]
     return Evaluation(np.concatenate(scores), dataset.y, classifier.classes)
 
 

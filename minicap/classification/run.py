@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from minicap.classification.classifier import Classifier
+from minicap.classification.evaluation import evaluate
 from minicap.data import ArrayDataset, Preprocess, load_labelled
 from minicap.data.catalogue import require_known
 from minicap.data.transforms import make_augmentation
@@ -15,7 +16,10 @@ from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.models import NETWORK_SETTINGS
 from minicap.models.registry import SmallNetworkConfig
+from minicap.nn import PatchWhitening
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
+
+_FOR_WHITENING = 5000  # photos
 
 Splits = dict[str, ArrayDataset]
 
@@ -30,6 +34,7 @@ class LabelledDataConfig:
     validation: share of the training set that is held out, where there is no validation set; 0 for none.
     split_seed: of the choice of what is held out.
     subset: how many of the other training photos to use, drawn with split_seed; 0 for all.
+    alternate_flip: whether half of the training photos are mirrored, the other half in the next epoch.
     augment: how training photos are changed at random, such as flip = 0.5, shift = 4, cutout = 8.
     """
 
@@ -39,6 +44,7 @@ class LabelledDataConfig:
     validation: float = 0.1
     split_seed: int = 0
     subset: int = 0
+    alternate_flip: bool = False
     augment: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -58,10 +64,12 @@ class LabelledDataConfig:
 class ClassifierTrainingConfig(TrainingConfig):
     __doc__ = f"""{TrainingConfig.__doc__}
     label_smoothing: share of every target that is spread over all classes.
+    watch_test: whether the accuracy on the test set is recorded after every epoch; it chooses nothing.
     """
 
     monitor: str = "accuracy"
     label_smoothing: float = 0.0
+    watch_test: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +108,7 @@ def load_splits(config: LabelledDataConfig) -> Splits:
     train = splits["train"].standardized()
     augment = make_augmentation(config.augment, fill=train.mean or 0.0)
     prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
-    return prepared | {"train": replace(train, augment=augment)}
+    return prepared | {"train": replace(train, augment=augment, alternate=config.alternate_flip)}
 
 
 def _held_out(photos: ArrayDataset, config: LabelledDataConfig) -> Splits:
@@ -140,18 +148,30 @@ def make_trainer(
         config.model, train.classes, preprocess_of(train), train.x.shape[1], smoothing
     )
     classifier.model.initialize(config.training.seed)
+    for module in classifier.model.modules():
+        if isinstance(module, PatchWhitening):
+            module.fit(train.prepared(train.x[:_FOR_WHITENING]))
+    training = config.training if validation else replace(config.training, monitor="train_loss")
     trainer = Trainer(
         classifier.model,
         train,
-        config.training,
+        training,
         run,
         validation,
         classifier.about(),
         callbacks,
+        measure=_watch(classifier, splits) if config.training.watch_test else None,
         fingerprint=fingerprint(config, splits),
     )
     trainer.about["chosen_by"] = trainer.monitor.in_words("validation photos")
     return classifier, trainer
+
+
+def _watch(classifier: Classifier, splits: Splits) -> Callable[[Trainer], dict[str, float]]:
+    """What records the accuracy on the test set.  Raises InputError where there is none."""
+    if "test" not in splits:
+        raise InputError("watch_test: this data set has no test photos with labels")
+    return lambda trainer: {"test_accuracy": evaluate(classifier, splits["test"]).accuracy}
 
 
 def preprocess_of(dataset: ArrayDataset) -> Preprocess:

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", default="test", help="train, val or test (default: test)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    eval_classifier.add_arguments(parser.add_argument_group("of a classifier"))
     eval_captioner.add_arguments(parser.add_argument_group("of a captioner"))
 
 
@@ -32,4 +33,6 @@ def run(args: argparse.Namespace) -> int:
                     f"--{flag.replace('_', '-')} is for captioners; {args.run} holds a classifier"
                 )
         return eval_classifier.run(args)
+    if args.several_crops:
+        raise InputError("--several-crops is for classifiers")
     return eval_captioner.run(args)

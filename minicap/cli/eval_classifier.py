@@ -17,6 +17,14 @@ from minicap.training import run_folder_of
 _MISTAKES, _COLUMNS = 30, 5  # photos on the sheet
 
 
+def add_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--several-crops",
+        action="store_true",
+        help="average the scores of six views of a photo: moved by a pixel, and mirrored",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     classifier = Classifier.load(args.run)
     folder = run_folder_of(args.run)
@@ -30,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{config.name} has no labelled split {args.split!r}; --split may be {', '.join(splits)}"
         )
-    found = evaluate(classifier, splits[args.split])
+    found = evaluate(classifier, splits[args.split], args.several_crops)
     if args.json:
         print(_json(found))
         return 0

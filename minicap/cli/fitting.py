@@ -18,7 +18,7 @@ def fit(trainer: Trainer, run_folder: RunFolder, config: RunConfig, unit: str) -
         folder = printable(str(run_folder.path))
         print(f"{folder} is finished; --epochs {2 * trainer.position.epoch} would continue it")
     trainer.fit()
-    if trainer.position.epoch < epochs:
+    if trainer.position.epoch < epochs and trainer.position.step < trainer.steps:
         print(f"no better {trainer.monitor.name} for {patience} epochs; stopped")
     draw_curves(trainer, unit)
 

@@ -13,6 +13,7 @@ from minicap.models.cnns import (
     softmax_regression,
 )
 from minicap.models.efficientnet import efficientnet_lite0
+from minicap.models.fast_cifar import fast_cifar
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
@@ -32,6 +33,7 @@ __all__ = [
     "cnn4",
     "cnn5",
     "efficientnet_lite0",
+    "fast_cifar",
     "imagenet_classes",
     "lenet",
     "load_model",

@@ -8,6 +8,7 @@ from minicap.errors import InputError
 from minicap.models.alexnet import alexnet
 from minicap.models.cnns import SMALL_NETWORKS, Image
 from minicap.models.efficientnet import efficientnet_lite0
+from minicap.models.fast_cifar import Widths, fast_cifar
 from minicap.models.resnet import Version, resnet
 from minicap.models.squeezenet import SqueezeNet
 from minicap.models.variations import with_activation, with_draw, with_dropout
@@ -147,6 +148,26 @@ class EfficientNetConfig:
         return efficientnet_lite0(num_classes, self.width)
 
 
+@dataclass(frozen=True)
+class FastCifarConfig:
+    """Settings of the small network that learns CIFAR-10 in ten epochs (Jordan 2024).
+
+    name: fast_cifar.  widths: channels of its three blocks.
+    whitening: whether the filters of the first layer come from the photos and stay, or are learned.
+    start_as_identity: whether a convolution at first passes its input on.
+    """
+
+    name: Literal["fast_cifar"] = "fast_cifar"
+    widths: Widths = (64, 256, 256)
+    whitening: bool = True
+    start_as_identity: bool = True
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        fits = image[0] == 3 and all(31 <= side <= 38 for side in image[1:])
+        _require(fits, self.name, "photos in colour of 31 x 31 to 38 x 38 pixels", image)
+        return fast_cifar(num_classes, self.widths, self.whitening, self.start_as_identity)
+
+
 _ACTIVATIONS = {"leaky_relu": LeakyReLU, "elu": ELU, "tanh": Tanh, "sigmoid": Sigmoid}
 _DRAWS: dict[str, Initializer] = {"he": he_normal, "glorot": glorot_uniform, "uniform": uniform(0.05)}
 
@@ -157,6 +178,7 @@ NETWORK_SETTINGS: dict[str, type[Any]] = {
     "squeezenet1_1": SqueezeNetConfig,
     "alexnet": AlexNetConfig,
     "efficientnet_lite0": EfficientNetConfig,
+    "fast_cifar": FastCifarConfig,
 }
 
 

@@ -40,9 +40,9 @@ def _counting(module: Module, counts: list[int]) -> Callable[..., tuple[Any, Non
             counts.append(filters * seen * height * width * prod(out))
             return _zeros(len(x), filters, *out), None
         if isinstance(module, PatchWhitening):
-            out, _ = conv_forward(x, module.buffers["w"].astype(x.dtype), None)
-            counts.append(module.buffers["w"].size * prod(out.shape[2:]))
-            return out, None
+            whitened, _ = conv_forward(x, module.buffers["w"].astype(x.dtype), None)
+            counts.append(module.buffers["w"].size * prod(whitened.shape[2:]))
+            return whitened, None
         if isinstance(module, Affine):
             counts.append(prod(module.declared["w"].shape))
             return _zeros(len(x), module.declared["w"].shape[1]), None

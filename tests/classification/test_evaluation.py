@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.classification import Classifier, Evaluation, evaluate
+from minicap.classification.multi_crop import multi_crop
 from minicap.data import ArrayDataset, Preprocess
 from minicap.errors import InputError
 from minicap.models.registry import SmallNetworkConfig
@@ -52,3 +53,11 @@ def test_a_set_of_other_classes_is_refused():
     dataset = ArrayDataset(np.zeros((1, 1, 8, 8), np.uint8), np.zeros(1, int), ("a", "c"))
     with pytest.raises(InputError, match=r"knows 2 classes \(a, b\) but the data set has 2 \(a, c\)"):
         evaluate(make(), dataset)
+
+
+def test_several_crops_are_scored_as_one_photo(rng):
+    x = rng.integers(256, size=(20, 1, 8, 8)).astype(np.uint8)
+    dataset, classifier = ArrayDataset(x, rng.integers(2, size=20), ("a", "b")), make()
+    found = evaluate(classifier, dataset, several_crops=True)
+    expected = multi_crop(classifier.model.net, x.astype(np.float32) / 255)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-4, atol=1e-5)

@@ -20,8 +20,11 @@ from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
 from minicap.layers import softmax_loss
 from minicap.models import NETWORK_SETTINGS
-from minicap.models.registry import ResNetConfig, SmallNetworkConfig
+from minicap.models.registry import FastCifarConfig, ResNetConfig, SmallNetworkConfig
+from minicap.nn import PatchWhitening
 from minicap.training import RunFolder, TrainingConfig
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -195,3 +198,46 @@ def test_the_guide_has_every_setting_with_its_default_and_meaning():
     guide = (Path(__file__).parents[2] / "docs" / "classification.md").read_text(encoding="utf-8")
     listed = [line for line in guide.splitlines() if re.match(r"\| `(data|model|training)` \|", line)]
     assert listed == rows, "docs/classification.md should have these lines:\n" + "\n".join(rows)
+
+
+def test_the_test_set_is_watched_but_chooses_nothing(config, tmp_path):
+    write_photo_folders(tmp_path / "split", ("train", "val", "test"))
+    data = replace(config.data, path=str(tmp_path / "split"))
+    training = replace(config.training, epochs=1, watch_test=True)
+    splits = load_splits(data)
+    classifier, trainer = make_trainer(
+        replace(config, data=data, training=training), RunFolder(tmp_path / "run"), splits
+    )
+    [record] = trainer.fit()
+    assert record["test_accuracy"] == evaluate(classifier, splits["test"]).accuracy
+    assert trainer.monitor.name == "accuracy"
+    del splits["val"]
+    _, trainer = make_trainer(
+        replace(config, data=data, training=training), RunFolder(tmp_path / "all"), splits
+    )
+    assert trainer.monitor.name == "train_loss"
+    del splits["test"]
+    with pytest.raises(InputError, match="watch_test: this data set has no test photos"):
+        make_trainer(replace(config, training=training), RunFolder(tmp_path / "other"), splits)
+
+
+def test_whitening_takes_its_filters_from_the_training_photos(config, tmp_path):
+    config = replace(config, model=FastCifarConfig(widths=(4, 4, 4)), data=replace(config.data, size=32))
+    splits = load_splits(config.data)
+    classifier, _ = make_trainer(config, RunFolder(tmp_path / "run"), splits)
+    expected = PatchWhitening(3).initialize(0)
+    expected.fit(splits["train"].prepared(splits["train"].x))
+    np.testing.assert_array_equal(classifier.model.state["net.whitening1.w"], expected.state["w"])
+
+
+def test_flips_alternate_where_the_settings_say_so(config):
+    assert not load_splits(config.data)["train"].alternate
+    splits = load_splits(replace(config.data, alternate_flip=True))
+    assert splits["train"].alternate
+    assert not splits["val"].alternate
+
+
+def test_the_config_of_the_record_says_9_9_epochs_of_cifar10():
+    config = ClassifierRunConfig.read(CONFIGS / "cifar10-record.toml")
+    assert config.model.name == "fast_cifar"
+    assert config.training.steps_of(50_000) == 485

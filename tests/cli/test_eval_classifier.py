@@ -107,3 +107,13 @@ def test_a_classifier_is_exported_like_a_captioner(made, run, tmp_path, capsys):
     assert main(["export", str(run), str(tmp_path / "mine.safetensors")]) == 0
     assert f"minicap classify PHOTO --run {tmp_path / 'mine.safetensors'}" in capsys.readouterr().out
     assert Classifier.load(tmp_path / "mine.safetensors").classes == ("blue", "green", "red")
+
+
+def test_several_crops_can_be_scored_together(run, capsys):
+    assert main(["eval", str(run), "--several-crops", "--json"]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["accuracy"] <= 1
+
+
+def test_several_crops_are_for_classifiers(capsys):
+    assert main(["eval", "--several-crops"]) == 2
+    assert "--several-crops is for classifiers" in capsys.readouterr().err
