@@ -16,6 +16,7 @@ class CaptioningModel(Protocol):
 
     reads: the kind of features it wants of an encoder, "pooled" (N, F) or "grid" (N, S, F).
     config: its settings, a dataclass whose `name` is that of the model in the registry.
+    label_smoothing: share of every target that the loss spreads over all words, in training.
     A model is made by Model(config, F, V, log_frequency), where log_frequency (V,) says how often each
     word is seen in training; `minicap.captioning.models` knows the models by name.
 
@@ -25,6 +26,7 @@ class CaptioningModel(Protocol):
     """
 
     reads: ClassVar[str]
+    label_smoothing: float
 
     @property
     def config(self) -> Any: ...

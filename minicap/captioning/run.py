@@ -13,9 +13,11 @@ from minicap.captioning.captioner import MOST_WORDS, Captioner
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.captioning.reinforce import PhotoExamples, ReinforceConfig, SelfCritical, mean_of_epoch
+from minicap.captioning.scheduled_sampling import ScheduledSampling
 from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
 from minicap.errors import InputError
 from minicap.formats import require_types
+from minicap.formats.word_vectors import read_word_vectors
 from minicap.metrics.captions import Scores, score
 from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.progress import Progress
@@ -44,6 +46,7 @@ class CaptionDataConfig:
     start: a run folder, a checkpoint, or "shipped", that training starts from; empty to start afresh.
     outside: whether photos may lie outside the data set's folder.
     min_count: a word must occur this often in training.  max_words: captions are cut after this many words.
+    word_vectors: a text file of GloVe or word2vec, or a zip of some, that the embedded words start from.
     """
 
     path: str = SAMPLE
@@ -51,6 +54,7 @@ class CaptionDataConfig:
     start: str = ""
     min_count: int = 3
     max_words: int = 20
+    word_vectors: str = ""
 
     def __post_init__(self) -> None:
         require_types(self)
@@ -58,6 +62,26 @@ class CaptionDataConfig:
             raise InputError("min_count and max_words must be at least 1")
         if self.max_words > MOST_WORDS:
             raise InputError(f"max_words is {self.max_words} but must be at most {MOST_WORDS}")
+        if self.start and self.word_vectors:
+            raise InputError("word_vectors are for a captioner that starts afresh; leave out start (--from)")
+
+
+@dataclass(frozen=True)
+class CaptionTrainingConfig(TrainingConfig):
+    __doc__ = f"""{TrainingConfig.__doc__}
+    label_smoothing: share of every target that is spread over all words.
+    scheduled_sampling: share of the words that the model reads as it says them itself in the last epoch; in
+    the epochs before, it rises to that from 0.
+    """
+
+    label_smoothing: float = 0.0
+    scheduled_sampling: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("label_smoothing", "scheduled_sampling"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)} but must be from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -75,12 +99,15 @@ class CaptionRunConfig(RunConfig):
     data: CaptionDataConfig = field(default_factory=CaptionDataConfig)
     encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
     model: Any = field(default_factory=ShowAndTellConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: CaptionTrainingConfig = field(default_factory=CaptionTrainingConfig)
     reinforcement: ReinforceConfig = field(default_factory=ReinforceConfig)
 
     def __post_init__(self) -> None:
         if self.reinforcement.on and not self.data.start:
             raise InputError("only a trained captioner can learn from scores: name one with --from RUN")
+        for name in ("label_smoothing", "scheduled_sampling"):
+            if self.reinforcement.on and getattr(self.training, name):
+                raise InputError(f"{name} is for learning captions, not scores; leave it at 0")
 
     @property
     def reads(self) -> str:
@@ -180,6 +207,10 @@ def make_trainer(
         captioner = Captioner.create(encoder, vocabulary, config.model, config.data.max_words)
         captioner.model.initialize(config.training.seed)
         captioner.model.standardize(train.features)
+    about = captioner.about()
+    if config.data.word_vectors and not run.last.exists():
+        about["words_with_vectors"] = use_word_vectors(captioner, config.data.word_vectors)
+    captioner.model.label_smoothing = config.training.label_smoothing
 
     def examples(split: Split) -> CaptionExamples:
         return CaptionExamples(features_of(split), split.tokens, vocabulary, config.data.max_words)
@@ -196,6 +227,8 @@ def make_trainer(
     step: Step = loss_step
     if config.reinforcement.on:
         step = SelfCritical(config.reinforcement, vocabulary, train.tokens, config.data.max_words)
+    elif config.training.scheduled_sampling:
+        step = ScheduledSampling(config.training.scheduled_sampling)
     by_score = validation and not config.training.monitor.endswith("_loss")
     trainer = Trainer(
         captioner.model,
@@ -203,7 +236,7 @@ def make_trainer(
         config.training,
         run,
         examples(validation) if validation else None,
-        captioner.about(),
+        about,
         callbacks,
         measure=measured if by_score or config.reinforcement.on else None,  # decoding takes its time
         step=step,
@@ -211,6 +244,18 @@ def make_trainer(
     )
     trainer.about["chosen_by"] = trainer.monitor.in_words(validation.name if validation else "")
     return captioner, trainer
+
+
+def use_word_vectors(captioner: Captioner, path: str) -> int:
+    """Let the words start from pretrained vectors; returns how many of them the file knows.
+
+    The other words stay as they are.  Raises as read_word_vectors.
+    """
+    table, words = captioner.model.params["words.table"], captioner.vocabulary
+    vectors = read_word_vectors(path, words.words, table.shape[1])
+    for word, vector in vectors.items():
+        table[words.index[word]] = to_device(vector)
+    return len(vectors)
 
 
 def fingerprint(
@@ -222,7 +267,7 @@ def fingerprint(
         if split:
             found[f"the photos for {name}"] = digest([path.name for path in split.paths])
             found[f"the captions for {name}"] = digest(split.tokens)
-    data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
+    data = settings_fingerprint("data", config.data, leave_out=["path", "word_vectors"])  # files may move
     tables = ("encoder", "model", "reinforcement") if config.reinforcement.on else ("encoder", "model")
     for name in tables:
         found |= settings_fingerprint(name, getattr(config, name))

@@ -9,6 +9,7 @@ from minicap.captioning import Captioner, ShowAndTellConfig, make_encoder
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
+    CaptionTrainingConfig,
     Split,
     evaluate,
     load_split,
@@ -21,13 +22,13 @@ from minicap.data import open_dataset
 from minicap.data.images import load_image
 from minicap.errors import InputError, MissingExtra
 from minicap.progress import printable
-from minicap.training import RunFolder, TrainingConfig
+from minicap.training import RunFolder
 
 # A small model and strong dropout: 84 photos are few, and the demo is to end in a minute or two.
 CONFIG = CaptionRunConfig(
     data=CaptionDataConfig(min_count=2, max_words=16),
     model=ShowAndTellConfig(cell="lstm", embed_size=128, hidden_size=256, dropout=0.5),
-    training=TrainingConfig(epochs=30, batch_size=32, learning_rate=2e-3, schedule="cosine"),
+    training=CaptionTrainingConfig(epochs=30, batch_size=32, learning_rate=2e-3, schedule="cosine"),
 )
 
 

@@ -55,6 +55,8 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
     if "path" not in tables["data"]:
         raise InputError('say what to train on: a folder of captioned photos, or "sample"')
     tables["data"]["path"] = absolute(tables["data"]["path"], SAMPLE)
+    if vectors := tables["data"].get("word_vectors"):
+        tables["data"]["word_vectors"] = absolute(vectors)
     if args.start:
         tables["data"]["start"] = args.start
     if start := absolute(tables["data"].get("start", ""), SHIPPED):
@@ -116,9 +118,11 @@ def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDatas
     validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
     captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
     parameters = sum(array.size for array in captioner.model.params.values())
-    print(
-        f"the captioner has {parameters:,} parameters and knows {len(captioner.vocabulary)} words", flush=True
-    )
+    words = len(captioner.vocabulary)
+    print(f"the captioner has {parameters:,} parameters and knows {words} words", flush=True)
+    if "words_with_vectors" in trainer.about:
+        known = trainer.about["words_with_vectors"]
+        print(f"{known} of the {words} start from {config.data.word_vectors}", flush=True)
     fit(trainer, run_folder, config, unit="cross-entropy per word (nats)")
     if validation:
         scores, _ = evaluate(Captioner.load(run_folder.path), validation, beam=1)

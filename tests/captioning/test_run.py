@@ -12,6 +12,7 @@ from minicap.captioning.reinforce import ReinforceConfig
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
+    CaptionTrainingConfig,
     Split,
     evaluate,
     load_split,
@@ -22,12 +23,13 @@ from minicap.data import load_karpathy, open_dataset
 from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
 from minicap.models.encoders import ENCODER_SETTINGS
-from minicap.training import RunFolder, TrainingConfig
+from minicap.optim import Group
+from minicap.training import RunFolder
 
 CONFIG = CaptionRunConfig(
     CaptionDataConfig(min_count=1, max_words=6),
     model=ShowAndTellConfig("gru", 8, 12, dropout=0.1),
-    training=TrainingConfig(epochs=40, batch_size=4, learning_rate=0.02),
+    training=CaptionTrainingConfig(epochs=40, batch_size=4, learning_rate=0.02),
 )
 
 
@@ -47,7 +49,7 @@ def test_the_settings_come_back_from_config_toml(tmp_path):
 
 def test_what_is_left_out_has_its_default():
     config = CaptionRunConfig.from_tables({"training": {"epochs": 3}}, "here")
-    assert config == CaptionRunConfig(training=TrainingConfig(epochs=3))
+    assert config == CaptionRunConfig(training=CaptionTrainingConfig(epochs=3))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,18 @@ def test_what_is_left_out_has_its_default():
             'here: unknown table "train"; the tables are data, encoder, model, training, reinforcement',
         ),
         ({"reinforcement": {"reinforce": "mean"}}, "only a trained captioner can learn from scores"),
+        (
+            {
+                "data": {"start": "shipped"},
+                "reinforcement": {"reinforce": "mean"},
+                "training": {"label_smoothing": 0.1},
+            },
+            "label_smoothing is for learning captions, not scores",
+        ),
+        (
+            {"data": {"start": "shipped", "word_vectors": "glove.txt"}},
+            "word_vectors are for a captioner that",
+        ),
         ({"training": 3}, 'here: unknown table "training"'),
         ({"epochs": 3}, 'here: unknown table "epochs"'),
         (
@@ -79,7 +93,7 @@ def test_a_captioner_learns_its_photos_by_heart(tmp_path, split):
     config = replace(
         CONFIG,
         model=ShowAndTellConfig("gru", 16, 32, dropout=0.0),
-        training=TrainingConfig(epochs=60, batch_size=8, learning_rate=0.02),
+        training=CaptionTrainingConfig(epochs=60, batch_size=8, learning_rate=0.02),
     )
     captioner, trainer = make_trainer(config, RunFolder(tmp_path / "run"), split)
     records = trainer.fit()
@@ -120,7 +134,7 @@ def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monke
 
 def test_the_guide_has_every_setting_with_its_default_and_meaning():
     kinds = [("data", CaptionDataConfig), *(("encoder", kind) for kind in ENCODER_SETTINGS.values())]
-    kinds += [("model", kind) for kind in MODEL_SETTINGS.values()] + [("training", TrainingConfig)]
+    kinds += [("model", kind) for kind in MODEL_SETTINGS.values()] + [("training", CaptionTrainingConfig)]
     kinds += [("reinforcement", ReinforceConfig)]
     rows = [
         f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
@@ -148,3 +162,52 @@ def test_small_data_sets_get_every_word_and_small_batches(tmp_path):
     assert anew["data"]["min_count"] == further["data"]["min_count"] == 1
     assert anew["training"]["batch_size"] == 8
     assert further["training"]["learning_rate"] < 1e-3
+
+
+def test_words_start_from_pretrained_vectors_and_may_stay_there(tmp_path, split):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("red 1 2 3 4\nunheard 5 6 7 8\n", encoding="utf-8")
+    config = replace(
+        CONFIG,
+        data=replace(CONFIG.data, word_vectors=str(vectors)),
+        model=ShowAndTellConfig("gru", 4, 12),
+        training=CaptionTrainingConfig(epochs=2, groups=(Group("words.table", frozen=True),)),
+    )
+    captioner, trainer = make_trainer(config, RunFolder(tmp_path / "run"), split)
+    red, words = captioner.vocabulary.index["red"], captioner.model.params["words.table"].copy()
+    assert words[red].tolist() == [1, 2, 3, 4]
+    trainer.fit()
+    np.testing.assert_array_equal(captioner.model.params["words.table"], words)
+    vectors.unlink()  # a run that is resumed has no need of it
+    make_trainer(config, RunFolder(tmp_path / "run"), split)
+
+
+def test_vectors_of_another_size_than_the_words_are_refused(tmp_path, split):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("red 1 2 3 4\n", encoding="utf-8")
+    config = replace(CONFIG, data=replace(CONFIG.data, word_vectors=str(vectors)))
+    with pytest.raises(InputError, match="vectors of 4 numbers, but the words of this model have 8"):
+        make_trainer(config, RunFolder(tmp_path / "run"), split)
+
+
+def test_labels_are_smoothed_in_training_only(tmp_path, split):
+    def losses(smoothing):
+        training = CaptionTrainingConfig(epochs=1, label_smoothing=smoothing)
+        config = replace(CONFIG, model=ShowAndTellConfig("gru", 8, 12, dropout=0.0), training=training)
+        captioner, trainer = make_trainer(config, RunFolder(tmp_path / f"run {smoothing}"), split)
+        batch = trainer.examples.batch(np.arange(8), None)
+        return captioner.model.loss(batch)[0], captioner.model.loss(batch, train=False)[0], captioner, batch
+
+    plain, plain_evaluation, captioner, batch = losses(0.0)
+    smoothed, evaluation, _, _ = losses(0.25)
+    scores, _ = captioner.model.forward(batch, train=False)
+    log_probs = scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
+    even = -(log_probs.mean(axis=2) * batch["mask"]).sum() / batch["mask"].sum()
+    assert smoothed == pytest.approx(0.75 * plain + 0.25 * even, rel=1e-5)
+    assert evaluation == plain_evaluation == pytest.approx(plain, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["label_smoothing", "scheduled_sampling"])
+def test_a_share_above_1_is_refused(name):
+    with pytest.raises(InputError, match=f"{name} is 1.5 but must be from 0 to 1"):
+        CaptionTrainingConfig(**{name: 1.5})

@@ -28,6 +28,7 @@ class NextWordModel(Module):
     """
 
     reads: ClassVar[str] = "pooled"
+    label_smoothing = 0.0
 
     def __init__(
         self,
@@ -154,6 +155,7 @@ class NextWordModel(Module):
             batch["next_words"],
             weights,
             reduction="sum",
+            label_smoothing=self.label_smoothing if train else 0.0,
             gradients=train,
         )
         if not train:
