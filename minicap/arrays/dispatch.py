@@ -88,8 +88,11 @@ def find_override(function: Replaced, owner: Any, *args: Any, **kwargs: Any) -> 
     if found is None or found.overrides is None:
         return None
     for override in standing_in(found.overrides, function):
-        if override.supports(*args, **kwargs):
-            return override.forward
+        try:
+            if override.supports(*args, **kwargs):
+                return override.forward
+        except (TypeError, ValueError, AttributeError, IndexError):
+            return None  # a call that no layer takes: the body says what is wrong with it
     return None
 
 

@@ -21,7 +21,7 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
 
     function: a forward, a backward or a loss, such as minicap.layers.conv_forward.  With the arguments of a
     forward or a loss besides: also what answers for these.
-    Raises InputError for a function that no backend may replace.
+    Raises InputError for a function that no backend may replace, and for arguments that it does not take.
     """
     if not hasattr(function, "textbook"):
         name = getattr(function, "__name__", repr(function))
@@ -43,6 +43,12 @@ def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanat
             lines.append(f"  {backend}: the first of these that takes the arguments, else this text")
             lines += [f"    {_place(pair)}" for pair in pairs]
     if args or kwargs:
+        if forward is not function:
+            raise InputError(f"explain: {function.__name__} follows {name}; give the arguments of that")
+        try:
+            inspect.signature(body).bind(*args, **kwargs)
+        except TypeError as error:
+            raise InputError(f"explain: {name}: {error}") from None
         owner = args[0] if args else next(iter(kwargs.values()))
         found = find_override(forward, owner, *args, **kwargs) if find_backend(owner) else None
         lines.append(f"  with these arguments: {_place(found) if found else 'this text'}")

@@ -71,8 +71,8 @@ def _photo_states(paths: list[Path]) -> list[str]:
     for path in paths:
         try:
             info = path.stat()
-        except OSError as error:
-            missing.append(f"{path}: {error.strerror}")
+        except (OSError, ValueError) as error:  # ValueError: the name holds a NUL
+            missing.append(f"{path}: {getattr(error, 'strerror', error)}")
         else:
             states.append(f"{path.absolute()} {info.st_size} {info.st_mtime_ns}")
     _refuse(missing, len(paths))

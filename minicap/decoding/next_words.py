@@ -41,9 +41,14 @@ def next_words(
 
 
 def exclude(log_probs: Array, pairs: Iterable[tuple[int, int]]) -> None:
-    """Make words impossible, in place.  pairs: of a row and a word."""
+    """Make words impossible, in place.  pairs: of a row and a word.
+
+    Raises InputError for a word that the model does not have.
+    """
     rows, words = np.array(list(pairs), dtype=np.int64).reshape(-1, 2).T
     if len(rows):
+        if not 0 <= words.min() <= words.max() < log_probs.shape[1]:
+            raise InputError(f"decoding: a word outside 0..{log_probs.shape[1] - 1} was forbidden")
         log_probs[_beside(log_probs, rows), _beside(log_probs, words)] = -np.inf
 
 

@@ -48,6 +48,8 @@ def sample(
         raise InputError(f"sample: top_k is {top_k!r} but must be a whole number, 0 for all words")
     if not 0 < top_p <= 1:
         raise InputError(f"sample: top_p is {top_p} but must be above 0 and at most 1")
+    if not isinstance(rng, np.random.Generator) and not (isinstance(rng, (int, np.integer)) and rng >= 0):
+        raise InputError(f"sample: rng is {rng!r} but must be a numpy Generator or a seed, at least 0")
     rng = np.random.default_rng(rng)
 
     def draw(log_probs: Array) -> Array:

@@ -9,6 +9,7 @@ from math import sqrt
 from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
+from minicap.arrays.checks import require_arrays
 from minicap.arrays.windows import whole
 from minicap.layers.affine import project, project_gradients
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
@@ -134,6 +135,7 @@ def _check_attention_mask(function: Any, mask: Array | None, q: Array, k: Array)
     if mask is None:
         return None
     N, T, S = len(q), q.shape[1], k.shape[1]
+    require_arrays(function, q=q, mask=mask)
     if mask.ndim == 2:
         return check_mask(function, mask, (N, S), q)[:, None]
     return check_mask(function, mask, (N, T, S), q)

@@ -56,8 +56,8 @@ def bidirectional_forward(
         Wx=(Wx, "2 D G"),
         Wh=(Wh, "2 H G"),
         b=(b, "2 G"),
-        bh=(bh, "2 G"),
-        c0=(c0, "2 N H"),
+        bh=(bh, "2 G?"),
+        c0=(c0, "2 N H?"),
     )
     if len(h0) != 2:
         raise shape_error(

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from minicap.arrays import Array, backend_of
+from minicap.arrays import Array
 from minicap.arrays.checks import check_dout as check_dout
+from minicap.arrays.checks import require_arrays
 from minicap.errors import ClassIndexError, DtypeError, InputError, ShapeError
 
 _DTYPES = {np.dtype(name) for name in ("float32", "float64")}  # float16 is too coarse
@@ -34,13 +35,16 @@ def check(function: Callable[..., Any], **arguments: tuple[Any, str]) -> Any:
     """Check arrays against their patterns; return the namespace (NumPy, CuPy) they live in.
 
     Each argument is (array, pattern).  A pattern names the axes, "N C H W": the same letter is the same
-    size in every argument, "..." at the end stands for any further axes, and an array that is None passes.
+    size in every argument, "..." at the end stands for any further axes, and "?" at the end lets None pass.
 
-    Raises BackendMismatch when backends are mixed, DtypeError for anything but float32 or float64 (one of
-    them for all), ShapeError for a wrong number of axes, an empty axis, or sizes that differ.
+    Raises BackendMismatch when backends are mixed or an array is missing, DtypeError for anything but float32
+    or float64 (one of them for all), ShapeError for a wrong number of axes, an empty axis, or sizes that
+    differ.
     """
-    arrays = {name: array for name, (array, _) in arguments.items() if array is not None}
-    xp = backend_of(**arrays).xp
+    arrays = {
+        name: array for name, (array, pattern) in arguments.items() if array is not None or pattern[-1] != "?"
+    }
+    xp = require_arrays(function, **arrays)
     sizes: dict[str, int] = {}
     first = dtype = None
     for name, array in arrays.items():
@@ -54,7 +58,7 @@ def check(function: Callable[..., Any], **arguments: tuple[Any, str]) -> Any:
         letters, open_ended = _parse(arguments[name][1])
         shape = array.shape
         if len(shape) != len(letters) and not (open_ended and len(shape) > len(letters)):
-            pattern = arguments[name][1]
+            pattern = arguments[name][1].removesuffix("?")
             raise ShapeError(
                 f"{function.__name__}: {name} has {len(shape)} axes {shape} but must be ({pattern})"
             )
@@ -84,9 +88,10 @@ def check_ids(function: Callable[..., Any], what: str, upper: int, **ids: Array)
     Raises DtypeError when they are not integers, ClassIndexError naming the first one out of range.
     """
     (name, array), *_ = ids.items()
+    xp = require_arrays(function, **ids)
     if array.dtype.kind not in "iu":
         raise DtypeError(f"{function.__name__}: {name} is {array.dtype} but must hold integer {what} indices")
-    if backend_of(**ids).xp is np and array.size and (array.min() < 0 or array.max() >= upper):
+    if xp is np and array.size and (array.min() < 0 or array.max() >= upper):
         position = tuple(int(i) for i in np.argwhere((array < 0) | (array >= upper))[0])
         raise ClassIndexError(
             f"{function.__name__}: {name}{list(position)} is {array[position]} but a {what} index must be "
@@ -99,7 +104,7 @@ def check_mask(function: Callable[..., Any], mask: Array, shape: tuple[int, ...]
 
     Raises ShapeError unless it has this shape, DtypeError unless it holds booleans or floats.
     """
-    backend_of(x=x, mask=mask)
+    require_arrays(function, x=x, mask=mask)
     if mask.shape != shape:
         raise shape_error(function, f"mask is {mask.shape} but must be {shape}", x=x)
     if mask.dtype != bool:
@@ -138,7 +143,7 @@ def flat_size(x: Array) -> int:
 
 @cache
 def _parse(pattern: str) -> tuple[tuple[str, ...], bool]:
-    letters = pattern.split()
+    letters = pattern.removesuffix("?").split()
     return tuple(letters[:-1] if letters[-1] == "..." else letters), letters[-1] == "..."
 
 
@@ -149,9 +154,10 @@ def _size_error(
         return arrays[owner].shape[_parse(arguments[owner][1])[0].index(letter)]
 
     first = next(n for n in arrays if letter in _parse(arguments[n][1])[0])
+    patterns = [arguments[n][1].removesuffix("?") for n in (first, name)]
     return shape_error(
         function,
         f"{name} does not fit {first}: {letter} is {size_in(first)} in {first} "
-        f"({arguments[first][1]}) but {size_in(name)} in {name} ({arguments[name][1]})",
+        f"({patterns[0]}) but {size_in(name)} in {name} ({patterns[1]})",
         **{n: arrays[n] for n in dict.fromkeys((first, name))},
     )

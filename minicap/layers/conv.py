@@ -39,7 +39,7 @@ def conv_forward(
     Raises ShapeError when channels, filters and groups do not fit or the window is larger than the padded
     image, InputError for a stride, pad, dilation or groups that is none.
     """
-    check(conv_forward, x=(x, "N C H W"), w=(w, "F I HH WW"), b=(b, "F"))
+    check(conv_forward, x=(x, "N C H W"), w=(w, "F I HH WW"), b=(b, "F?"))
     (N, C, H, W), (F, channels_seen, HH, WW) = x.shape, w.shape
     groups = whole(conv_forward, "groups", groups)
     if channels_seen * groups != C:

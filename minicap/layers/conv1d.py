@@ -31,7 +31,7 @@ def conv1d_forward(x: Array, w: Array, b: Array | None, dilation: int = 1) -> tu
     Raises ShapeError when sizes do not fit, InputError for a dilation that is none.
     Source: Aneja et al. 2018, section 3.2 (masked convolution); dilation as in van den Oord et al. 2016.
     """
-    check(conv1d_forward, x=(x, "N T D"), w=(w, "K D F"), b=(b, "F"))
+    check(conv1d_forward, x=(x, "N T D"), w=(w, "K D F"), b=(b, "F?"))
     dilation = whole(conv1d_forward, "dilation", dilation)
 
     K, D, F = w.shape

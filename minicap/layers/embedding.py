@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays import Array, accelerated
+from minicap.arrays.checks import require_arrays
 from minicap.arrays.rows import scatter_add_rows
 from minicap.errors import ClassIndexError
 from minicap.layers.checks import check, check_dout, check_ids, shape_error
@@ -26,7 +27,7 @@ def embedding_forward(
     Raises DtypeError when ids are not integers, ClassIndexError when one is not in 0..V-1.
     """
     check(embedding_forward, table=(table, "V D"))
-    backend_of(ids=ids, table=table)
+    require_arrays(embedding_forward, ids=ids, table=table)
     check_ids(embedding_forward, "word", len(table), ids=ids)
     if 0 in ids.shape:
         raise shape_error(embedding_forward, "ids is empty; every axis needs at least one entry", ids=ids)

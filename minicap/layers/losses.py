@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.checks import require_arrays
 from minicap.errors import InputError
 from minicap.layers.activations import sigmoid
 from minicap.layers.checks import check, check_ids, number, shape_error
@@ -143,7 +144,7 @@ def check_classes(function: Callable[..., Any], what: str, x: Array, y: Array) -
 
     what: "class", "word".  Raises BackendMismatch, ShapeError, DtypeError, ClassIndexError.
     """
-    backend_of(x=x, y=y)
+    require_arrays(function, x=x, y=y)
     if y.shape != x.shape[:-1]:
         raise shape_error(function, f"y must be {x.shape[:-1]}, one {what} for every row of x", x=x, y=y)
     check_ids(function, what, x.shape[-1], y=y)

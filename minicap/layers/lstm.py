@@ -103,7 +103,7 @@ def lstm_forward(
         Wh=(Wh, "H G"),
         Wx=(Wx, "D G"),
         b=(b, "G"),
-        c0=(c0, "N H"),
+        c0=(c0, "N H?"),
     )
     keep = step_masks(lstm_forward, mask, x)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.checks import require_arrays
 from minicap.arrays.random import RandomStream, as_stream, random_uint16
 from minicap.arrays.rows import scatter_add_rows
 from minicap.layers.checks import check, number, shape_error
@@ -31,6 +32,7 @@ def warp_loss(
     Raises ShapeError, DtypeError, InputError when y is not in [0, 1] or for an option.
     """
     xp = check(warp_loss, x=(x, "N K"))
+    require_arrays(warp_loss, y=y)
     backend = backend_of(x=x, y=y)
     if x.shape != y.shape:
         raise shape_error(warp_loss, "y must be shaped like x", x=x, y=y)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minicap.arrays import Array, accelerated, backend_of
+from minicap.arrays.checks import require_arrays
 from minicap.errors import InputError
 from minicap.layers.checks import check, check_mask, number, shape_error
 from minicap.layers.losses import check_classes, cross_entropy
@@ -77,7 +78,7 @@ def policy_gradient_loss(
     check(policy_gradient_loss, x=(x, "N T V"))
     check_classes(policy_gradient_loss, "word", x, y)
     mask = _all_words(policy_gradient_loss, mask, x)
-    backend_of(x=x, advantage=advantage)
+    require_arrays(policy_gradient_loss, x=x, advantage=advantage)
     if advantage.shape not in (x.shape[:1], x.shape[:2]):
         raise shape_error(
             policy_gradient_loss,

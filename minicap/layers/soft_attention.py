@@ -49,8 +49,8 @@ def soft_attention_forward(
         Wh=(Wh, "H A"),
         b=(b, "A"),
         v=(v, "A"),
-        w_beta=(w_beta, "H 1"),
-        b_beta=(b_beta, "1"),
+        w_beta=(w_beta, "H 1?"),
+        b_beta=(b_beta, "1?"),
     )
     if (w_beta is None) != (b_beta is None) or (w_beta is not None and w_beta.shape[1] != 1):
         raise shape_error(

@@ -5,7 +5,7 @@ from typing import Literal
 
 from minicap import layers
 from minicap.arrays import Array, backend_of
-from minicap.errors import InputError
+from minicap.arrays.windows import whole
 from minicap.nn.init import Initializer, Shape, he_normal, zeros
 from minicap.nn.pair import Pair
 from minicap.nn.sharing import Work
@@ -28,7 +28,7 @@ class Conv2d(Pair):
         draw: Initializer = he_normal,
         bias: bool = True,
     ) -> None:
-        shape = (out_channels, in_channels // _whole_groups(groups), size, size)
+        shape = (out_channels, in_channels // whole(layers.conv_forward, "groups", groups), size, size)
         super().__init__(
             layers.conv_forward,
             layers.conv_backward,
@@ -63,7 +63,8 @@ class ConvTranspose2d(Pair):
         draw: Initializer = he_normal,
         bias: bool = True,
     ) -> None:
-        shape = (in_channels, out_channels // _whole_groups(groups), size, size)
+        groups = whole(layers.conv_transpose_forward, "groups", groups)
+        shape = (in_channels, out_channels // groups, size, size)
         super().__init__(
             layers.conv_transpose_forward,
             layers.conv_transpose_backward,
@@ -106,12 +107,6 @@ class Conv1d(Pair):
         window = seen[:, :: self.options["dilation"]]
         out = window.reshape(len(x), -1) @ w.reshape(-1, w.shape[2]) + self["b"]
         return out, seen[:, 1:]
-
-
-def _whole_groups(groups: int) -> int:
-    if groups < 1:
-        raise InputError(f"a convolution of {groups} groups; there must be at least 1")
-    return groups
 
 
 def _filters(

@@ -142,7 +142,7 @@ def _growths(model: Network, x: Any) -> list[Growth]:
 def _measured_step(model: Network, x: Any, samples: int) -> tuple[int, int]:
     part, before = _samples(x, samples), _now()
     out, cache = model.forward(part, train=True, rng=RandomStream(0))
-    kept = _now() - before - out.nbytes
+    kept = _now() - before - sum(o.nbytes for o in _outputs(out))
     del out, cache
     _step(model, part)  # the first time, algorithms may be chosen by measurement
     return kept, _step(model, part) - kept
@@ -156,8 +156,13 @@ def _step(model: Any, x: Any) -> int:
         _, grads = model.loss(x, train=True, rng=rng)
     else:
         out, cache = model.forward(x, train=True, rng=rng)
-        _, grads = model.backward(np.zeros_like(out), cache, input_gradient=False)
+        douts = tuple(np.zeros_like(o) for o in _outputs(out))
+        _, grads = model.backward(douts if isinstance(out, tuple) else douts[0], cache, input_gradient=False)
     return tracemalloc.get_traced_memory()[1] - before - sum(g.nbytes for g in grads.values())
+
+
+def _outputs(out: Any) -> tuple[Array, ...]:
+    return out if isinstance(out, tuple) else (out,)
 
 
 def _now() -> int:

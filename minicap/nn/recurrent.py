@@ -37,7 +37,7 @@ class Recurrent(Module):
     def start(self, batch_size: int) -> State:
         """The zero state of a batch, (N, H) each."""
         w = self["Wh"]
-        return (backend_of(w=w).xp.zeros((batch_size, self.hidden), dtype=w.dtype),) * len(self.states)
+        return tuple(backend_of(w=w).xp.zeros((batch_size, self.hidden), dtype=w.dtype) for _ in self.states)
 
     def forward(
         self,
@@ -52,7 +52,8 @@ class Recurrent(Module):
         return self._run(x, h0, mask)
 
     def _run(self, x: Array, h0: Array | None, mask: Array | None, **more: Any) -> tuple[Array, Any]:
-        h0 = self.start(len(x))[0] if h0 is None else h0
+        if h0 is None:
+            h0 = backend_of(x=x).xp.zeros((len(x), self.hidden), dtype=x.dtype)
         weights = (self[name] for name in self.names)
         return self.layer[0](x, h0, *weights, mask=mask, **self.options, **more)
 

@@ -14,11 +14,14 @@ LAPTOP_GB = 8  # memory that a reader can compare with
 
 
 class SummaryRow(NamedTuple):
-    """One brick: its flat name, kind, output shape, parameters, and bytes of output and parameters."""
+    """One brick: its flat name, kind, output shape, parameters, and bytes of output and parameters.
+
+    The shape of several outputs is the tuple of theirs.
+    """
 
     name: str
     kind: str
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]
     parameters: int
     bytes: int
 
@@ -108,8 +111,11 @@ def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> No
     def recorded(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         out, cache = forward(*args, **kwargs)
         own = [] if any(row.name == name for row in rows) else list(module.own.values())
-        shape = tuple(n if axis else samples * n for axis, n in enumerate(out.shape))  # one sample has run
-        size = samples * out.nbytes + sum(p.nbytes for p in own)
+        outs = out if isinstance(out, tuple) else (out,)
+        # one sample has run
+        shapes = tuple(tuple(n if axis else samples * n for axis, n in enumerate(o.shape)) for o in outs)
+        size = samples * sum(o.nbytes for o in outs) + sum(p.nbytes for p in own)
+        shape = shapes if isinstance(out, tuple) else shapes[0]
         rows.append(SummaryRow(name, type(module).__name__, shape, sum(p.size for p in own), size))
         return out, cache
 

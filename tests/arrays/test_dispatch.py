@@ -19,6 +19,7 @@ from minicap.arrays import (
 )
 from minicap.arrays.backends import NUMPY
 from minicap.arrays.dispatch import look_again, overrides_of
+from minicap.errors import InputError
 from minicap.layers import (
     affine_backward,
     affine_forward,
@@ -26,6 +27,7 @@ from minicap.layers import (
     affine_relu_dropout_forward,
     conv_relu_backward,
     conv_relu_forward,
+    relu_forward,
     softmax_loss,
 )
 from minicap.layers.affine import AffineCache
@@ -238,3 +240,11 @@ def test_the_layers_inside_a_sandwich_have_their_faster_pairs(forward, backward,
     assert (grads[0] is None) == (expected[0] is None) == (not input_gradient)
     for one, other in zip(grads[not input_gradient :], expected[not input_gradient :], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_a_call_that_no_layer_takes_is_refused_in_the_layers_own_words():
+    large = np.ones((64, 1024))
+    with pytest.raises(TypeError, match=r"relu_forward\(\) takes 1 positional argument but 2 were given"):
+        relu_forward(large, 3)
+    with pytest.raises(InputError, match="softmax_loss: label_smoothing is 'little' but must lie in"):
+        softmax_loss(large, np.zeros(64, int), label_smoothing="little")

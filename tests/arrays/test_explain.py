@@ -65,3 +65,11 @@ def test_what_is_no_layer_is_refused():
         minicap.explain(len)
     with pytest.raises(AttributeError, match="no attribute 'explian'"):
         _ = minicap.explian
+
+
+def test_arguments_that_the_function_does_not_take_are_refused():
+    with pytest.raises(InputError, match="explain: conv_forward: missing a required argument: 'w'"):
+        minicap.explain(layers.conv_forward, X)
+    out, cache = layers.relu_forward(X)
+    with pytest.raises(InputError, match="relu_backward follows relu_forward; give the arguments of that"):
+        minicap.explain(layers.relu_backward, out, cache)

@@ -416,6 +416,11 @@ def test_missing_photos_are_named_before_any_work(photos, cache):
         extract(photos, cache, refuse_to_encode)
 
 
+def test_a_name_that_no_file_can_have_is_named(cache):
+    with pytest.raises(InputError, match=r"1 of 1 photos cannot be used.*null"):
+        extract([Path("a\0b")], cache, refuse_to_encode)
+
+
 def test_a_file_where_the_cache_folder_belongs_is_named(photos, cache):
     cache.write_text("", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot keep the feature cache .* set MINICAP_CACHE to a writable"):

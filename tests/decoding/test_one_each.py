@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from minicap.arrays import Backend, to_device, to_host
-from minicap.decoding import sample
+from minicap.decoding import greedy, sample
 from minicap.decoding.one_each import most_probable, nucleus, softmax
 from minicap.errors import InputError
 
@@ -71,3 +71,14 @@ def test_the_nucleus_is_that_of_the_words_the_top_leaves_at_the_temperature():
 def test_shares_that_cannot_be_are_an_input_error(options, message):
     with pytest.raises(InputError, match=message):
         drawn([0.5, 0.5], **options)
+
+
+@pytest.mark.parametrize("rng", ["chance", -1, None])
+def test_a_sample_without_a_seed_or_generator_is_refused(rng):
+    with pytest.raises(InputError, match=r"sample: rng is .* but must be a numpy Generator or a seed"):
+        sample(memoryless(np.full(4, 0.25)), (np.zeros((1, 1)),), START, END, rng=rng)
+
+
+def test_a_forbidden_word_that_the_model_does_not_have_is_refused():
+    with pytest.raises(InputError, match=r"decoding: a word outside 0\.\.3 was forbidden"):
+        greedy(memoryless(np.full(4, 0.25)), (np.zeros((1, 1)),), START, END, forbid=lambda words: [4])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minicap import layers
-from minicap.errors import DtypeError, InputError
+from minicap.errors import BackendMismatch, DtypeError, InputError
 from minicap.gradcheck.library import all_layers, subjects
 
 BY_LAYER = defaultdict(list)
@@ -136,3 +136,22 @@ def test_an_option_may_be_any_kind_of_number():
     x = np.ones((3, 4), np.float32)
     for slope in (1, np.float64(0.1), np.array(0.1)):
         assert layers.leaky_relu_forward(x, slope)[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("layer", all_layers())
+def test_an_array_that_is_missing_is_named(layer):
+    subject = BY_LAYER[layer][0]
+    for name, parameter in subject.parameters.items():
+        optional = "None" in str(parameter.annotation) or parameter.kind is parameter.VAR_POSITIONAL
+        if isinstance(subject.inputs.get(name), np.ndarray) and not optional:
+            with pytest.raises(BackendMismatch, match=f": {name} is None but must be an array"):
+                subject.call(subject.inputs | {name: None})
+
+
+@pytest.mark.parametrize("layer", PAIRS)
+def test_an_upstream_gradient_that_is_missing_is_named(layer):
+    subject = BY_LAYER[layer][0]
+    *outs, cache = subject.call(subject.inputs)
+    outs, _ = subject.outputs_and_cache((*outs, cache))
+    with pytest.raises(BackendMismatch, match=r"_backward: d\w+ is None but must be an array"):
+        subject.backward(None, *(np.ones_like(out) for out in outs[1:]), cache)

@@ -96,7 +96,9 @@ def test_the_peak_of_two_shards_at_the_same_moment_is_foretold(rng, make):
     # On a busy machine the shards take turns and need less, so what is foretold is bounded from both sides:
     # two shards keep together what one keeps, and have two more sets of gradients, one each and their sum.
     assert measured_peak(model, x, 2) <= (1 + WITHIN) * foretold.peak(48, 2)
-    assert foretold.peak(48, 2) <= (1 + WITHIN) * (measured_peak(model, x, 1) + 2 * gradients)
+    # Where the layers have one thread, the second shard's is one more, with blocks of its own to work in.
+    blocks = foretold.temporaries.fixed if foretold.threads == 1 else 0
+    assert foretold.peak(48, 2) <= (1 + WITHIN) * (measured_peak(model, x, 1) + 2 * gradients + blocks)
 
 
 @pytest.mark.parametrize(("make", "telling"), [(convolutional, 10_000_000), (captioner, 3_000_000)])

@@ -368,7 +368,7 @@ def test_what_is_no_array_of_floats_is_not_loaded(w):
 
 @pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
 def test_a_convolution_has_a_group(kind):
-    with pytest.raises(InputError, match="a convolution of 0 groups"):
+    with pytest.raises(InputError, match="groups is 0 but must be an integer of at least 1"):
         kind(4, 4, 3, groups=0)
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from minicap.errors import DtypeError
 from minicap.gradcheck import check_model
 from minicap.nn import GRU, LSTM, RECURRENT, RNN
 
@@ -81,3 +82,14 @@ def test_gradients_of_the_state_at_the_start(name, rng):
     report = check_model(loss, {**cell.params, **state, "x": x})
     assert len(report) == len(cell.names) + len(state) + 1
     assert report.passed, str(report)
+
+
+def test_the_states_at_the_start_are_arrays_of_their_own():
+    h, c = LSTM(4, 3).initialize().start(2)
+    h += 1
+    assert not c.any()
+
+
+def test_an_input_in_another_precision_is_named_beside_a_weight():
+    with pytest.raises(DtypeError, match="lstm_forward: x is float64 but Wh is float32"):
+        LSTM(4, 3).initialize()(np.zeros((2, 5, 4)))

@@ -4,7 +4,7 @@ import pytest
 from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.errors import InputError, ShapeError
 from minicap.models import SqueezeNet
-from minicap.nn import LSTM, Affine, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential, Supervised
+from minicap.nn import LSTM, Affine, Conv2d, Embedding, MaxPool2d, Module, ReLU, Sequential, Split, Supervised
 
 
 def small_net():
@@ -117,3 +117,8 @@ def test_the_model_works_as_before_afterwards_even_when_the_input_did_not_fit():
     x = np.ones((1, 3, 8, 8), np.float32)
     assert model(x).shape == (1, 10)
     assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_several_outputs_have_several_shapes():
+    (row,) = Split([1, 2]).summary((5, 3))
+    assert (row.shape, row.bytes) == (((5, 1), (5, 2)), 5 * 3 * 4)

@@ -14,8 +14,8 @@ def distinct_n(candidates: Sequence[str], n: int) -> float:
     Raises InputError when n is below 1 or there is no caption.
     Source: Li et al. 2016, A Diversity-Promoting Objective Function for Neural Conversation Models.
     """
-    if n < 1:
-        raise InputError(f"distinct_n: n is {n}; pass 1 for words, 2 for pairs of words, ...")
+    if not isinstance(n, int) or n < 1:
+        raise InputError(f"distinct_n: n is {n!r}; pass 1 for words, 2 for pairs of words, ...")
     counts: Counter[NGram] = Counter()
     for tokens in token_lists("distinct_n", "candidates", candidates):
         counts += ngram_counts(tokens, n)

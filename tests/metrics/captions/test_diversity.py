@@ -23,6 +23,7 @@ def test_novelty_is_the_share_of_captions_not_seen_in_training():
     ("call", "message"),
     [
         (lambda: distinct_n(["a"], 0), "distinct_n: n is 0"),
+        (lambda: distinct_n(["a"], 1.5), "distinct_n: n is 1.5"),
         (lambda: vocabulary_used("a dog"), "vocabulary_used: candidates is a string"),
         (lambda: novelty(["a"], []), "novelty: training_captions is empty"),
         (lambda: novelty(["a", 1], ["a"]), r"novelty: candidates\[1\] is of type int"),
