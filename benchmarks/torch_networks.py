@@ -3,15 +3,19 @@
 from typing import Any
 
 from minicap.nn import (
+    GELU,
     Affine,
     BatchNorm2d,
     Conv2d,
     Dropout,
+    Flatten,
     GlobalAvgPool,
     MaxPool2d,
     Module,
+    PatchWhitening,
     ReLU,
     Residual,
+    Scale,
     Sequential,
 )
 
@@ -36,10 +40,22 @@ def torch_peer(module: Module) -> Any:
             )
         case Affine():
             return nn.Linear(*module.declared["w"].shape)
+        case PatchWhitening():
+            return _whitening(module)
         case BatchNorm2d():
-            return nn.BatchNorm2d(*module.declared["gamma"].shape)
+            norm = nn.BatchNorm2d(
+                *module.declared["beta"].shape, module.options["eps"], 1 - module.options["momentum"]
+            )
+            norm.weight.requires_grad = "gamma" in module.declared
+            return norm
         case ReLU():
             return nn.ReLU(inplace=True)
+        case GELU():
+            return nn.GELU()
+        case Flatten():
+            return nn.Flatten()
+        case Scale():
+            return _scale(module.options["factor"])
         case Dropout():
             return nn.Dropout(module.options["rate"])
         case MaxPool2d():
@@ -58,6 +74,25 @@ def _stack(module: Sequential) -> Any:
             stack.add_module("flatten", nn.Flatten())
         stack.add_module(name, torch_peer(child))
     return stack
+
+
+def _whitening(module: PatchWhitening) -> Any:
+    import torch
+
+    w = torch.tensor(module.buffers["w"], dtype=torch.float32)
+    conv = torch.nn.Conv2d(w.shape[1], len(w), w.shape[2])
+    conv.weight = torch.nn.Parameter(w, requires_grad=False)
+    return conv
+
+
+def _scale(factor: float) -> Any:
+    from torch import nn
+
+    class Scaled(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return factor * x
+
+    return Scaled()
 
 
 def _residual(module: Residual) -> Any:

@@ -20,7 +20,7 @@ from benchmarks.peers import TORCH
 from benchmarks.torch_mode import TorchMode, copy_parameters, in_minicap_layout
 from benchmarks.torch_networks import torch_peer
 from minicap.arrays import to_device
-from minicap.models import SMALL_NETWORKS, vgg
+from minicap.models import SMALL_NETWORKS, fast_cifar, vgg
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential, Supervised
 
 Make = Callable[[tuple[int, int, int], int], Sequential]
@@ -29,6 +29,11 @@ Make = Callable[[tuple[int, int, int], int], Sequential]
 def vgg16(image: tuple[int, int, int], classes: int) -> Sequential:
     """For square photos."""
     return vgg(16, classes, image_size=image[1])
+
+
+def record(image: tuple[int, int, int], classes: int) -> Sequential:
+    """The network of the CIFAR-10 record; its size of photo is its own."""
+    return fast_cifar(classes)
 
 
 class Brick(NamedTuple):
@@ -209,11 +214,19 @@ def classifier_case(
 
 _DATA_SETS = {"tiny": ((3, 64, 64), 200), "cifar": ((3, 32, 32), 10)}
 
-CASES = [
-    classifier_case(f"step/{name}-{data}", Network(make, 64, *sizes), (*TORCH, "dezero", "cs231n"))
-    for name, make in SMALL_NETWORKS.items()
-    for data, sizes in _DATA_SETS.items()
-] + [
-    classifier_case(f"vgg16/{name}", Network(vgg16, 8, (3, 224, 224), 1000, train=name == "train"), slow=True)
-    for name in ("infer", "train")
-]
+CASES = (
+    [
+        classifier_case(f"step/{name}-{data}", Network(make, 64, *sizes), (*TORCH, "dezero", "cs231n"))
+        for name, make in SMALL_NETWORKS.items()
+        for data, sizes in _DATA_SETS.items()
+    ]
+    + [
+        classifier_case("step/fast_cifar", Network(record, 256, (3, 32, 32), 10), slow=True),
+    ]
+    + [
+        classifier_case(
+            f"vgg16/{name}", Network(vgg16, 8, (3, 224, 224), 1000, train=name == "train"), slow=True
+        )
+        for name in ("infer", "train")
+    ]
+)

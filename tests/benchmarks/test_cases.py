@@ -12,7 +12,7 @@ from benchmarks.cases.networks import Network, bricks
 from benchmarks.cases.recurrent import RecurrentLayer, VocabularyProjection
 from benchmarks.parity import disagreement, sketch
 from benchmarks.peers import PEERS, load, set_up
-from minicap.models import cnn2, mlp, resnet
+from minicap.models import cnn2, fast_cifar, mlp, resnet
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential
 
 
@@ -29,6 +29,11 @@ def residual(image, classes):
     return resnet(18, classes, width=2)
 
 
+def narrow(image, classes):
+    """For images (3, 32, 32)."""
+    return fast_cifar(classes, (2, 3, 4))
+
+
 SMALL = {
     "conv": (Convolution(4, 5, 9, 6, stride=2), 1e-5),
     "rnn": (RecurrentLayer("rnn", 4, 5, 6, T=3), 1e-5),
@@ -37,6 +42,7 @@ SMALL = {
     "projection": (VocabularyProjection(11, N=4, T=3, H=5), 1e-5),
     "network": (Network(small, 6, (3, 8, 8), 7), 1e-4),
     "scores": (Network(small, 6, (3, 8, 8), 7, train=False), 1e-5),
+    "record": (Network(narrow, 4, (3, 32, 32), 7), 1e-4),
     "residual scores": (Network(residual, 6, (3, 40, 40), 7, train=False), 1e-5),
     "captioner": (CaptionStep(4, 6, 5, 13, T=4, F=7), 1e-4),
     "beam": (BeamSearch(4, 6, 5, 13, T=5, F=7), 1e-4),
