@@ -5,6 +5,9 @@ import shutil
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TextIO
 
@@ -13,6 +16,8 @@ _RATE_OVER = 15.0  # seconds that the shown rate looks back
 _WIDEST_BAR = 30  # characters
 _NARROWEST_BAR = 8
 
+_quiet = ContextVar("minicap_quiet", default=False)
+
 
 def printable(text: str) -> str:
     r"""The text for a terminal: what could move the cursor or hide something is spelled out, as \x1b is.
@@ -20,6 +25,16 @@ def printable(text: str) -> str:
     File names, captions and words come from others, and an escape sequence in one can rewrite the screen.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside the `with` block no progress line is drawn: somebody else says how far the work has come."""
+    before = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(before)
 
 
 class Progress:
@@ -44,7 +59,7 @@ class Progress:
         self.done = 0
         self.leave = leave
         self._stream = sys.stderr if stream is None else stream
-        self._live = _is_live(self._stream)
+        self._live = _is_live(self._stream) and not _quiet.get()
         self._blocks = "█░" if _can_write(self._stream, "█░") else "#-"
         self._values: dict[str, object] = {}
         self._started = time.monotonic()

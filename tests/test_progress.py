@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 
 from minicap import progress as module
-from minicap.progress import Progress, printable
+from minicap.progress import Progress, printable, quiet
 
 
 class Terminal(io.TextIOWrapper):
@@ -208,3 +208,13 @@ def test_what_could_rewrite_the_screen_is_spelled_out():
 
 def test_a_label_of_somebody_else_cannot_move_the_cursor():
     assert "\x1b" not in Progress(3, "a\x1b[2J", "photo").line(80)
+
+
+def test_nothing_is_drawn_where_somebody_else_says_how_far_the_work_has_come():
+    terminal = Terminal()
+    with quiet(), Progress(3, "train", "batch", terminal) as progress:
+        progress.advance()
+    assert terminal.text == ""
+    with Progress(3, "train", "batch", terminal) as progress:
+        progress.advance()
+    assert "1/3" in terminal.text

@@ -14,7 +14,7 @@ from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.captioning.reinforce import PhotoExamples, ReinforceConfig, SelfCritical, mean_of_epoch
 from minicap.captioning.scheduled_sampling import ScheduledSampling
-from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features
+from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features, open_dataset
 from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.formats.word_vectors import read_word_vectors
@@ -173,6 +173,18 @@ def settings_for_rewards() -> dict[str, dict[str, Any]]:
     return {"training": {"learning_rate": 5e-5, "monitor": "cider"}}
 
 
+def load_splits(
+    config: CaptionRunConfig, dataset: CaptionDataset | None = None
+) -> tuple[Split, Split | None]:
+    """The photos that a run trains on, and those for validation, if there are any; from its data set."""
+    if dataset is None:
+        dataset = open_dataset(config.data.path, config.data.outside)
+    encoder = make_encoder(config.encoder)
+    train = load_split(dataset, "train", encoder, config.reads)
+    validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
+    return train, validation
+
+
 def load_start(path: str) -> Captioner:
     """The captioner that training goes on from: "shipped", or that of a run folder or checkpoint."""
     return Captioner.shipped() if path == SHIPPED else Captioner.load(path)
@@ -244,6 +256,11 @@ def make_trainer(
     )
     trainer.about["chosen_by"] = trainer.monitor.in_words(validation.name if validation else "")
     return captioner, trainer
+
+
+def open_trainer(config: CaptionRunConfig, run: RunFolder) -> Trainer:
+    """The trainer of a run's settings, its data set read from the disk; what a sweep calls for every run."""
+    return make_trainer(config, run, *load_splits(config))[1]
 
 
 def use_word_vectors(captioner: Captioner, path: str) -> int:

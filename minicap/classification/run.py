@@ -99,7 +99,7 @@ def load_splits(config: LabelledDataConfig) -> Splits:
     """
     if not config.path:
         what = "your photos lie" if config.name == "folder" else f"the data set {config.name} lies"
-        raise InputError(f"say in which folder {what}: minicap train classifier PATH")
+        raise InputError(f"say in which folder {what}: PATH on the command line, path under [data] in a file")
     splits = load_labelled(config.name, config.path, config.size)
     if "val" not in splits and config.validation:
         splits |= _held_out(splits["train"], config)
@@ -165,6 +165,11 @@ def make_trainer(
     )
     trainer.about["chosen_by"] = trainer.monitor.in_words("validation photos")
     return classifier, trainer
+
+
+def open_trainer(config: ClassifierRunConfig, run: RunFolder) -> Trainer:
+    """The trainer of a run's settings, its data set read from the disk; what a sweep calls for every run."""
+    return make_trainer(config, run, load_splits(config.data))[1]
 
 
 def _watch(classifier: Classifier, splits: Splits) -> Callable[[Trainer], dict[str, float]]:

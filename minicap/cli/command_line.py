@@ -18,6 +18,7 @@ COMMANDS = {
     "caption": "describe each photo in a sentence",
     "classify": "classify photos, with probabilities",
     "train": "train a captioner or a classifier on your own data",
+    "sweep": "train with many settings and seeds, and compare them in one table",
     "eval": "score a captioner or a classifier on a data set",
     "export": "write a captioner or a classifier as one small file to hand on",
     "gradcheck": "check every hand-written gradient against numeric ones",

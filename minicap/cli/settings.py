@@ -10,6 +10,8 @@ from minicap.errors import InputError
 from minicap.formats import allowed, defaults, descriptions, parse, read_toml, toml_value
 from minicap.training import MAY_CHANGE, RunConfig
 
+Tables = dict[str, dict[str, Any]]
+
 BESIDES = ("path", "name", "start")  # settings that are no flags of their own
 
 
@@ -56,7 +58,7 @@ def settings_file(argv: Sequence[str]) -> tuple[dict[str, Any], str]:
     return (read_toml(path) if path and Path(path).is_file() else {}), str(path)
 
 
-def given_tables(config: type[RunConfig], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def given_tables(config: type[RunConfig], args: argparse.Namespace) -> Tables:
     """The tables of --config, and over them what the flags say.
 
     Raises InputError for a mistake in the file.
@@ -88,7 +90,7 @@ def resumed_config(config: type[RunConfig], args: argparse.Namespace) -> Any:
     return config.from_tables(tables, "config.toml")
 
 
-def _flags_given(config: type[RunConfig], args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+def _flags_given(config: type[RunConfig], args: argparse.Namespace) -> Tables:
     """What the flags say, table by table, among it the names that choose one."""
     return {
         table: _name_given(config, args, table) | given_settings(args, kind)

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from types import ModuleType
 
 from minicap.cli import train_captioner, train_classifier
 from minicap.cli.arguments import path
@@ -10,7 +11,8 @@ from minicap.errors import InputError
 from minicap.progress import printable
 from minicap.training import RunFolder
 
-# Each has CONFIG and DONE, add_arguments(parser), new(args), open_data(config) and train(config, run, data).
+# Each has CONFIG, DONE and OPEN_TRAINER; add_arguments(parser), new(args), open_data(config) and
+# train(config, run, data); for a sweep, completed(tables) and prepare(configs).
 APPLICATIONS = {"captioner": train_captioner, "classifier": train_classifier}
 _OF_A_NEW_RUN = ("data", "dataset", "run", "config", "start")  # flags that --resume does without
 
@@ -28,14 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         parser = parser.add_subparsers(metavar="APPLICATION").add_parser(name)
     else:
         name = str(settings_file(argv)[0].get("application", "captioner"))
-        if name not in APPLICATIONS:
-            raise InputError(f"unknown application {name!r}; known: {', '.join(APPLICATIONS)}")
+        application_named(name)
     parser.set_defaults(application=name)
     parser.add_argument("--run", type=path, metavar="DIR", help="folder to create for the run")
     parser.add_argument("--resume", type=path, metavar="RUN", help="resume an interrupted run")
     parser.add_argument("--config", type=path, metavar="FILE.toml", help="settings, like a config.toml")
     APPLICATIONS[name].add_arguments(parser)
     add_named_settings(parser, APPLICATIONS[name].CONFIG, argv)
+
+
+def application_named(name: str | None) -> ModuleType:
+    """The application of that name, a captioner where nothing is said.  Raises InputError for another."""
+    if name is not None and name not in APPLICATIONS:
+        raise InputError(f"unknown application {name!r}; known: {', '.join(APPLICATIONS)}")
+    return APPLICATIONS[name or "captioner"]
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,32 +1,32 @@
 """`minicap train captioner DATA --run RUN`."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from minicap.captioning import Captioner, make_encoder
 from minicap.captioning.run import (
     SHIPPED,
     CaptionRunConfig,
     evaluate,
-    load_split,
+    load_splits,
     load_start,
     make_trainer,
+    open_trainer,
     settings_for,
     settings_for_rewards,
 )
 from minicap.cli.arguments import absolute, named_or_path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.scores import print_scores
-from minicap.cli.settings import given_tables
+from minicap.cli.settings import Tables, given_tables
 from minicap.data import SAMPLE, CaptionDataset, open_dataset
 from minicap.data.captioned import shortcomings
 from minicap.errors import InputError
 from minicap.progress import printable
 from minicap.training import RunFolder
 
-CONFIG = CaptionRunConfig
+CONFIG, OPEN_TRAINER = CaptionRunConfig, open_trainer
 DONE = "Caption a photo of your own: minicap caption PHOTO --run {run}"
 
 
@@ -52,13 +52,20 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
     tables = given_tables(CONFIG, args)
     if args.data:
         tables["data"]["path"] = args.data
+    if args.start:
+        tables["data"]["start"] = args.start
+    tables, dataset = completed(tables)
+    return CONFIG.from_tables(tables, "command line"), dataset
+
+
+def completed(tables: Tables) -> tuple[Tables, CaptionDataset]:
+    """The tables of a new run with settings that suit its data set, and the data set."""
     if "path" not in tables["data"]:
         raise InputError('say what to train on: a folder of captioned photos, or "sample"')
+    tables = {name: dict(table) for name, table in tables.items()}
     tables["data"]["path"] = absolute(tables["data"]["path"], SAMPLE)
     if vectors := tables["data"].get("word_vectors"):
         tables["data"]["word_vectors"] = absolute(vectors)
-    if args.start:
-        tables["data"]["start"] = args.start
     if start := absolute(tables["data"].get("start", ""), SHIPPED):
         source = load_start(start)
         of_source = {"encoder": asdict(source.encoder.config), "model": asdict(source.model.config)}
@@ -66,8 +73,8 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
         tables |= of_source
         tables["data"]["start"] = start
         tables["data"].setdefault("max_words", source.max_words)
-    dataset = open_data(CONFIG.from_tables(tables, "command line"))
     config = CONFIG.from_tables(tables, "command line")
+    dataset = open_data(config)
     fitting = {"so few captions": settings_for(dataset, bool(start))}
     if config.reinforcement.on:
         fitting = {"learning from scores": settings_for_rewards()} | fitting
@@ -80,12 +87,16 @@ def new(args: argparse.Namespace) -> tuple[CaptionRunConfig, CaptionDataset]:
                     said.append(f"{name} {value if isinstance(value, str) else f'{value:g}'}")
         if said:
             print(f"settings chosen for {reason}: {', '.join(said)} (flags and --config take precedence)")
-    return CONFIG.from_tables(tables, "command line"), dataset
+    return tables, dataset
 
 
-def _require_the_same(
-    tables: Mapping[str, dict[str, Any]], of_source: Mapping[str, dict[str, Any]], start: str
-) -> None:
+def prepare(configs: Sequence[CaptionRunConfig]) -> None:
+    """Extract the features that runs of a sweep share, before several of them would do it at once."""
+    for config in {(c.data.path, c.encoder, c.reads): c for c in configs}.values():
+        load_splits(config)
+
+
+def _require_the_same(tables: Tables, of_source: Tables, start: str) -> None:
     """Raise InputError for a setting that contradicts the captioner which training goes on from."""
     asked = CONFIG.from_tables(tables, "command line")  # whose values are of the same types
     for table, settings in of_source.items():
@@ -113,9 +124,7 @@ def open_data(config: CaptionRunConfig) -> CaptionDataset:
 
 def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDataset) -> None:
     """Start the run, or go on with it."""
-    encoder = make_encoder(config.encoder)
-    train = load_split(dataset, "train", encoder, config.reads)
-    validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
+    train, validation = load_splits(config, dataset)
     captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
     parameters = sum(array.size for array in captioner.model.params.values())
     words = len(captioner.vocabulary)

@@ -1,15 +1,16 @@
 """`minicap train classifier PATH --data NAME --model NAME --run RUN`."""
 
 import argparse
+from collections.abc import Sequence
 
-from minicap.classification.run import ClassifierRunConfig, Splits, load_splits, make_trainer
+from minicap.classification.run import ClassifierRunConfig, Splits, load_splits, make_trainer, open_trainer
 from minicap.cli.arguments import absolute, path
 from minicap.cli.fitting import fit, print_epoch
-from minicap.cli.settings import given_tables
+from minicap.cli.settings import Tables, given_tables
 from minicap.data import LABELLED
 from minicap.training import RunFolder
 
-CONFIG = ClassifierRunConfig
+CONFIG, OPEN_TRAINER = ClassifierRunConfig, open_trainer
 DONE = "Score it: minicap eval {run}\nClassify a photo of your own: minicap classify PHOTO --run {run}"
 
 
@@ -30,9 +31,19 @@ def new(args: argparse.Namespace) -> tuple[ClassifierRunConfig, Splits]:
         tables["data"]["path"] = str(args.data)
     if args.dataset:
         tables["data"]["name"] = args.dataset
-    tables["data"]["path"] = absolute(tables["data"].get("path", ""))
-    config = CONFIG.from_tables(tables, "command line")
-    return config, open_data(config)
+    tables, splits = completed(tables)
+    return CONFIG.from_tables(tables, "command line"), splits
+
+
+def completed(tables: Tables) -> tuple[Tables, Splits]:
+    """The tables of a new run, its data set at an absolute path, and the data set."""
+    path = absolute(tables["data"].get("path", ""))
+    tables = tables | {"data": tables["data"] | {"path": path}}
+    return tables, open_data(CONFIG.from_tables(tables, "command line"))
+
+
+def prepare(configs: Sequence[ClassifierRunConfig]) -> None:
+    """Runs of a sweep share nothing that is worth making beforehand."""
 
 
 def open_data(config: ClassifierRunConfig) -> Splits:

@@ -1,4 +1,4 @@
-"""Figures: training curves, caption sheets, class bars, confusion tables, filters and activations.
+"""Figures: training curves, sweeps, caption sheets, class bars, confusion tables, filters and activations.
 
 Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
 open figures are left alone.  Needs matplotlib.
@@ -11,6 +11,7 @@ from minicap.plots.curves import loss_curves
 from minicap.plots.figure import save_figure
 from minicap.plots.grids import activation_grid, filter_grid, image_grid
 from minicap.plots.schedules import schedule_curves
+from minicap.plots.sweeps import sweep_dots
 
 __all__ = [
     "activation_grid",
@@ -21,5 +22,6 @@ __all__ = [
     "loss_curves",
     "save_figure",
     "schedule_curves",
+    "sweep_dots",
     "top_classes",
 ]

@@ -1,0 +1,22 @@
+"""Many runs of one kind whose settings differ: what to try, trying it, and what came of it."""
+
+from minicap.training.sweep.plan import Cell, PlannedRun, SweepConfig, plan_runs, read_sweep
+from minicap.training.sweep.runs import Outcome, Result, finished_runs, sweep
+from minicap.training.sweep.table import Row, csv_table, markdown_table, measured, rows_of
+
+__all__ = [
+    "Cell",
+    "Outcome",
+    "PlannedRun",
+    "Result",
+    "Row",
+    "SweepConfig",
+    "csv_table",
+    "finished_runs",
+    "markdown_table",
+    "measured",
+    "plan_runs",
+    "read_sweep",
+    "rows_of",
+    "sweep",
+]
