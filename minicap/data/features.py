@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.data.feature_cache import FeatureCache
 from minicap.data.images import Preprocess
 from minicap.errors import DtypeError, InputError, ShapeError
+from minicap.training.ahead import made_ahead
 
 _NAMED_AT_MOST = 5  # photos listed in one message
 
@@ -105,14 +105,8 @@ def _decoded(
         return np.array(good, dtype=np.intp), np.stack(inputs) if inputs else np.empty(0), errors
 
     batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = [pool.submit(decode, rows) for rows in batches[:1]]
-        for following in [*batches[1:], None]:
-            ready = pending.pop().result() if pending else None
-            if following is not None:
-                pending.append(pool.submit(decode, following))
-            if ready is not None:
-                yield ready
+    with made_ahead(decode, batches, threads=1) as decoded:
+        yield from decoded
 
 
 def _features(encode: Callable[[np.ndarray], Array], batch: np.ndarray, paths: list[Path]) -> np.ndarray:

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from minicap.backend.host import core_count
 from minicap.data.images import load_image
 from minicap.data.labelled import ArrayDataset
 from minicap.data.photos import find_photos
 from minicap.errors import FormatError, InputError
 from minicap.formats.documents import read_text
 from minicap.progress import Progress
+from minicap.training.ahead import made_ahead
 
 _MOST_TEXT = 16 << 20  # bytes
 
@@ -103,9 +105,16 @@ def _photos(folder: Path) -> list[Path]:
 
 def _read(photos: list[tuple[Path, int]], size: int, classes: tuple[str, ...]) -> ArrayDataset:
     x = np.empty((len(photos), 3, size, size), dtype=np.uint8)
-    with Progress(len(photos), "reading", "photo") as progress:
-        for row, (path, _) in enumerate(photos):
-            x[row] = _square(load_image(path), size).transpose(2, 0, 1)
+
+    def read(photo: tuple[Path, int]) -> np.ndarray:
+        return _square(load_image(photo[0]), size).transpose(2, 0, 1)
+
+    with (
+        Progress(len(photos), "reading", "photo") as progress,
+        made_ahead(read, photos, threads=core_count()) as read_photos,
+    ):
+        for row, photo in enumerate(read_photos):
+            x[row] = photo
             progress.reach(row + 1)
     return ArrayDataset(x, np.array([label for _, label in photos], dtype=np.int64), classes)
 

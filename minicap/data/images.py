@@ -6,6 +6,8 @@ import math
 import os
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -31,7 +33,7 @@ SUFFIXES = (
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
 
-# Warning filters belong to the whole process, so only one photo at a time may set them.
+# Warning filters belong to the whole process, so only one thread at a time may set them.
 _FILTERS = threading.Lock()
 
 
@@ -53,13 +55,14 @@ def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.nd
             if not file.read(1):
                 raise InputError(f"{path}: the file is empty")
             file.seek(0)
-            with _FILTERS, warnings.catch_warnings():
-                warnings.filterwarnings("ignore", module=r"PIL\b")  # such as broken EXIF data
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with _quiet():
                 image = Image.open(file, formats=_FORMATS)
                 if enough is not None:
                     image.draft(None, (enough, enough))  # never smaller than that; JPEGs alone can do it
-                return _decode(path, image)
+            # Most of the time goes here, and other threads may read photos meanwhile; TIFFs alone warn.
+            with _quiet() if image.format == "TIFF" else nullcontext():
+                image.load()
+            return _decode(path, image)
     except InputError:
         raise
     except UnidentifiedImageError as error:
@@ -75,10 +78,19 @@ def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.nd
         raise InputError(f"{path}: damaged image ({_one_line(error)})") from error
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Pillow's warnings, such as of broken EXIF data; photos of too many pixels are an error."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
 def _decode(path: Path, image: Image.Image) -> np.ndarray:
-    image.load()
     from_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG"))
-    image = ImageOps.exif_transpose(image)
+    with _quiet():
+        image = ImageOps.exif_transpose(image)
     if from_16_bits:
         pixels = np.asarray(image)
         if 0 < pixels.max() < 256:  # 8-bit values in a 16-bit file would become black

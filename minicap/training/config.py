@@ -48,7 +48,9 @@ class TrainingConfig:
     monitor_direction: whether low (min) or high (max) is good; auto expects losses and errors to fall.
     patience: epochs without a new best after which training stops, 0 for never.
     checkpoint_every: steps between checkpoints, besides the one after every epoch; 0 for none.
-    shards: parallel parts of a batch, 0 for one per core where that pays.  seed: seed of everything random.
+    shards: parallel parts of a batch, 0 for one per core where that pays.
+    loaders: threads that make batches ahead of their step, 0 for none.
+    seed: seed of everything random.
     """
 
     epochs: int = 20
@@ -76,16 +78,20 @@ class TrainingConfig:
     patience: int = 0
     checkpoint_every: int = 0
     shards: int = 0
+    loaders: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         require_types(self)
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, f"{name} is {getattr(self, name)} but must be at least 1")
-        not_negative = ("steps", "weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm")
-        for name in (*not_negative, "lookahead_power", "patience", "checkpoint_every", "shards", "seed"):
+        not_negative = ["steps", "weight_decay", "l1", "warmup_steps", "plateau", "lookahead", "clip_norm"]
+        not_negative += ["lookahead_power", "patience", "checkpoint_every", "shards", "loaders", "seed"]
+        for name in not_negative:
             _require(getattr(self, name) >= 0, f"{name} is {getattr(self, name)} but must not be negative")
-        _require(self.shards <= MOST_SHARDS, f"shards is {self.shards} but must be at most {MOST_SHARDS}")
+        for name in ("shards", "loaders"):
+            many = f"{name} is {getattr(self, name)} but must be at most {MOST_SHARDS}"
+            _require(getattr(self, name) <= MOST_SHARDS, many)
         _require(self.learning_rate > 0, f"learning_rate is {self.learning_rate} but must be positive")
         self._require_sensible_averages()
         self._require_growth()

@@ -31,6 +31,7 @@ class Examples(Protocol):
 
     rng: for augmentation, a function of seed and step; whatever is random must come from it.  None in
     evaluation, where nothing is.
+    With `loaders` threads, batch() is called from several at once.
     A set may have `lengths` too, an array; then batches are made of examples of similar length, which saves
     the work on padding.  `whole`, the names of arrays of a batch that are not cut into shards.  And
     `of_epoch(epoch, rng)`, the set as it is in the epoch that follows so many; rng is that of the whole run.

@@ -23,6 +23,7 @@ from minicap.optim import (
     settings_by_name,
 )
 from minicap.progress import Progress
+from minicap.training.ahead import made_ahead
 from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import changes, settings_fingerprint
 from minicap.training.health import Health
@@ -39,7 +40,7 @@ Record = dict[str, Any]
 
 # Settings that a resumed run may change: how long it goes on, and how the same work is done.
 _HOW_LONG = ("epochs", "steps", "patience", "learning_rate", "monitor", "monitor_direction")
-MAY_CHANGE = frozenset((*_HOW_LONG, "checkpoint_every", "shards"))
+MAY_CHANGE = frozenset((*_HOW_LONG, "checkpoint_every", "shards", "loaders"))
 _AUGMENTATION = 2**32  # its stream of random numbers, far from those of the steps, which count from 0
 
 
@@ -164,22 +165,29 @@ class Trainer:
                 progress.reach(here.batch, loss=f"{here.loss_sum / here.loss_count:.3f}")
                 self.run.record({"step": step, "epoch": here.epoch + 1, "loss": found.loss, **found.scalars})
 
-            late = LateLoss(look)
             examples = self._of_this_epoch(stream)
-            for indices in self.batches_left():
-                started = perf_counter()
-                with explain_out_of_memory(len(indices)):
-                    batch = examples.batch(indices, stream.child(here.step))
-                    late.settle()
-                    found = self.train_step(batch)
-                here.step, here.batch = here.step + 1, here.batch + 1
-                here.seconds += perf_counter() - started
-                late.keep(here.step, found)
-                every = self.config.checkpoint_every
-                if every and here.step % every == 0 and here.batch < steps:
-                    late.settle()
-                    self.save()
-            late.settle()
+
+            def make(job: tuple[int, np.ndarray]) -> Batch:
+                step, indices = job
+                return examples.batch(indices, stream.child(step))
+
+            late = LateLoss(look)
+            jobs = list(enumerate(self.batches_left(), here.step))
+            with made_ahead(make, jobs, self.config.loaders) as batches:
+                for _, indices in jobs:
+                    started = perf_counter()
+                    with explain_out_of_memory(len(indices)):
+                        batch = next(batches)
+                        late.settle()
+                        found = self.train_step(batch)
+                    here.step, here.batch = here.step + 1, here.batch + 1
+                    here.seconds += perf_counter() - started
+                    late.keep(here.step, found)
+                    every = self.config.checkpoint_every
+                    if every and here.step % every == 0 and here.batch < steps:
+                        late.settle()
+                        self.save()
+                late.settle()
 
     def batches_left(self) -> list[np.ndarray]:
         """Example indices of the batches of this epoch that are not done."""
@@ -276,9 +284,10 @@ class Trainer:
 
     def evaluation_batches(self, examples: Examples) -> Iterator[Batch]:
         """A set in its own order, a batch at a time, without augmentation."""
-        for start in range(0, len(examples), self.config.batch_size):
-            indices = np.arange(start, min(start + self.config.batch_size, len(examples)))
-            yield examples.batch(indices, None)
+        order, size = np.arange(len(examples)), self.config.batch_size
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        with made_ahead(lambda part: examples.batch(part, None), parts, self.config.loaders) as batches:
+            yield from batches
 
     def _measured(self, record: Record) -> Record:
         """The metrics of an epoch: those of the model over the validation set, and those of `measure`."""

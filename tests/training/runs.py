@@ -33,8 +33,8 @@ def classifier(run: str | Path) -> Trainer:
     return make_trainer(run, replace(schedule, lookahead=4, average=0.9))
 
 
-def augmented_classifier(run: str | Path) -> Trainer:
-    """Images moved about and mirrored at random, batch norm with its running statistics."""
+def augmented_classifier(run: str | Path, loaders: int = 2) -> Trainer:
+    """Images moved about and mirrored at random, on threads; batch norm with its running statistics."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(240, 2, 8, 8), dtype=np.uint8)
     labels = (images[:, 0].mean(axis=(1, 2)) > images[:, 1].mean(axis=(1, 2))).astype(int)
@@ -43,6 +43,7 @@ def augmented_classifier(run: str | Path) -> Trainer:
     held_out = ArrayDataset(images[200:], labels[200:], mean=examples.mean, std=examples.std)
     net = Sequential(Conv2d(2, 4, 3, pad=1), BatchNorm2d(4), ReLU(), Dropout(0.1), Affine(256, 2))
     config = replace(CONFIG, monitor="accuracy", optimizer="nesterov", learning_rate=0.01, average=0.8)
+    config = replace(config, loaders=loaders)
     model = Supervised(net, metrics={"accuracy": accuracy}).initialize(1)
     return Trainer(model, examples, config, RunFolder(run), held_out)
 
