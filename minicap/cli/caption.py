@@ -12,8 +12,9 @@ import numpy as np
 from minicap.captioning import Captioner
 from minicap.cli.arguments import path, whole
 from minicap.cli.decoding import add_decoding_arguments, decoding_options
-from minicap.cli.photos import Photos
+from minicap.cli.photos import Photos, require_one
 from minicap.decoding import Decoding, Hypothesis
+from minicap.errors import InputError
 from minicap.progress import printable
 
 _AT_ONCE = 16  # photos that are encoded and decoded together
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="print every caption of the beam")
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+    parser.add_argument(
+        "--figure", type=path, metavar="FILE.png", help="draw where the captioner looks before every word"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     rng = np.random.default_rng(args.seed)
     photos = Photos(args.photos, captioner.encoder.preprocess.read, "caption")
+    if args.figure:
+        require_one(photos.paths, "--figure", args.figure)
     answers = iter(photos)
     while batch := list(islice(answers, _AT_ONCE)):
         images = np.stack([pixels for _, pixels in batch])
@@ -53,7 +59,24 @@ def run(args: argparse.Namespace) -> int:
         found = captioner.decode(features, rng, **options)
         for (photo, _), hypotheses in zip(batch, found, strict=True):
             _print(photo, [_caption(captioner, h) for h in hypotheses], len(photos.paths) > 1, args)
+            if args.figure:
+                _draw(captioner, photo, hypotheses[0], args.figure)
     return photos.exit_code()
+
+
+def _draw(captioner: Captioner, photo: Path, hypothesis: Hypothesis, figure: Path) -> None:
+    """Raises InputError for a captioner that does not say where it looks."""
+    from minicap.plots import attention_sheet, save_figure
+
+    if "attention" not in hypothesis.extras:
+        raise InputError(
+            f"--figure: {captioner.model.config.name} does not say where it looks; "
+            "name a run of a model with attention (--run), such as attend-and-tell"
+        )
+    preprocess = captioner.encoder.preprocess
+    words = [captioner.vocabulary.words[word] for word in hypothesis.words]
+    attention = hypothesis.extras["attention"][: len(words)]  # without that of <end>
+    save_figure(attention_sheet(preprocess.seen(preprocess.load(photo)), words, attention), figure)
 
 
 def _caption(captioner: Captioner, hypothesis: Hypothesis) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
-from minicap.cli.photos import Photos
+from minicap.cli.photos import Photos, require_one
 from minicap.errors import InputError
 from minicap.models.pretrained import CLASSIFIERS, SHIPPED
 from minicap.progress import printable
@@ -43,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     classifier = Classifier.load(args.run) if args.run else Classifier.pretrained(args.model or SHIPPED)
     photos = Photos(args.photos, classifier.load_photo, "classify")
     if args.plot:
-        _require_one(photos.paths, args.plot)
+        require_one(photos.paths, "--plot", args.plot)
     for photo, image in photos:
         best = classifier.best(image, args.top)
         if args.json:
@@ -59,11 +58,3 @@ def run(args: argparse.Namespace) -> int:
             names, shares = [classifier.classes[i] for i, _ in best], [p for _, p in best]
             save_figure(top_classes(image, names, shares), args.plot)
     return photos.exit_code()
-
-
-def _require_one(photos: list[Path], plot: Path) -> None:
-    from minicap.plots.figure import figure_format
-
-    figure_format(plot)
-    if len(photos) > 1:
-        raise InputError("--plot takes one photo at a time")

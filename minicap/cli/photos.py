@@ -80,3 +80,12 @@ class Photos(Generic[T]):
         if len(self.paths) < 2 or sys.stdout.isatty():
             return nullcontext()
         return Progress(len(self.paths), self.label, "photo")
+
+
+def require_one(photos: Sequence[Path], flag: str, figure: Path) -> None:
+    """Raise InputError for several photos, or a figure that cannot be written, before any work is done."""
+    from minicap.plots.figure import figure_format
+
+    figure_format(figure)
+    if len(photos) > 1:
+        raise InputError(f"{flag} takes one photo at a time")

@@ -184,15 +184,21 @@ class Preprocess:
     def of_photo(self, image: np.ndarray) -> np.ndarray:
         """The same for an image that surely is a photo: one in 0..1 is nearly black then, and no mistake."""
         if self.fit == "crop":
-            image = _centre(image, min(image.shape[:2]))
+            image = _centre(image, min(image.shape[:2]), min(image.shape[:2]))
         resample = Image.Resampling[self.interpolation.upper()]
         resized = Image.fromarray(image).resize((self.resize_to, self.resize_to), resample)
-        pixels = _centre(np.asarray(resized, dtype=np.float32), self.size)
+        pixels = _centre(np.asarray(resized, dtype=np.float32), self.size, self.size)
         if self.channels == "BGR":
             pixels = pixels[:, :, ::-1]
         mean, std = np.array(self.mean, dtype=np.float32), np.array(self.std, dtype=np.float32)
         scaled = (pixels * np.float32(self.scale) - mean) / std
         return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+    def seen(self, image: np.ndarray) -> np.ndarray:
+        """The part of a photo (H, W, 3) that the network sees, in its own shape and colours."""
+        height, width = image.shape[:2] if self.fit == "squash" else (min(image.shape[:2]),) * 2
+        share = self.size / self.resize_to
+        return _centre(image, max(round(share * height), 1), max(round(share * width), 1))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -219,9 +225,9 @@ class Preprocess:
         return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()[:16]
 
 
-def _centre(image: np.ndarray, side: int) -> np.ndarray:
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    return image[top : top + side, left : left + side]
+def _centre(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    return image[top : top + height, left : left + width]
 
 
 def _check_image(image: object) -> None:

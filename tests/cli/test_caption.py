@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from cli.photos import make_bad, make_good, picture
 
-from minicap.captioning import Captioner
+from minicap.captioning import AttendAndTellConfig, Captioner, SqueezeNetEncoder, Vocabulary
 from minicap.cli import main
 from minicap.formats import load_checkpoint, save_checkpoint
 
@@ -198,3 +198,24 @@ def test_an_empty_caption_is_never_the_answer(trained):
     features = np.ones((2, 1024), np.float32)
     for options in ({"beam": 1}, {"beam": 3}, {"temperature": 1.0}):
         assert all(len(caption.split()) == 1 for caption in captioner.captions(features, **options))
+
+
+def test_a_figure_shows_where_a_captioner_with_attention_looked(photo, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    words = Vocabulary.build([["a", "dog"]])
+    captioner = Captioner.create(SqueezeNetEncoder(), words, AttendAndTellConfig(4, 5, 3), max_words=4)
+    captioner.model.initialize(seed=0)
+    captioner.save(tmp_path / "looks.safetensors", np.float32)
+    figure, run = tmp_path / "figure.png", ["--run", str(tmp_path / "looks.safetensors")]
+    assert main(["caption", str(photo), *run, "--figure", str(figure)]) == 0
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert main(["caption", str(photo), str(photo), *run, "--figure", str(figure)]) == 2
+    assert "--figure takes one photo at a time" in capsys.readouterr().err
+
+
+def test_a_figure_of_a_captioner_without_attention_is_refused(trained, photo, tmp_path, capsys):
+    figure = tmp_path / "figure.png"
+    assert main(["caption", str(photo), "--run", str(trained), "--figure", str(figure)]) == 2
+    assert "show-and-tell does not say where it looks" in capsys.readouterr().err
+    assert not figure.exists()

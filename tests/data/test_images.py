@@ -493,3 +493,12 @@ def test_text_that_is_no_preprocess_is_refused(text):
 def test_a_value_out_of_range_is_named(field, value):
     with pytest.raises(InputError, match=f"Preprocess: {field} is"):
         replace(PLAIN, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("fit", "seen"), [("crop", (slice(2, 8), slice(7, 13))), ("squash", (slice(2, 8), slice(4, 16)))]
+)
+def test_what_a_network_sees_of_a_photo(fit, seen):
+    photo = np.random.default_rng(0).integers(256, size=(10, 20, 3), dtype=np.uint8)
+    preprocess = Preprocess(name="some", size=6, resize_to=10, fit=fit)
+    np.testing.assert_array_equal(preprocess.seen(photo), photo[seen])

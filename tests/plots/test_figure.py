@@ -8,6 +8,7 @@ from PIL import Image
 from minicap.errors import InputError, MissingExtra
 from minicap.plots import (
     activation_grid,
+    attention_sheet,
     caption_sheet,
     filter_grid,
     image_grid,
@@ -82,6 +83,7 @@ def test_a_missing_folder_is_an_input_error(tmp_path):
         lambda: activation_grid(np.zeros((1, 2, 2))),
         lambda: image_grid([PHOTO], title="no one has measured this title"),
         lambda: caption_sheet([PHOTO], ["no one has measured this caption"]),
+        lambda: attention_sheet(PHOTO, ["unmeasured"], np.ones((1, 4))),
     ],
 )
 def test_without_matplotlib_the_message_names_the_pip_line(draw, monkeypatch):
