@@ -17,7 +17,8 @@ from minicap.formats import Checkpoint, from_named, load_checkpoint, narrowed, s
 from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
 from minicap.models import NETWORK_SETTINGS, imagenet_classes, make_network
-from minicap.models.pretrained import CLASSIFIERS, SHIPPED, load_pretrained, pretrained
+from minicap.models.pretrained import load_pretrained
+from minicap.models.published import CLASSIFIERS, SHIPPED, pretrained
 from minicap.nn import Supervised
 from minicap.training import chosen_checkpoint, origin
 

@@ -7,7 +7,7 @@ from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
 from minicap.cli.photos import Photos, require_one
 from minicap.errors import InputError
-from minicap.models.pretrained import CLASSIFIERS, SHIPPED
+from minicap.models.published import CLASSIFIERS, SHIPPED
 from minicap.progress import printable
 
 

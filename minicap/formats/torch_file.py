@@ -8,7 +8,7 @@ the pickle.
 import io
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import IO, Any, NamedTuple
 
@@ -40,7 +40,8 @@ _WRAPPED = (
 
 
 def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The tensors of a state dict by name; bfloat16 becomes float32, other dtypes stay.
+    """The tensors of a state dict, or of a TorchScript module, by name; bfloat16 becomes float32, other
+    dtypes stay.
 
     A checkpoint that keeps its state dict under "state_dict", "model_state_dict" or "model" is looked into.
     Raises InputError when the file cannot be read; FormatError when it is damaged, no file of PyTorch, holds
@@ -91,6 +92,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
+    ("torch.jit._pickle", "build_intlist"): lambda numbers: numbers,
     **{("torch", name): name for name in _DTYPES},
 }
 
@@ -111,12 +113,22 @@ class _Pointers(dict[str, _Storage]):
         )
 
 
+class _ScriptModule:
+    """A module of TorchScript: its tensors, numbers and modules are its attributes."""
+
+    __slots__ = ("attributes",)
+
+    def __setstate__(self, attributes: Any) -> None:
+        self.attributes = attributes if isinstance(attributes, dict) else {}
+
+
 def _read_zip(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(file) as archive:
-            # PyTorch packs nothing, so an entry is never larger than the file.
+            # PyTorch packs nothing but the code of TorchScript, so an entry is never larger than the file.
             entries = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-            if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+            read = [info for name, info in entries.items() if not name.startswith("code/")]
+            if any(info.compress_type != zipfile.ZIP_STORED for info in read):
                 raise FormatError(f"{where}: its entries are compressed, which PyTorch never does")
             if "data.pkl" not in entries:
                 raise FormatError(f"{where}: a zip archive, but not one of PyTorch's")
@@ -124,7 +136,7 @@ def _read_zip(file: IO[bytes], where: str) -> dict[str, np.ndarray]:
                 raise FormatError(f"{where}: written on a big-endian machine, which is not supported")
             pointers = _Pointers(where)
             pickled = io.BytesIO(archive.read(entries["data.pkl"]))
-            content = load_restricted(pickled, _ALLOWED, where, pointers.follow)
+            content = load_restricted(pickled, _ALLOWED, where, pointers.follow, scripted=_ScriptModule)
             numbers = {}
             for key, storage in pointers.items():
                 if f"data/{key}" not in entries:
@@ -173,6 +185,8 @@ def _numbers(content: bytes, storage: _Storage, where: str) -> np.ndarray:
 
 
 def _tensors(content: Any, numbers: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    if isinstance(content, _ScriptModule):
+        content = dict(_in_modules(content, where))
     for key in _WRAPPED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -184,6 +198,25 @@ def _tensors(content: Any, numbers: dict[str, np.ndarray], where: str) -> dict[s
             raise FormatError(f"{where}: {name!r:.60} is not a tensor; save model.state_dict() alone")
         tensors[name] = _array(tensor, numbers, f"{where}: {name}")
     return tensors
+
+
+def _in_modules(root: _ScriptModule, where: str) -> Iterator[tuple[str, _Tensor]]:
+    """The tensors of a module and of all below it, by their paths, in the order in which they were set."""
+    seen: set[int] = set()
+    waiting: list[tuple[str, Any]] = [("", root)]
+    while waiting:
+        path, found = waiting.pop()
+        if isinstance(found, _Tensor):
+            yield path, found
+        elif isinstance(found, _ScriptModule):
+            if id(found) in seen:
+                raise FormatError(f"{where}: {path} is a module that stands in two places")
+            seen.add(id(found))
+            inner = [
+                (f"{path}.{name}" if path else name, value)
+                for name, value in getattr(found, "attributes", {}).items()
+            ]
+            waiting += reversed(inner)
 
 
 def _array(tensor: _Tensor, numbers: dict[str, np.ndarray], where: str) -> np.ndarray:

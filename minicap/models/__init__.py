@@ -14,7 +14,9 @@ from minicap.models.cnns import (
 )
 from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.fast_cifar import fast_cifar
+from minicap.models.googlenet import googlenet
 from minicap.models.imagenet import imagenet_classes
+from minicap.models.inception import inception_v3
 from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
 from minicap.models.saved import load_model
@@ -34,7 +36,9 @@ __all__ = [
     "cnn5",
     "efficientnet_lite0",
     "fast_cifar",
+    "googlenet",
     "imagenet_classes",
+    "inception_v3",
     "lenet",
     "load_model",
     "make_network",

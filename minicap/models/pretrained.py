@@ -1,168 +1,23 @@
-"""Networks whose ImageNet weights somebody has published: by name, with how they want their photos."""
+"""ImageNet weights of published networks: where they lie, how they come here, networks that have them."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
 from minicap.data.download import sha256_of
-from minicap.data.images import SQUEEZENET as SQUEEZENET_PHOTOS
 from minicap.data.images import Preprocess
 from minicap.data.packages import fetch
 from minicap.errors import FormatError, InputError
-from minicap.formats import load_safetensors, nearest, save_safetensors
+from minicap.formats import load_safetensors, save_safetensors
 from minicap.formats.folders import default_cache_folder
+from minicap.formats.keras_file import load_keras
 from minicap.formats.torch_file import load_torch
-from minicap.models.cnns import Image
-from minicap.models.imagenet import imagenet_classes
-from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES, Package
-from minicap.models.registry import (
-    AlexNetConfig,
-    EfficientNetConfig,
-    ResNetConfig,
-    SqueezeNetConfig,
-    VGGConfig,
-    make_network,
-)
+from minicap.models.published import PRETRAINED, SHIPPED, pretrained
 from minicap.models.squeezenet import SqueezeNet
-from minicap.models.torch_names import EFFICIENTNET, RESNET, SQUEEZENET, Rename, by_place, from_torch
-from minicap.models.vgg import vgg
-from minicap.nn import Module, Sequential
-
-# The photos that torchvision's networks were trained on, as their scores are measured.
-TORCHVISION_PHOTOS = Preprocess(
-    name="torchvision",
-    size=224,
-    resize_to=256,
-    scale=1 / 255,
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-)
-# Caffe's: BGR, 0..255, minus the mean of ImageNet.
-CAFFE_PHOTOS = Preprocess(
-    name="caffe", size=224, resize_to=256, channels="BGR", mean=(103.939, 116.779, 123.68)
-)
-EFFICIENTNET_LITE_PHOTOS = Preprocess(
-    name="efficientnet_lite0",
-    size=224,
-    resize_to=256,
-    interpolation="bicubic",
-    scale=1 / 255,
-    mean=(0.498, 0.498, 0.498),
-    std=(0.502, 0.502, 0.502),
-)
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A network and what is known of its weights.
-
-    config: the settings of the network.  preprocess: the photos it was trained on.
-    rename: PyTorch's names of its parameters.
-    accuracy: photos of ImageNet's validation set named rightly, in %, as published with the weights.
-    left_out: how the names of tensors begin that it has no place for.
-    package: what brings the weights, by the client of a package registry.
-    """
-
-    config: Any
-    preprocess: Preprocess
-    rename: Callable[[Module], Rename]
-    licence: str
-    accuracy: float | None = None
-    left_out: tuple[str, ...] = ()
-    package: Package | None = None
-
-    def make(self) -> Module:
-        """The network, without numbers yet."""
-        size = self.preprocess.size
-        return make_network(self.config, (3, size, size), len(imagenet_classes()))
-
-
-@dataclass(frozen=True)
-class VGG16Trunk:
-    """VGG16 up to its fifth pooling: a grid, and no classes."""
-
-    name: str = "vgg16_features"
-
-    def make(self, image: Image, num_classes: int) -> Module:
-        return Sequential(features=vgg(16).children["features"])
-
-
-def _torchvision_vgg(depth: int, batch_norm: bool, accuracy: float) -> Pretrained:
-    return Pretrained(
-        VGGConfig(depth=depth, batch_norm=batch_norm, hidden=4096),
-        TORCHVISION_PHOTOS,
-        by_place,
-        "BSD-3-Clause",
-        accuracy,
-    )
-
-
-def _torchvision_resnet(depth: int, accuracy: float) -> Pretrained:
-    return Pretrained(
-        ResNetConfig(depth=depth), TORCHVISION_PHOTOS, lambda net: RESNET, "BSD-3-Clause", accuracy
-    )
-
-
-SHIPPED = "squeezenet1_1"  # its weights are in the package
-PRETRAINED: Mapping[str, Pretrained] = {
-    SHIPPED: Pretrained(
-        SqueezeNetConfig(),
-        SQUEEZENET_PHOTOS,
-        lambda net: SQUEEZENET,
-        "BSD-2-Clause",
-        57.5,
-    ),
-    "efficientnet_lite0": Pretrained(
-        EfficientNetConfig(),
-        EFFICIENTNET_LITE_PHOTOS,
-        lambda net: EFFICIENTNET,
-        "Apache-2.0",
-        75.1,
-        package=EFFICIENTNET_LITE0,
-    ),
-    "resnet50_v1": Pretrained(
-        ResNetConfig(depth=50, version="v1"),
-        CAFFE_PHOTOS,
-        lambda net: RESNET,
-        "MIT, ISC",
-        74.9,
-        package=RESNET50_V1,
-    ),
-    "vgg16_features": Pretrained(
-        VGG16Trunk(),
-        TORCHVISION_PHOTOS,
-        by_place,
-        "BSD-3-Clause",
-        left_out=("classifier.",),
-        package=VGG16_FEATURES,
-    ),
-    "alexnet": Pretrained(AlexNetConfig(), TORCHVISION_PHOTOS, by_place, "BSD-3-Clause", 56.5),
-    "resnet18": _torchvision_resnet(18, 69.8),
-    "resnet34": _torchvision_resnet(34, 73.3),
-    "resnet50": _torchvision_resnet(50, 76.1),
-    "resnet101": _torchvision_resnet(101, 77.4),
-    "vgg11": _torchvision_vgg(11, False, 69.0),
-    "vgg13": _torchvision_vgg(13, False, 69.9),
-    "vgg16": _torchvision_vgg(16, False, 71.6),
-    "vgg19": _torchvision_vgg(19, False, 72.4),
-    "vgg11_bn": _torchvision_vgg(11, True, 70.4),
-    "vgg13_bn": _torchvision_vgg(13, True, 71.6),
-    "vgg16_bn": _torchvision_vgg(16, True, 73.4),
-    "vgg19_bn": _torchvision_vgg(19, True, 74.2),
-}
-CLASSIFIERS = [name for name in PRETRAINED if name != "vgg16_features"]  # they end in ImageNet's classes
-
-
-def pretrained(name: str) -> Pretrained:
-    """What is known of the network of this name.  Raises InputError for another name."""
-    if name not in PRETRAINED:
-        hint = nearest(name, PRETRAINED) or f"; known: {', '.join(PRETRAINED)}"
-        raise InputError(f"unknown pretrained network {name!r}{hint}")
-    return PRETRAINED[name]
+from minicap.models.torch_names import from_torch
+from minicap.nn import Module
 
 
 def weights_file(name: str) -> Path:
@@ -241,9 +96,24 @@ def get_weights(name: str) -> Path:
 
 
 def import_weights(name: str, file: Path) -> Path:
-    """Convert a file of PyTorch's (.pth, .pt) or a safetensors file with PyTorch's names; returns ours.
+    """Convert a file of PyTorch's (.pth, .pt), a safetensors file with PyTorch's names, or Keras' (.h5).
 
-    Raises FormatError for a file that is neither, and as keep_weights.
+    Returns our file.  Raises FormatError for a file that is none of them, InputError for a network that Keras
+    publishes no weights for, and as keep_weights.
     """
-    tensors = load_safetensors(file)[0] if file.suffix == ".safetensors" else load_torch(file)
+    if file.suffix in (".h5", ".hdf5", ".keras"):
+        tensors = _from_keras(name, file)
+    else:
+        tensors = load_safetensors(file)[0] if file.suffix == ".safetensors" else load_torch(file)
     return keep_weights(name, tensors, str(file), sha256_of(file))
+
+
+def _from_keras(name: str, file: Path) -> dict[str, np.ndarray]:
+    known = pretrained(name)
+    if known.keras is None:
+        fitting = [name for name, known in PRETRAINED.items() if known.keras]
+        raise InputError(f"{file}: Keras' weights of {name} are not known; known: {', '.join(fitting)}")
+    try:
+        return known.keras(known.make(), load_keras(file))
+    except InputError as error:
+        raise InputError(f"{file}, as {name}: {error}") from None

@@ -9,8 +9,11 @@ from minicap.models.alexnet import alexnet
 from minicap.models.cnns import SMALL_NETWORKS, Image
 from minicap.models.efficientnet import efficientnet_lite0
 from minicap.models.fast_cifar import Widths, fast_cifar
-from minicap.models.resnet import Version, resnet
-from minicap.models.squeezenet import SqueezeNet
+from minicap.models.googlenet import googlenet
+from minicap.models.inception import Graph, inception_v3
+from minicap.models.resnet import Version as ResNetVersion
+from minicap.models.resnet import resnet
+from minicap.models.squeezenet import SqueezeNet, Version
 from minicap.models.variations import with_activation, with_draw, with_dropout
 from minicap.models.vgg import vgg
 from minicap.nn import ELU, LeakyReLU, Module, Sigmoid, Tanh
@@ -58,7 +61,7 @@ class ResNetConfig:
 
     name: Literal["resnet"] = "resnet"
     depth: int = 18
-    version: Version = "v1.5"
+    version: ResNetVersion = "v1.5"
     width: int = 64
 
     def __post_init__(self) -> None:
@@ -94,18 +97,60 @@ class VGGConfig:
 
 @dataclass(frozen=True)
 class SqueezeNetConfig:
-    """Settings of SqueezeNet 1.1 (Iandola et al. 2016): it has none.
+    """Settings of SqueezeNet (Iandola et al. 2016): it has none.
 
-    name: squeezenet1_1.
+    name: squeezenet1_0 or squeezenet1_1.
     """
 
-    name: Literal["squeezenet1_1"] = "squeezenet1_1"
+    name: Literal["squeezenet1_0", "squeezenet1_1"] = "squeezenet1_1"
 
     def make(self, image: Image, num_classes: int) -> Module:
-        _require(
-            image[0] == 3 and min(image[1:]) >= 25, self.name, "photos in colour of 25 x 25 or more", image
-        )
-        return SqueezeNet(num_classes)
+        version: Version = "1.0" if self.name == "squeezenet1_0" else "1.1"
+        least = {"1.0": 29, "1.1": 25}[version]
+        fits = image[0] == 3 and min(image[1:]) >= least
+        _require(fits, self.name, f"photos in colour of {least} x {least} or more", image)
+        return SqueezeNet(num_classes, version)
+
+
+@dataclass(frozen=True)
+class GoogLeNetConfig:
+    """Settings of GoogLeNet (Szegedy et al. 2015).
+
+    name: googlenet.  batch_norm: whether every convolution is normalised; else it is the paper's network.
+    heads: whether two more classifiers, behind inner layers, take part in training.
+    width: a factor on the filters of every layer.
+    """
+
+    name: Literal["googlenet"] = "googlenet"
+    batch_norm: bool = True
+    heads: bool = True
+    width: float = 1.0
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        least = 32 if self.batch_norm else 47
+        fits = image[0] == 3 and image[1] == image[2] and image[1] >= least
+        _require(fits, self.name, f"photos in colour, square, of {least} pixels a side or more", image)
+        return googlenet(num_classes, self.batch_norm, self.heads, image[1], self.width)
+
+
+@dataclass(frozen=True)
+class InceptionV3Config:
+    """Settings of Inception v3 (Szegedy et al. 2016).
+
+    name: inception_v3.  graph: whose way of pooling its blocks have, torchvision, keras or tf2015.
+    heads: whether one more classifier, behind an inner layer, takes part in training.
+    width: a factor on the filters of every layer.
+    """
+
+    name: Literal["inception_v3"] = "inception_v3"
+    graph: Graph = "torchvision"
+    heads: bool = True
+    width: float = 1.0
+
+    def make(self, image: Image, num_classes: int) -> Module:
+        fits = image[0] == 3 and image[1] == image[2] and image[1] >= 75
+        _require(fits, self.name, "photos in colour, square, of 75 pixels a side or more", image)
+        return inception_v3(num_classes, self.graph, self.heads, image[1], self.width)
 
 
 @dataclass(frozen=True)
@@ -175,8 +220,10 @@ NETWORK_SETTINGS: dict[str, type[Any]] = {
     **dict.fromkeys(SMALL_NETWORKS, SmallNetworkConfig),
     "resnet": ResNetConfig,
     "vgg": VGGConfig,
-    "squeezenet1_1": SqueezeNetConfig,
+    **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), SqueezeNetConfig),
     "alexnet": AlexNetConfig,
+    "googlenet": GoogLeNetConfig,
+    "inception_v3": InceptionV3Config,
     "efficientnet_lite0": EfficientNetConfig,
     "fast_cifar": FastCifarConfig,
 }

@@ -1,13 +1,32 @@
-"""SqueezeNet 1.1 (Iandola et al. 2016; version 1.1 of the authors), with its ImageNet weights."""
+"""SqueezeNet (Iandola et al. 2016, table 1, and the authors' version 1.1), with ImageNet weights of 1.1."""
 
 from importlib import resources
+from typing import Literal
 
 from minicap.data.images import SQUEEZENET, Preprocess
+from minicap.errors import InputError
 from minicap.formats import load_safetensors
-from minicap.models.torch_names import SQUEEZENET as SQUEEZENET_NAMES
-from minicap.models.torch_names import from_torch
-from minicap.nn import Branches, Conv2d, Dropout, GlobalAvgPool, MaxPool2d, ReLU, Sequential
+from minicap.models.torch_names import from_torch, squeezenet
+from minicap.nn import Branches, Conv2d, Dropout, GlobalAvgPool, MaxPool2d, Module, ReLU, Sequential
+from minicap.nn.init import HEAD
 
+Version = Literal["1.0", "1.1"]
+# Filters of the first convolution, their size, and the modules that pooling stands in front of.
+_PLANS = {
+    "1.0": (96, 7, ("fire2", "fire5", "fire9")),
+    "1.1": (64, 3, ("fire2", "fire4", "fire6")),
+}
+# Filters that squeeze, and filters of each of the two sizes that expand.
+_FIRES = {
+    "fire2": (16, 64),
+    "fire3": (16, 64),
+    "fire4": (32, 128),
+    "fire5": (32, 128),
+    "fire6": (48, 192),
+    "fire7": (48, 192),
+    "fire8": (64, 256),
+    "fire9": (64, 256),
+}
 _WEIGHTS = "weights/squeezenet1_1.safetensors"
 
 
@@ -25,42 +44,44 @@ class Fire(Sequential):
 
 
 class SqueezeNet(Sequential):
-    """SqueezeNet 1.1: images (N, 3, 227, 227) to scores (N, 1000).
+    """SqueezeNet: images (N, 3, 227, 227) to scores (N, 1000).
 
-    `features` ends in fire9's grid (N, 512, 14, 14).
+    version: "1.0" is the paper's; "1.1" takes 2.4 times fewer multiplications for the same accuracy, with
+    fewer and smaller filters at first and earlier pooling.
+    `features` ends in fire9's grid (N, 512, 14, 14); in version 1.0 it is (N, 512, 13, 13).
+    Raises InputError for another version.
     """
 
     preprocess: Preprocess = SQUEEZENET
     features: Sequential
     classifier: Sequential
 
-    def __init__(self, num_classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000, version: Version = "1.1") -> None:
+        if version not in _PLANS:
+            raise InputError(f'SqueezeNet: version is {version!r} but must be "1.0" or "1.1"')
+        filters, size, pooled_before = _PLANS[version]
+        layers: dict[str, Module] = {"conv1": Conv2d(3, filters, size, stride=2), "relu1": ReLU()}
+        channels, previous = filters, "conv1"
+        for name, (squeeze, expand) in _FIRES.items():
+            if name in pooled_before:
+                layers[f"pool{previous[-1]}"] = MaxPool2d(3, 2, ceil_mode=True)
+            layers[name] = Fire(channels, squeeze, expand)
+            channels, previous = 2 * expand, name
         super().__init__(
-            features=Sequential(
-                conv1=Conv2d(3, 64, 3, stride=2),
-                relu1=ReLU(),
-                pool1=MaxPool2d(3, 2, ceil_mode=True),
-                fire2=Fire(64, 16, 64),
-                fire3=Fire(128, 16, 64),
-                pool3=MaxPool2d(3, 2, ceil_mode=True),
-                fire4=Fire(128, 32, 128),
-                fire5=Fire(256, 32, 128),
-                pool5=MaxPool2d(3, 2, ceil_mode=True),
-                fire6=Fire(256, 48, 192),
-                fire7=Fire(384, 48, 192),
-                fire8=Fire(384, 64, 256),
-                fire9=Fire(512, 64, 256),
-            ),
+            features=Sequential(**layers),
             classifier=Sequential(
-                dropout=Dropout(0.5), conv10=Conv2d(512, num_classes, 1), relu=ReLU(), pool=GlobalAvgPool()
+                dropout=Dropout(0.5),
+                conv10=Conv2d(512, num_classes, 1, draw=HEAD),
+                relu=ReLU(),
+                pool=GlobalAvgPool(),
             ),
         )
 
     @classmethod
     def pretrained(cls) -> "SqueezeNet":
-        """With the ImageNet weights that ship in the package (BSD-2-Clause, see weights/NOTICE.txt)."""
+        """Version 1.1 with the ImageNet weights in the package (BSD-2-Clause, see weights/NOTICE.txt)."""
         model = cls()
         with resources.as_file(resources.files("minicap.models") / _WEIGHTS) as path:
             tensors, _ = load_safetensors(path)
-        model.load(from_torch(model, tensors, SQUEEZENET_NAMES, where=_WEIGHTS))
+        model.load(from_torch(model, tensors, squeezenet(model), where=_WEIGHTS))
         return model

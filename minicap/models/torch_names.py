@@ -43,20 +43,39 @@ RESNET = by_rules(
     }
 )
 
-SQUEEZENET = by_rules(
+_FIRE = by_rules(
     {
-        r"^features\.conv1$": "features.0",
-        r"^features\.fire2\.": "features.3.",
-        r"^features\.fire3\.": "features.4.",
-        r"^features\.fire4\.": "features.6.",
-        r"^features\.fire5\.": "features.7.",
-        r"^features\.fire6\.": "features.9.",
-        r"^features\.fire7\.": "features.10.",
-        r"^features\.fire8\.": "features.11.",
-        r"^features\.fire9\.": "features.12.",
         r"\.squeeze\.conv$": ".squeeze",
         r"\.expand\.(expand[13]x[13])\.conv$": r".\1",
         r"^classifier\.conv10$": "classifier.1",
+    }
+)
+
+
+def squeezenet(net: Module) -> Rename:
+    """The modules of `features` are numbered from 0."""
+    places = {name: str(place) for place, name in enumerate(net.children["features"].children)}
+
+    def rename(path: str) -> str:
+        part, name, *rest = _FIRE(path).split(".")
+        return ".".join([part, places[name] if part == "features" else name, *rest])
+
+    return rename
+
+
+GOOGLENET = by_rules(
+    {
+        r"^trunk\.": "",
+        r"^heads\.inception4a\.": "aux1.",
+        r"^heads\.inception4d\.": "aux2.",
+    }
+)
+
+INCEPTION = by_rules(
+    {
+        r"^trunk\.": "",
+        r"^heads\.Mixed_6e\.": "AuxLogits.",
+        r"\.(branch\w+)\.(\d)(?:\.([ab]))?\.": r".\1_\2\3.",
     }
 )
 

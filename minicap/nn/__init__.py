@@ -20,6 +20,7 @@ from minicap.nn.composition import Branches, Residual, Sequential
 from minicap.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from minicap.nn.dropout import Dropout, RecurrentDropout, SpatialDropout
 from minicap.nn.embedding import Embedding
+from minicap.nn.heads import WithHeads
 from minicap.nn.module import Gradients, Module, prefixed
 from minicap.nn.normalization import LRN, BatchNorm, BatchNorm2d, GroupNorm, LayerNorm
 from minicap.nn.pair import Pair
@@ -82,6 +83,7 @@ __all__ = [
     "Supervised",
     "Tanh",
     "TemporalAffine",
+    "WithHeads",
     "Work",
     "prefixed",
     "summarize",

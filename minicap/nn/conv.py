@@ -12,7 +12,10 @@ from minicap.nn.sharing import Work
 
 
 class Conv2d(Pair):
-    """Convolution of x (N, in_channels, H, W) with square filters; options as in conv_forward."""
+    """Convolution of x (N, in_channels, H, W); options as in conv_forward.
+
+    size: of the filters, a side of square ones or (height, width).
+    """
 
     kind = "conv"
 
@@ -20,7 +23,7 @@ class Conv2d(Pair):
         self,
         in_channels: int,
         out_channels: int,
-        size: int = 3,
+        size: int | tuple[int, int] = 3,
         stride: int = 1,
         pad: int | tuple[int, int] | Literal["same"] = 0,
         dilation: int = 1,
@@ -28,7 +31,8 @@ class Conv2d(Pair):
         draw: Initializer = he_normal,
         bias: bool = True,
     ) -> None:
-        shape = (out_channels, in_channels // whole(layers.conv_forward, "groups", groups), size, size)
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (out_channels, in_channels // whole(layers.conv_forward, "groups", groups), height, width)
         super().__init__(
             layers.conv_forward,
             layers.conv_backward,

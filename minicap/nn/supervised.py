@@ -1,16 +1,19 @@
 """A network with a loss: what the Trainer trains."""
 
 from collections.abc import Callable
+from functools import reduce
 from inspect import signature
+from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minicap.arrays import Array, to_device, to_host
+from minicap.arrays import Array, backend_of, to_device, to_host
 from minicap.arrays.random import RandomStream
 from minicap.errors import InputError
 from minicap.layers.losses import mse_loss, sigmoid_bce_loss, softmax_loss, svm_loss
+from minicap.nn.heads import WithHeads
 from minicap.nn.module import Gradients, Module, prefixed
 
 Batch = dict[str, Array]
@@ -109,5 +112,18 @@ class Supervised(Module):
             loss, _ = self.loss_function(self.scores(batch), batch["y"], reduction="sum")
             return loss * scale, {}
         scores, cache = self.forward(batch["x"], train, rng)
-        loss, dscores = self.loss_function(scores, batch["y"], reduction="sum", **self.smoothing)
+        loss, dscores = self._training_loss(scores, batch["y"])
         return loss * scale, self.backward(dscores * scale, cache, input_gradient=False)[1]
+
+    def _training_loss(self, scores: Array, y: Array) -> tuple[Array, Array]:
+        """Where the network has heads, their scores' losses are added, each with the weight of a head."""
+        if not (isinstance(self.net, WithHeads) and self.net.heads):
+            return self.loss_function(scores, y, reduction="sum", **self.smoothing)
+        xp = backend_of(scores=scores).xp
+        weights = [1.0, *[self.net.weight] * len(self.net.heads)]
+        each = [self.loss_function(own, y, reduction="sum", **self.smoothing) for own in scores]
+        losses, dscores = zip(*each, strict=True)
+        return (
+            reduce(add, (weight * own for weight, own in zip(weights, losses, strict=True))),
+            xp.stack([weight * own for weight, own in zip(weights, dscores, strict=True)]),
+        )

@@ -7,7 +7,8 @@ from cli.photos import make_bad, make_good, picture
 from minicap.cli import main
 from minicap.formats import save_safetensors
 from minicap.models import SqueezeNet, efficientnet_lite0, imagenet_classes
-from minicap.models.pretrained import PRETRAINED, weights_file
+from minicap.models.pretrained import weights_file
+from minicap.models.published import PRETRAINED
 
 
 @pytest.fixture

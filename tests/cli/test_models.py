@@ -1,7 +1,7 @@
 import json
 
 from minicap.cli import main
-from minicap.models.pretrained import PRETRAINED
+from minicap.models.published import PRETRAINED
 
 
 def test_every_network_has_a_line_with_what_is_known_of_it(capsys):

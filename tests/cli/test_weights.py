@@ -5,7 +5,8 @@ import pytest
 from minicap.cli import main
 from minicap.formats import save_safetensors
 from minicap.models.packages import Package
-from minicap.models.pretrained import PRETRAINED, TORCHVISION_PHOTOS, Pretrained, weights_file
+from minicap.models.pretrained import weights_file
+from minicap.models.published import PRETRAINED, TORCHVISION_PHOTOS, Pretrained
 from minicap.models.torch_names import RESNET
 from minicap.nn import Affine, BatchNorm2d, Conv2d, Flatten, Sequential
 

@@ -31,6 +31,13 @@ class Build:
         self.value, self.state = value, state
 
 
+class Script:
+    """A module of TorchScript with its attributes."""
+
+    def __init__(self, **attributes):
+        self.attributes = attributes
+
+
 class Stored:
     """A pointer to a storage."""
 
@@ -51,6 +58,9 @@ def pickled(value):
                 yield b"R"
             case Build():
                 yield from (*parts(value.value), *parts(value.state), b"b")
+            case Script():
+                yield from (*parts(Global("__torch__.net", "Module")), b")\x81")
+                yield from (*parts(value.attributes), b"b")
             case Stored():
                 yield from parts(value.pointer)
                 yield b"Q"
@@ -142,6 +152,36 @@ def test_bfloat16_becomes_float32(path):
     state = {"w": tensor("0", 2, (2,), (1,), kind="BFloat16Storage")}
     write_zip(path, state, {"0": upper_halves.tobytes()})
     assert load_torch(path)["w"].tolist() == [1.0, -2.5]
+
+
+def test_tensors_of_torchscript_have_the_paths_of_their_modules(path):
+    inner = Script(training=True, w=STATE["w"], stride=[1, 1])
+    write_zip(path, Script(_is=None, last=STATE["scalar"], conv=inner), {"0": NUMBERS.tobytes()})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/code/net.py", "import os  # stays unread" * 9)
+    assert {name: array.shape for name, array in load_torch(path).items()} == {"last": (), "conv.w": (2, 3)}
+
+
+def test_a_script_of_pytorch_itself_is_read(path):
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 2), torch.nn.BatchNorm2d(4))
+    torch.jit.save(torch.jit.script(net), path)
+    found, expected = load_torch(path), net.state_dict()
+    assert list(found) == list(expected)
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name].numpy())
+
+
+def test_a_module_that_holds_itself_ends_in_a_message(path):
+    holds_itself = Script(w=STATE["w"])
+    content = pickled(holds_itself)
+    # The module is kept as number 7 before its state is built, and is then an attribute of itself.
+    content = content.replace(b")\x81}", b")\x81q\x07}").replace(b"b.", b"X\x02\x00\x00\x00meh\x07sb.")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", content)
+        archive.writestr("model/data/0", NUMBERS.tobytes())
+    with pytest.raises(FormatError, match="me is a module that stands in two places"):
+        load_torch(path)
 
 
 class Attack:

@@ -4,7 +4,8 @@ import pytest
 from minicap.errors import InputError
 from minicap.formats import save_safetensors
 from minicap.models.encoders import ENCODERS, SqueezeNetEncoder, SqueezeNetEncoderConfig, make_encoder
-from minicap.models.pretrained import PRETRAINED, load_pretrained, weights_file
+from minicap.models.pretrained import load_pretrained, weights_file
+from minicap.models.published import PRETRAINED
 from minicap.models.squeezenet import SqueezeNet
 
 
@@ -18,7 +19,7 @@ def weights_of_chance(tmp_path_factory):
     """Weights for every encoder, drawn at random, in a cache of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINICAP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        for name in ("resnet50_v1", "vgg16_features", "efficientnet_lite0"):
+        for name in ("resnet50_v1", "vgg16_features", "inception_v3_2015", "efficientnet_lite0"):
             net, file = PRETRAINED[name].make().initialize(), weights_file(name)
             about = {"model": name, "preprocess": PRETRAINED[name].preprocess.to_json(), "sha256": "12" * 32}
             file.parent.mkdir(exist_ok=True)

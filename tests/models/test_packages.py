@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from minicap.models import packages
-from minicap.models.packages import EFFICIENTNET_LITE0, RESNET50_V1, VGG16_FEATURES
-from minicap.models.pretrained import PRETRAINED
+from minicap.models.packages import (
+    EFFICIENTNET_LITE0,
+    INCEPTION_V3_2015,
+    RESNET50_V1,
+    VGG16_FEATURES,
+)
+from minicap.models.published import PRETRAINED
 
 
 def test_a_pth_is_found_inside_a_wheel(tmp_path):
@@ -54,8 +59,39 @@ def test_keras_biases_and_epsilons_are_folded_into_the_running_statistics(monkey
     assert len(tensors) == len(net.shapes)
 
 
+def test_inception_comes_out_of_torchscript_in_the_order_of_its_layers(tmp_path):
+    torch = pytest.importorskip("torch", reason="writes the file")
+
+    class Layer(torch.nn.Module):
+        def __init__(self, shape, number):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.full(shape, float(number)))
+            for word, value in (("beta", 1.0), ("mean", 2.0), ("var", 3.0)):
+                setattr(self, word, torch.nn.Parameter(torch.full(shape[:1], value)))
+
+        def forward(self, x):
+            return x + self.weight.sum()
+
+    net = PRETRAINED["inception_v3_2015"].make()
+    shapes = [shape for name, shape in net.shapes.items() if name.endswith(".conv.w")]
+    layers = torch.nn.Sequential(*(Layer(shape, number) for number, shape in enumerate(shapes)))
+    stored = io.BytesIO()
+    torch.jit.save(torch.jit.script(layers), stored)
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as wheel:
+        wheel.writestr("package/default_1.pt", stored.getvalue())
+    tensors = INCEPTION_V3_2015.read(tmp_path / "a.whl")
+    assert len(tensors) == len(net.shapes) == 5 * len(shapes)
+    assert tensors["Conv2d_2a_3x3.conv.weight"][0, 0, 0, 0] == 1
+    assert tensors["Mixed_7c.branch_pool.conv.weight"][0, 0, 0, 0] == len(shapes) - 1
+    about = [tensors[f"Mixed_5b.branch1x1.bn.{word}"][0] for word in ("weight", "bias", "running_var")]
+    assert about == [1, 1, 3]
+
+
 class FakeKeras(dict):
     """Has every array that it is asked for."""
+
+    def __contains__(self, name):
+        return True
 
     def __missing__(self, name):
         return {

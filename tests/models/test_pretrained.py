@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from models.test_inception import torch_inception_v3
 
 from minicap.data.images import Preprocess
 from minicap.errors import FormatError, InputError, ShapeError
@@ -9,9 +10,6 @@ from minicap.formats import load_safetensors, save_safetensors
 from minicap.models import resnet
 from minicap.models.packages import Package
 from minicap.models.pretrained import (
-    CAFFE_PHOTOS,
-    PRETRAINED,
-    Pretrained,
     get_weights,
     have_weights,
     import_weights,
@@ -19,6 +17,7 @@ from minicap.models.pretrained import (
     weights_file,
     weights_identity,
 )
+from minicap.models.published import CAFFE_PHOTOS, PRETRAINED, Pretrained
 from minicap.models.registry import ResNetConfig
 from minicap.models.torch_names import RESNET, from_torch
 
@@ -184,6 +183,19 @@ def test_features_of_vgg16_equal_pytorchs_with_the_same_weights(real_weights, rn
             theirs = f.relu(f.conv2d(theirs, w, b, padding=1))
         theirs = f.max_pool2d(theirs, 2)
     theirs = theirs.numpy()
+    assert np.abs(net(x) - theirs).max() <= 1e-4 * np.abs(theirs).max()
+
+
+@pytest.mark.slow
+def test_the_pool_of_inception_equals_pytorchs_with_the_same_weights(real_weights, rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    real_weights("inception_v3_2015")
+    net, _ = load_pretrained("inception_v3_2015")
+    x = rng.uniform(-1, 1, size=(2, 3, 299, 299)).astype(np.float32)
+    params = {name: torch.from_numpy(array) for name, array in (net.params | net.state).items()}
+    with torch.no_grad():
+        theirs = torch_inception_v3("tf2015")(torch, params, torch.from_numpy(x)).numpy()
+    assert theirs.shape == (2, 2048)
     assert np.abs(net(x) - theirs).max() <= 1e-4 * np.abs(theirs).max()
 
 

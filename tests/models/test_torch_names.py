@@ -2,14 +2,25 @@ import numpy as np
 import pytest
 
 from minicap.errors import InputError, ShapeError
-from minicap.models import SqueezeNet, alexnet, efficientnet_lite0, resnet, vgg
-from minicap.models.torch_names import EFFICIENTNET, RESNET, SQUEEZENET, by_place, from_torch
+from minicap.models import SqueezeNet, alexnet, efficientnet_lite0, googlenet, inception_v3, resnet, vgg
+from minicap.models.torch_names import (
+    EFFICIENTNET,
+    GOOGLENET,
+    INCEPTION,
+    RESNET,
+    by_place,
+    from_torch,
+    squeezenet,
+)
 from minicap.nn import Affine, BatchNorm2d, Conv2d, Flatten, Sequential
 
 NETWORKS = {
     "resnet18": (lambda: resnet(18, 4, width=2), lambda net: RESNET),
     "resnet50": (lambda: resnet(50, 4, width=2), lambda net: RESNET),
-    "squeezenet": (lambda: SqueezeNet(4), lambda net: SQUEEZENET),
+    "squeezenet": (lambda: SqueezeNet(4), squeezenet),
+    "squeezenet1_0": (lambda: SqueezeNet(4, "1.0"), squeezenet),
+    "googlenet": (lambda: googlenet(4, width=0.03), lambda net: GOOGLENET),
+    "inception": (lambda: inception_v3(4, width=0.03), lambda net: INCEPTION),
     "efficientnet": (lambda: efficientnet_lite0(4, width=0.1), lambda net: EFFICIENTNET),
     "alexnet": (lambda: alexnet(4, image_size=63, filters=(2,) * 5, hidden=3), by_place),
     "vgg11": (
@@ -97,6 +108,18 @@ def test_another_shape_is_refused_in_pytorchs_order():
         ("squeezenet", "features.fire9.squeeze.conv", "features.12.squeeze"),
         ("squeezenet", "features.fire4.expand.expand3x3.conv", "features.6.expand3x3"),
         ("squeezenet", "classifier.conv10", "classifier.1"),
+        ("squeezenet1_0", "features.fire4.squeeze.conv", "features.5.squeeze"),
+        ("squeezenet1_0", "features.fire9.squeeze.conv", "features.12.squeeze"),
+        ("googlenet", "trunk.conv1.bn", "conv1.bn"),
+        ("googlenet", "trunk.inception4e.branch1.conv", "inception4e.branch1.conv"),
+        ("googlenet", "trunk.inception3a.branch4.1.conv", "inception3a.branch4.1.conv"),
+        ("googlenet", "heads.inception4d.fc1", "aux2.fc1"),
+        ("inception", "trunk.Conv2d_1a_3x3.bn", "Conv2d_1a_3x3.bn"),
+        ("inception", "trunk.Mixed_5b.branch5x5.2.conv", "Mixed_5b.branch5x5_2.conv"),
+        ("inception", "trunk.Mixed_6a.branch3x3.conv", "Mixed_6a.branch3x3.conv"),
+        ("inception", "trunk.Mixed_7c.branch3x3dbl.3.b.bn", "Mixed_7c.branch3x3dbl_3b.bn"),
+        ("inception", "trunk.Mixed_6e.branch_pool.conv", "Mixed_6e.branch_pool.conv"),
+        ("inception", "heads.Mixed_6e.conv1.conv", "AuxLogits.conv1.conv"),
         ("efficientnet", "conv_stem", "_conv_stem"),
         ("efficientnet", "blocks.2.body.depthwise_conv", "_blocks.2._depthwise_conv"),
         ("efficientnet", "blocks.15.bn2", "_blocks.15._bn2"),
