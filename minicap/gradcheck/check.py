@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from minicap.errors import InputError
 from minicap.gradcheck.case import Inputs
 from minicap.gradcheck.judge import failure, judge
 from minicap.gradcheck.measure import measure
@@ -43,7 +46,9 @@ def check_pair(
     large; two or three tell a wrong entry anywhere, though not which one.
     name: of the rows; by default the forward's own without its ending "_forward".
     Returns a Report: it prints as a table, and its `passed` is True or False.
+    Raises InputError for arguments of check_pair itself that cannot be used.
     """
+    _require("check_pair", inputs, fixed, directions, forward=forward, backward=backward)
     label = name or _name_of(forward, "pair")
     return check_subject(
         Subject(label, "", forward, backward, inputs, fixed, smooth, float32, directions), seed
@@ -63,9 +68,28 @@ def check_loss(
     """Check your own loss  value, dscores, ... = loss(**inputs)  as check_pair checks a pair.
 
     The gradients are those of the value itself (of the sum of the values when it is an array).
+    Raises as check_pair.
     """
+    _require("check_loss", inputs, fixed, directions, loss=loss)
     label = name or _name_of(loss, "loss")
     return check_subject(Subject(label, "", loss, None, inputs, fixed, smooth, float32, directions))
+
+
+def _require(caller: str, inputs: Any, fixed: Any, directions: Any, **functions: Any) -> None:
+    """Raise InputError unless functions are callable, inputs a dict, and fixed names some of them."""
+    for name, function in functions.items():
+        if not callable(function):
+            raise InputError(f"{caller}: {name} is {function!r} but must be a function")
+    if not isinstance(inputs, dict):
+        raise InputError(
+            f"{caller}: inputs is a {type(inputs).__name__}; give the arguments by name, {{'x': x}}"
+        )
+    if isinstance(fixed, str) or not set(fixed) <= set(inputs):
+        raise InputError(
+            f"{caller}: fixed is {fixed!r} but must name some of {', '.join(inputs)}, as ('y',) does"
+        )
+    if not isinstance(directions, (int, np.integer)) or directions < 0:
+        raise InputError(f"{caller}: directions is {directions!r} but must be a whole number, at least 0")
 
 
 def _name_of(function: Callable[..., Any], otherwise: str) -> str:

@@ -44,11 +44,15 @@ class Objective(NamedTuple):
 def objective(subject: Subject, seed: int = 0) -> Objective:
     """The subject's objective at its inputs.
 
-    Raises Misfit when the forward cannot be run, is not finite, or gives different outputs when called again.
+    Raises Misfit when an argument is empty, and when the forward cannot be run, is not finite, too large, or
+    gives different outputs when called again.
     """
     if not subject.arguments:
         raise Misfit(_nothing_to_differentiate(subject))
     inputs = subject.inputs_as(np.float64)
+    for name, array in zip(subject.arguments, subject.differentiated(inputs), strict=True):
+        if not array.size:
+            raise Misfit(f"{name} is empty {array.shape}, so there is nothing to check")
     name = "forward" if subject.backward else "the loss"
     result, complaints = call_guarded(name, subject.forward, lambda: subject.call(inputs), dict(inputs))
     outs, _ = subject.outputs_and_cache(result)
@@ -67,7 +71,10 @@ def objective(subject: Subject, seed: int = 0) -> Objective:
 
     if change() != 0.0:
         raise Misfit(f"{name} gives different outputs when called again with the same inputs; fix its seed")
-    magnitude = float(np.sqrt(sum(np.sum((w * o) ** 2) for w, o in zip(weights, before, strict=True))))
+    with np.errstate(over="ignore"):
+        magnitude = float(np.sqrt(sum(np.sum((w * o) ** 2) for w, o in zip(weights, before, strict=True))))
+    if not np.isfinite(magnitude):
+        raise Misfit("the outputs are so large that their squares overflow; choose smaller inputs")
     return Objective(change, outputs.arguments, magnitude, cotangents)
 
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from minicap.arrays import Array
-from minicap.errors import DtypeError
+from minicap.errors import DtypeError, InputError
 from minicap.gradcheck.derivatives import (
     TOLERANCE,
     Derivative,
@@ -37,13 +38,16 @@ def check_model(
     step: relative to the largest entry of the array; None for the usual one.  Perturbing a weight of a deep
     network moves many activations, so take a smaller one, 1e-6 say, when too many entries lie at kinks.
     Gradients are compared relative to the largest entry of their whole array.
-    Raises DtypeError when a parameter is not float64.
+    Raises DtypeError when a parameter is not float64, InputError when one is read-only and for options that
+    cannot be used.
     """
     started = time.perf_counter()
-    _demand_float64(params)
+    _require(params, entries, step, tolerance)
     copies = {parameter: array.copy() for parameter, array in params.items()}
     loss, given = model_loss()
     start = float(loss)
+    if not isfinite(start):
+        return Report([Row(name, verdict=f"the loss is {start}")])
     grads = {key: value if value is None else np.array(value) for key, value in given.items()}
     written = [key for key, array in params.items() if not np.array_equal(array, copies[key])]
     for key in written:
@@ -74,8 +78,15 @@ def check_model(
     return report
 
 
-def _demand_float64(params: dict[str, Array]) -> None:
+def _require(params: dict[str, Array], entries: int, step: float | None, tolerance: float) -> None:
+    if not isinstance(entries, (int, np.integer)) or entries < 1:
+        raise InputError(f"check_model: entries is {entries!r} but must be a whole number, at least 1")
+    for option, value in (("step", 1.0 if step is None else step), ("tolerance", tolerance)):
+        if not 0 < value < inf:
+            raise InputError(f"check_model: {option} is {value} but must be positive")
     for key, array in params.items():
+        if not array.flags.writeable:
+            raise InputError(f"check_model: {key} is read-only but is perturbed in place; give a copy")
         if array.dtype != np.float64:
             raise DtypeError(
                 f"check_model: {key} is {array.dtype} but central differences need float64; "

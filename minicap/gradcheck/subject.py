@@ -155,10 +155,15 @@ class Subject:
         return places
 
     def gradients_from(self, returned: Any) -> list[Any]:
-        """What a backward returned as a list, one for each argument.  Raises Misfit for a wrong number."""
+        """What a backward returned as a list, one for each argument.
+
+        Raises Misfit for a wrong number, and for a dict.
+        """
+        what = "backward" if self.backward else "the loss"
+        if any(isinstance(part, dict) for part in flatten(returned)):
+            raise Misfit(f"{what} returns a dict; return the gradients in the order of the arguments")
         gradients = self.aligned(returned)
         if len(gradients) != len(self.arguments):
-            what = "backward" if self.backward else "the loss"
             raise Misfit(
                 f"{what} returns {count(len(gradients), 'gradient')} for "
                 f"{count(len(self.arguments), 'argument')} ({', '.join(self.arguments)})"

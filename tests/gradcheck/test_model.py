@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from minicap.errors import DtypeError
+from minicap.errors import DtypeError, InputError
 from minicap.gradcheck import check_model
 from minicap.layers.affine import affine_backward, affine_forward
 from minicap.layers.losses import softmax_loss
@@ -89,3 +89,29 @@ def test_float32_parameters_are_refused(rng):
 def test_parameters_that_are_views_are_perturbed_in_place(model):
     model.params["w"] = np.asfortranarray(np.repeat(model.params["w"], 2, axis=1))[:, ::2]
     assert check_model(model.loss, model.params).passed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"entries": 0}, "entries is 0 but must be a whole number, at least 1"),
+        ({"entries": -1}, "entries is -1 but must be"),
+        ({"step": 0.0}, "step is 0.0 but must be positive"),
+        ({"step": float("nan")}, "step is nan but must be positive"),
+        ({"tolerance": float("nan")}, "tolerance is nan but must be positive"),
+    ],
+)
+def test_options_that_would_check_nothing_are_refused(model, options, message):
+    with pytest.raises(InputError, match=f"check_model: {message}"):
+        check_model(model.loss, model.params, **options)
+
+
+def test_a_parameter_that_cannot_be_perturbed_is_named(model):
+    model.params["b"].setflags(write=False)
+    with pytest.raises(InputError, match="check_model: b is read-only but is perturbed in place"):
+        check_model(model.loss, model.params)
+
+
+def test_a_loss_that_is_no_number_is_said_to_be_so(model):
+    (row,) = check_model(lambda: (float("nan"), {}), model.params)
+    assert row.verdict == "the loss is nan"

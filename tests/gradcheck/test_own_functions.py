@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 
+from minicap.errors import InputError
 from minicap.gradcheck import check_loss, check_pair
 
 
@@ -128,3 +129,49 @@ def test_an_error_in_a_lambda_has_its_line_and_no_made_up_name(rng):
     report = check_pair(lambda x: (x @ np.ones(9), x), lambda dout, x: dout, dict(x=rng.normal(size=3)))
     assert "in <lambda>" not in words(report)
     assert "(test_own_functions.py, line " in words(report)
+
+
+X = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: check_pair(triple_forward, None, {"x": X}),
+            "check_pair: backward is None but must be a function",
+        ),
+        (lambda: check_loss(None, {"x": X}), "check_loss: loss is None but must be a function"),
+        (lambda: check_pair(triple_forward, triple_backward, [X]), "inputs is a list; give the arguments by"),
+        (
+            lambda: check_pair(triple_forward, triple_backward, {"x": X}, fixed="x"),
+            r"fixed is 'x' but must name some of x, as \('y',\) does",
+        ),
+        (
+            lambda: check_pair(triple_forward, triple_backward, {"x": X}, fixed=("mask",)),
+            r"fixed is \('mask',\) but must name some of x",
+        ),
+        (
+            lambda: check_pair(triple_forward, triple_backward, {"x": X}, directions=-1),
+            "directions is -1 but must be a whole number",
+        ),
+    ],
+)
+def test_what_the_checker_itself_cannot_use_is_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+def test_an_empty_argument_does_not_pass_unchecked():
+    report = check_pair(triple_forward, triple_backward, {"x": X[:0]})
+    assert words(report) == "x is empty (0, 3), so there is nothing to check"
+
+
+def test_numbers_too_large_to_judge_do_not_pass_unchecked():
+    report = check_pair(triple_forward, lambda dout, _: 5 * dout, {"x": 1e200 * X})
+    assert words(report) == "the outputs are so large that their squares overflow; choose smaller inputs"
+
+
+def test_gradients_in_a_dict_are_asked_for_in_order():
+    report = check_pair(triple_forward, lambda dout, _: {"x": 3 * dout}, {"x": X})
+    assert words(report) == "backward returns a dict; return the gradients in the order of the arguments"
