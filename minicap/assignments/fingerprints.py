@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from minicap.arrays import Array
 from minicap.assignments.values import Named, leaves
 
 PROJECTIONS = 3
@@ -29,11 +28,13 @@ def parts_of(answer: Any, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def fingerprint(part: Any) -> list[float] | None:
-    """A few numbers that tell the arrays of a part from others; None where it has none."""
+    """A few numbers that tell the arrays of a part from others; None where it has none, or not finite."""
     arrays = [leaf for _, leaf in leaves(part) if isinstance(leaf, (np.ndarray, np.generic, float))]
     if not arrays:
         return None
     flat = np.concatenate([np.asarray(a, np.float64).ravel() for a in arrays])
+    if not np.isfinite(flat).all():
+        return None
     shapes = str([np.shape(a) for a in arrays])
     rng = np.random.default_rng(zlib.crc32(shapes.encode()))
     return [float(np.linalg.norm(flat)), *(rng.normal(size=(PROJECTIONS, flat.size)) @ flat).tolist()]
@@ -54,10 +55,6 @@ def alike(a: list[float] | None, b: list[float] | None) -> bool:
     """Whether two fingerprints are of the same numbers, but for rounding."""
     if a is None or b is None:
         return a is b
-    first, second = _finite(a), _finite(b)
+    first, second = np.asarray(a), np.asarray(b)
     scale = max(float(np.abs(second).max()), 1e-12)
     return bool(np.abs(first - second).max() <= _CLOSE * scale)
-
-
-def _finite(values: list[float]) -> Array:
-    return np.nan_to_num(np.asarray(values), nan=1e30, posinf=1e31, neginf=-1e31)

@@ -42,7 +42,8 @@ def passed(assignment: Assignment) -> list[str]:
         noted = read_json(assignment.folder / FILE)
     except (InputError, FormatError):
         return []
-    known = noted.get("passed", []) if isinstance(noted, dict) else []
+    known = noted.get("passed") if isinstance(noted, dict) else None
+    known = known if isinstance(known, list) else []
     return [e.id for e in assignment.exercises if e.id in known]
 
 

@@ -1,6 +1,7 @@
 """A trial: one call of a student's function, and the right answer to it."""
 
 import gzip
+import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,6 @@ from typing import Any
 
 from minicap.assignments.values import decode, encode
 from minicap.errors import FormatError
-from minicap.formats.documents import entry
 from minicap.formats.regular import open_regular
 
 PUBLIC = "public.cases"  # the file of a handout that holds the public trials
@@ -66,19 +66,22 @@ def pack(trials: Sequence[Trial]) -> bytes:
     return gzip.compress(encode([asdict(trial) for trial in trials]), mtime=0)
 
 
-def read(path: Path) -> list[Trial]:
-    """The trials of a file.  Raises FormatError for a damaged one."""
-    with open_regular(path) as file, gzip.GzipFile(fileobj=file) as packed:
-        try:
-            data = packed.read(_MOST_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FormatError(f"{path} is damaged ({error}); unpack the handout again") from None
-    records = decode(data)
+def unpack(data: bytes, where: str) -> list[Trial]:
+    """The trials that `pack` packed.  Raises FormatError for a damaged file, named in `where`."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            records = decode(packed.read(_MOST_BYTES + 1))
+    except (OSError, EOFError, zlib.error) as error:
+        raise FormatError(f"{where} is damaged ({error}); unpack the handout again") from None
     if not isinstance(records, list):
-        raise FormatError(f"{path} is not a file of trials")
-    for record in records:
-        entry(record, "exercise", str, str(path))
+        raise FormatError(f"{where} is not a file of trials")
     try:
         return [Trial(**record) for record in records]
     except TypeError:
-        raise FormatError(f"{path} was written by another version of minicap") from None
+        raise FormatError(f"{where} was written by another version of minicap") from None
+
+
+def read(path: Path) -> list[Trial]:
+    """The trials of a file.  Raises FormatError for a damaged one."""
+    with open_regular(path) as file:
+        return unpack(file.read(_MOST_BYTES), str(path))

@@ -176,6 +176,9 @@ def guess(name: str, a: Array, n: Array, rights: dict[str, Any], batch: int) -> 
             return words
     if a.size > 2 and _same(a - n, np.full(n.shape, (a - n).mean())):
         return f"off by the constant {float((a - n).mean()):.4g}"
+    both = (a != 0) & (n != 0)
+    if both.any() and not both.all() and _same(a[both], n[both]):
+        return "zeros in other places: is a mask drawn again, or the wrong entry chosen?"
     wrong = np.abs(a - n) > _CLOSE * np.abs(n).max()
     if wrong.any() and not a[wrong].any():
         return f"{int(wrong.sum())} of {a.size} entries are zero and should not be"

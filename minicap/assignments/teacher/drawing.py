@@ -138,11 +138,11 @@ def _draw_one(
         labels = [f"output {n + 1}" for n in range(len(expected) - len(ends))] + ends
     wrong = []
     for mistake in mistakes:
-        with in_place(module, mistake):
-            try:
+        try:
+            with in_place(module, mistake):
                 wrong += fingerprints(mistake.cause, answer(), expected, labels)
-            except Exception:  # a mistake may well raise; there is nothing to recognise then
-                continue
+        except Exception:  # a mistake may well raise; there is nothing to recognise then
+            continue
     return Trial(
         exercise.id,
         case.variant or "plain",
