@@ -15,6 +15,8 @@ from minicap.assignments.values import decode, encode
 from minicap.errors import FormatError
 
 MOST_BYTES = 64 * 2**20  # of an answer
+MOST_FRAMES = 4  # that wait to be read
+PATIENCE = 30.0  # seconds that a message waits to be read
 START = 60.0  # seconds that a worker may take to come up
 
 COMMAND = (sys.executable, "-s", "-m", "minicap.assignments.worker")
@@ -36,7 +38,7 @@ class Worker:
         self.command = [*command, "--fork"] if forks else list(command)
         self.variables, self.folder, self.forks = dict(variables or os.environ), folder, forks
         self.process: subprocess.Popen[bytes] | None = None
-        self.frames: queue.Queue[bytes | None] = queue.Queue()
+        self.frames: queue.Queue[bytes | None] = queue.Queue(MOST_FRAMES)
 
     def __enter__(self) -> "Worker":
         return self
@@ -86,7 +88,7 @@ class Worker:
 
     def _start(self) -> str:
         """Start the worker; why it does not come up, or ""."""
-        self.frames = queue.Queue()
+        self.frames = queue.Queue(MOST_FRAMES)
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
@@ -129,7 +131,7 @@ class Worker:
 
 def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
     """Cut what comes into messages; None when there are no more, or one is too large."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, queue.Full):
         while len(head := file.read(8)) == 8:
             size = int.from_bytes(head, "little")
             if size > MOST_BYTES:
@@ -137,8 +139,9 @@ def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
             body = file.read(size)
             if len(body) < size:
                 break
-            frames.put(body)
-    frames.put(None)
+            frames.put(body, timeout=PATIENCE)
+    with contextlib.suppress(queue.Full):
+        frames.put(None, timeout=PATIENCE)
 
 
 def _ended(code: Any) -> str:

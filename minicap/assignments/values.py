@@ -15,6 +15,7 @@ from minicap.errors import FormatError
 
 KINDS = "?biuf"  # of arrays that may cross
 MOST_VALUES = 200_000  # in one message
+MOST_TEXT = 4 << 20
 DEEPEST = 40
 
 
@@ -47,6 +48,8 @@ def decode(data: bytes, build: Callable[[Named], Any] = lambda named: named) -> 
     """
     try:
         size = int.from_bytes(data[:8], "little")
+        if size > MOST_TEXT:
+            raise FormatError(f"a message with more than {MOST_TEXT >> 20} MiB of text")
         tree = json.loads(data[8 : 8 + size])
         return _Reader(memoryview(data)[8 + size :], build).value(tree)
     except FormatError:

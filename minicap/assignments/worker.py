@@ -38,11 +38,15 @@ def main() -> None:
     with open(os.devnull, "r+b") as nothing:
         for descriptor in (0, 1, 2):
             os.dup2(nothing.fileno(), descriptor)
+    if "--fork" in sys.argv:
+        limit_resources(limits)
     while True:
         request = read_frame(incoming)
         if request is None:
             return
         if b'"hello"' in request[:64]:
+            with contextlib.suppress(Exception):  # every request will raise it again
+                importlib.import_module(limits.get("first", "numpy"))
             write_frame(outgoing, request)
         elif "--fork" in sys.argv:
             _in_a_child(request, outgoing, limits)
@@ -66,7 +70,6 @@ def _in_a_child(request: bytes, outgoing: BinaryIO, limits: dict[str, Any]) -> N
     if child == 0:
         try:
             os.setsid()
-            limit_resources(limits)
             write_frame(outgoing, answer(request))
         finally:
             os._exit(0)

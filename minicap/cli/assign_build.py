@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> int:
         f"{args.output}: {len(made.files)} files, {size:.1f} MB, {len(assignment.exercises)} exercises, "
         f"{assignment.points} points; none of the {lines} lines that were cut is left in it"
     )
+    for name in made.also_hidden:
+        print(f"left out, since it holds a line that was cut: {name}")
     if args.output.suffix == ".zip":
         print(f"sha256 {sha256(args.output.read_bytes()).hexdigest()}")
     return 0

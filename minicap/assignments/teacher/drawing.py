@@ -136,8 +136,8 @@ def _draw_one(
     elif labels and len(labels) != len(expected):
         ends = ["cache"] if labels[-1] == "cache" else []
         labels = [f"output {n + 1}" for n in range(len(expected) - len(ends))] + ends
-    wrong = []
-    for mistake in mistakes:
+    wrong: list[Any] = []
+    for mistake in () if case.directions else mistakes:
         try:
             with in_place(module, mistake):
                 wrong += fingerprints(mistake.cause, answer(), expected, labels)

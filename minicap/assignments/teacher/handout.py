@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minicap.assignments.manifest import FILE, PACKAGE, Assignment, module_of
-from minicap.assignments.teacher.cutting import SHORTEST, Cut, cut
+from minicap.assignments.sources import functions
+from minicap.assignments.teacher.cutting import SHORTEST, cut
 from minicap.assignments.teacher.drawing import draw
 from minicap.assignments.trials import PUBLIC, pack
 from minicap.errors import InputError
@@ -46,42 +47,86 @@ STAND_INS = {
 }
 PROJECT = ("pyproject.toml", "setup.py", "LICENSE")
 OWN = (FILE, "calls.py", "README.md", "*.ipynb")  # of the assignment's folder
+_REASON = "not part of this handout, since it would give an exercise away"
 TEXT = (".py", ".toml", ".md", ".ipynb", ".txt", ".cu", ".cuh", ".json", ".cfg", ".html", ".typed", "")
 
 
 class Handout(NamedTuple):
-    """files: by their paths relative to the root.  removed: the lines that were cut, by file."""
+    """files: by their paths relative to the root.  removed: the lines that were cut, by file.
+
+    also_hidden: functions left out because they held a line that was cut elsewhere.
+    """
 
     files: dict[str, bytes]
     removed: dict[str, list[str]]
+    also_hidden: list[str]
+
+
+class Leak(NamedTuple):
+    path: str
+    line: str
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.path} holds a line that was cut from {self.origin}: {self.line}"
+
+
+Cuts = dict[str, dict[str, dict[str, str]]]
 
 
 def make(assignment: Assignment) -> Handout:
     """The handout of an assignment, from the package that runs.
 
-    Raises InputError when a line that was cut survives somewhere in it, or the package is a handout itself.
+    Functions that hold a line that was cut elsewhere are left out too.
+    Raises InputError when such a line survives all the same, or the package is a handout itself.
     """
     if is_handout():
         raise InputError(f"{ROOT} is a handout; build handouts from minicap itself")
-    files = dict(_package_files(assignment))
-    removed: dict[str, list[str]] = {}
-    for path, cuts in _cuts(assignment).items():
-        made = cut(files[path].decode("utf-8"), cuts["exercises"], cuts["hidden"], path)
-        files[path] = made.text.encode("utf-8")
-        removed[path] = _telling(made)
     where = f"assignments/{assignment.id}"
+    files = dict(_package_files(assignment))
     for pattern in OWN:
         for file in sorted(assignment.folder.glob(pattern)):
             files[f"{where}/{file.name}"] = file.read_bytes()
     for name in PROJECT:
         files[name] = (ROOT / name).read_bytes()
     files["README.md"] = files.get(f"{where}/README.md", f"# {assignment.title}\n".encode())
-    files[f"{where}/{PUBLIC}"] = pack(draw(assignment))
-    if found := leaks(files, removed):
+
+    cuts = _cuts(assignment)
+    made, removed = _cut_all(files, cuts)
+    also_hidden = _hide_leaking(made, leaks(made, removed), cuts)
+    if also_hidden:
+        made, removed = _cut_all(files, cuts)
+    made[f"{where}/{PUBLIC}"] = pack(draw(assignment))
+    if found := [*map(str, leaks(made, removed))]:
         raise InputError(f"{assignment.id}: the handout gives answers away:\n" + "\n".join(found[:20]))
-    if found := dangling(files):
+    if found := dangling(made):
         raise InputError(f"{assignment.id}: the handout cannot be imported:\n" + "\n".join(found[:20]))
-    return Handout(files, removed)
+    return Handout(made, removed, also_hidden)
+
+
+def _cut_all(files: Mapping[str, bytes], cuts: Cuts) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+    """The files without what is cut, and the lines that were, of more than 20 characters."""
+    made, removed = dict(files), {}
+    for path, of in cuts.items():
+        done = cut(files[path].decode("utf-8"), of["exercises"], of["hidden"], path)
+        made[path] = done.text.encode("utf-8")
+        removed[path] = [line for line in done.removed if len(line) > SHORTEST]
+    return made, removed
+
+
+def _hide_leaking(files: Mapping[str, bytes], found: list[Leak], cuts: Cuts) -> list[str]:
+    """Add to the cuts the functions in which leaks stand.  Returns their dotted names."""
+    names = []
+    for path in sorted({leak.path for leak in found if leak.path.endswith(".py")}):
+        lines = [leak.line for leak in found if leak.path == path]
+        text = files[path].decode("utf-8")
+        own = cuts.setdefault(path, {"exercises": {}, "hidden": {}})
+        for name, node in functions(ast.parse(text)):
+            body = " ".join((ast.get_source_segment(text, node) or "").split())
+            if name not in own["exercises"] and any(line in body for line in lines):
+                own["hidden"][name] = f"{name}: {_REASON}"
+                names.append(f"{path.removesuffix('.py').replace('/', '.')}.{name}")
+    return names
 
 
 def is_handout() -> bool:
@@ -89,7 +134,7 @@ def is_handout() -> bool:
     return any(ROOT.glob(f"assignments/*/{PUBLIC}"))
 
 
-def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[str]:
+def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[Leak]:
     """Where a line of a body that was cut, of more than 20 characters, stands in a file after all."""
     wanted = {" ".join(line.split()): path for path, lines in removed.items() for line in lines}
     found = []
@@ -97,7 +142,7 @@ def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[
         if Path(path).suffix in TEXT:
             text = " ".join(data.decode("utf-8", "replace").split())
             found += [
-                f"{path} holds a line that was cut from {origin}: {line}"
+                Leak(path, line, origin)
                 for line, origin in wanted.items()
                 if len(line) > SHORTEST and line in text
             ]
@@ -121,10 +166,6 @@ def dangling(files: Mapping[str, bytes]) -> list[str]:
     return found
 
 
-def _telling(made: Cut) -> list[str]:
-    return [line for line in made.removed if len(line) > SHORTEST]
-
-
 def _package_files(assignment: Assignment) -> Iterator[tuple[str, bytes]]:
     left_out = [p for p in (*LEFT_OUT, *assignment.leave_out) if p not in assignment.keep]
     kept = (*KEPT, *assignment.keep)
@@ -143,9 +184,9 @@ def _fits(path: str, patterns: tuple[str, ...] | list[str]) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
-def _cuts(assignment: Assignment) -> dict[str, dict[str, dict[str, str]]]:
+def _cuts(assignment: Assignment) -> Cuts:
     """For each file: the functions to cut with their exercises, and those to hide with the reasons."""
-    cuts: dict[str, dict[str, dict[str, str]]] = {}
+    cuts: Cuts = {}
 
     def of(target: str) -> tuple[dict[str, dict[str, str]], str]:
         module = module_of(target)
@@ -161,5 +202,5 @@ def _cuts(assignment: Assignment) -> dict[str, dict[str, dict[str, str]]]:
             own["hidden"][name] = f"{exercise.id}: not written yet; the right one has a function for this"
     for target in assignment.hide:
         own, name = of(target)
-        own["hidden"][name] = f"{name}: not part of this handout, since it would give an exercise away"
+        own["hidden"][name] = f"{name}: {_REASON}"
     return cuts
