@@ -1,6 +1,6 @@
 """Training a captioner from a data set to a run folder, in one call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -144,6 +144,7 @@ class Split:
     tokens: list[list[list[str]]]
     raw: list[list[str]]
     name: str = ""
+    ids: Sequence[int | str] = ()  # of the photos in the data set
 
 
 def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str) -> Split:
@@ -165,6 +166,7 @@ def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str)
         [[list(tokens) for tokens in image.captions] for image in images],
         [list(image.raw) for image in images],
         split,
+        [image.image_id for image in images],
     )
 
 

@@ -2,72 +2,137 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
-from minicap.captioning.run import CaptionRunConfig, Split, evaluate, load_split
-from minicap.cli.arguments import number, path, whole
-from minicap.cli.scores import print_scores
+from minicap.captioning.run import CaptionRunConfig, Split, load_split
+from minicap.cli.arguments import path, whole
+from minicap.cli.decoding import FLAGS as DECODING_FLAGS
+from minicap.cli.decoding import add_decoding_arguments, decoding_options
+from minicap.cli.scores import diversity, print_scores
 from minicap.data import open_dataset
+from minicap.decoding import Decoding
 from minicap.errors import InputError
 from minicap.formats import atomic_write_text
-from minicap.metrics.captions import Scores, score
+from minicap.metrics.captions import Scores, meteor, require_meteor, require_spice, score, spice, tokenize
 from minicap.progress import printable
 from minicap.training import run_folder_of
 
 # None of them has a value unless it is given.
-FLAGS = ("beam", "length_power", "outside", "baselines", "captions")
+FLAGS = ("beam", *DECODING_FLAGS, "seed", "outside", "baselines", "captions", "meteor", "spice")
 
 
 def add_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--beam", type=whole(1, 100), nargs="+", metavar="K", help="beam sizes (default: 1 3)")
-    group.add_argument("--length-power", type=number(-10, 10), help="length normalisation (default: 0.7)")
+    add_decoding_arguments(group)
+    group.add_argument("--seed", type=whole(0, 2**63 - 1), help="seed of the random draws (default: 0)")
     group.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
     group.add_argument(
         "--baselines", action="store_true", help="also score three baselines that have no model"
     )
+    group.add_argument("--meteor", action="store_true", help="also METEOR (needs pycocoevalcap and Java)")
+    group.add_argument("--spice", action="store_true", help="also SPICE (needs pycocoevalcap and Java)")
     group.add_argument(
-        "--captions", type=path, metavar="FILE.json", help="write the first beam size's captions"
+        "--captions",
+        type=path,
+        metavar="FILE.json",
+        help="write the captions of the first row there, as COCO results (default: every row's into the run)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
+    ways = _ways(args)
+    for asked, require in ((args.meteor, require_meteor), (args.spice, require_spice)):
+        if asked:
+            require()
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     data, outside = (args.data, False) if args.data else _trained_on(args.run)
     dataset = open_dataset(data, outside or args.outside)
     encoder, reads = captioner.encoder, captioner.model.reads
     split = load_split(dataset, args.split, encoder, reads)
-    rows: dict[str, Scores] = {}
-    beams = [1, 3] if args.beam is None else args.beam
-    length_power = 0.7 if args.length_power is None else args.length_power
-    for beam in beams:
-        name = "greedy" if beam == 1 else f"beam {beam}"
-        rows[name], captions = evaluate(captioner, split, beam=beam, length_power=length_power)
-        if args.captions and beam == beams[0]:
-            results = [{"image": p.name, "caption": c} for p, c in zip(split.paths, captions, strict=True)]
-            atomic_write_text(args.captions, json.dumps(results, indent=1))
+    said = {
+        name: captioner.captions(split.features, rng=args.seed or 0, **options)
+        for name, options in ways.items()
+    }
+    _write(args, split, said)
     if args.baselines:
         train = load_split(dataset, "train", encoder, reads)
         count = len(split.paths)
-        for name, found in {
+        said |= {
             "nearest photo": nearest_neighbour(_rows(train), train.tokens, _rows(split)),
             "most frequent": most_frequent(train.tokens, count),
             "random": random_captions(train.tokens, count),
-        }.items():
-            rows[name] = score(found, split.raw)
+        }
+    training = [text for image in dataset.images if image.split == "train" for text in image.raw]
+    rows = {name: score(captions, split.raw) for name, captions in said.items()}
+    beside = {
+        name: _by_java(args, captions, split) | diversity(captions, training)
+        for name, captions in said.items()
+    }
     if args.json:
-        print(json.dumps(rows))
+        print(json.dumps({name: {**scores, **beside[name]} for name, scores in rows.items()}))
     else:
-        references = sum(map(len, split.raw)) / len(split.raw)
-        name = printable(dataset.name)
-        print(f"{name} {args.split}: {len(split.paths)} photos, {references:g} references per photo")
-        if captioner.origin:
-            print(f"checkpoint: {printable(captioner.origin)}")
-        print_scores(rows)
+        _print(printable(dataset.name), split, captioner, rows, beside)
     return 0
+
+
+def _ways(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """The ways of decoding that the flags ask for, by the names of their rows.
+
+    Raises InputError for flags that contradict each other.
+    """
+    given = decoding_options(args)
+    one = given.get("temperature") or "groups" in given
+    every = args.beam or ([None] if one else [1, 3])
+    ways: list[dict[str, Any]] = [{"beam": beam, **given} for beam in every]
+    return {Decoding(**options).name: options for options in ways}
+
+
+def _write(args: argparse.Namespace, split: Split, said: dict[str, list[str]]) -> None:
+    """Captions as the COCO caption evaluation reads results: into --captions, or else into the run."""
+    run_folder = run_folder_of(args.run) if args.run else None
+    results = {
+        name: [{"image_id": i, "caption": c} for i, c in zip(split.ids, captions, strict=True)]
+        for name, captions in said.items()
+    }
+    if args.captions:
+        atomic_write_text(args.captions, json.dumps(next(iter(results.values())), indent=1))
+    elif run_folder and os.access(run_folder, os.W_OK):
+        folder = run_folder / "captions"
+        folder.mkdir(exist_ok=True)
+        for name, rows in results.items():
+            how = "-".join(name.replace(",", "").split())
+            atomic_write_text(folder / f"{split.name}-{how}.json", json.dumps(rows, indent=1))
+
+
+def _by_java(args: argparse.Namespace, captions: list[str], split: Split) -> dict[str, float]:
+    """METEOR and SPICE, where they are asked for."""
+    asked = ({"METEOR": meteor} if args.meteor else {}) | ({"SPICE": spice} if args.spice else {})
+    candidates = [tokenize(caption) for caption in captions]
+    references = [[tokenize(text) for text in refs] for refs in split.raw]
+    return {name: metric(candidates, references)[0] for name, metric in asked.items()}
+
+
+def _print(
+    dataset: str,
+    split: Split,
+    captioner: Captioner,
+    rows: dict[str, Scores],
+    beside: dict[str, dict[str, float]],
+) -> None:
+    """The table, and above it what must be known to compare it with another."""
+    counts = sorted({len(refs) for refs in split.raw})
+    references = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    print(f"{dataset} {split.name}: {len(split.paths)} photos, {references} references per photo")
+    print("words as the COCO caption evaluation cuts them: Penn Treebank, without punctuation")
+    if captioner.origin:
+        print(f"checkpoint: {printable(captioner.origin)}")
+    print_scores(rows, beside)
 
 
 def _rows(split: Split) -> np.ndarray:

@@ -9,10 +9,13 @@ from minicap.cli import main
 
 def test_a_line_for_each_beam_size_and_each_baseline(trained, capsys):
     assert main(["eval", str(trained), "--baselines"]) == 0
-    first, second, header, *rows = capsys.readouterr().out.splitlines()
+    first, words, second, header, *rows = capsys.readouterr().out.splitlines()
     assert first == "tiny test: 1 photos, 2 references per photo"
+    assert words.startswith("words as the COCO caption evaluation cuts them")
     assert second == "checkpoint: epoch 2, chosen by loss on val"
-    assert header.split()[:2] == ["BLEU-1", "BLEU-2"]
+    bleu = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4"]
+    varied = ["words", "distinct-1", "distinct-2", "novel"]
+    assert header.split() == [*bleu, "ROUGE-L", "CIDEr", *varied, "(x100)"]
     names = ["greedy", "beam 3", "nearest photo", "most frequent", "random"]
     assert [row[: len(name)] for row, name in zip(rows, names, strict=True)] == names
 
@@ -27,8 +30,33 @@ def test_json_holds_the_same_systems(trained, capsys):
 def test_captions_are_written_for_others_to_score(trained, tmp_path):
     assert main(["eval", str(trained), "--captions", str(tmp_path / "captions.json")]) == 0
     [entry] = json.loads((tmp_path / "captions.json").read_text(encoding="utf-8"))
-    assert entry["image"] == "5.jpg"
+    assert entry["image_id"] == 5
     assert isinstance(entry["caption"], str)
+
+
+def test_every_row_s_captions_are_left_in_the_run(trained, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(trained, run, ignore=shutil.ignore_patterns("captions"))
+    assert main(["eval", str(run), "--beam", "1", "3"]) == 0
+    assert main(["eval", str(run), "--temperature", "0.8", "--top-p", "0.9", "--seed", "3"]) == 0
+    files = sorted(file.name for file in (run / "captions").iterdir())
+    assert files == ["test-beam-3.json", "test-drawn-at-0.8-top-p-0.9.json", "test-greedy.json"]
+    [entry] = json.loads((run / "captions" / "test-greedy.json").read_text(encoding="utf-8"))
+    assert entry.keys() == {"image_id", "caption"}
+
+
+def test_diversity_stands_beside_the_scores(trained, capsys):
+    assert main(["eval", str(trained), "--beam", "1", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out).values()
+    assert row["words"] >= 1
+    assert 0 <= row["distinct-2"] <= 1
+    assert row["novel"] in (0.0, 1.0)
+
+
+def test_metrics_that_need_java_say_so_before_any_work(trained, refused, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    for metric in ("METEOR", "SPICE"):
+        assert f"{metric} needs" in refused("eval", trained, f"--{metric.lower()}")
 
 
 def test_the_last_checkpoint_is_not_called_chosen(trained, tiny_data, capsys):
@@ -56,6 +84,8 @@ def test_a_checkpoint_that_lies_in_no_run_needs_to_be_told_its_data(
         (["--split", "dev"], "there is no split 'dev'; the splits are train, val, test"),
         (["--data", "nowhere"], "there is no such file or folder"),
         (["--captions", "no/such/folder.json"], "cannot write no/such/folder.json"),
+        (["--beam", "3", "--temperature", "1"], "leave out beam and groups"),
+        (["--top-p", "0.5"], "give a temperature"),
     ],
 )
 def test_bad_flags_are_refused(trained, refused, flags, message):

@@ -3,6 +3,7 @@
 from minicap.metrics.captions.bleu import bleu
 from minicap.metrics.captions.cider import CiderCorpus, cider
 from minicap.metrics.captions.diversity import distinct_n, novelty, vocabulary_used
+from minicap.metrics.captions.java import meteor, require_meteor, require_spice, spice
 from minicap.metrics.captions.rouge import rouge_l
 from minicap.metrics.captions.score import ImageScores, Scores, score
 from minicap.metrics.captions.tokenizer import tokenize
@@ -14,9 +15,13 @@ __all__ = [
     "bleu",
     "cider",
     "distinct_n",
+    "meteor",
     "novelty",
+    "require_meteor",
+    "require_spice",
     "rouge_l",
     "score",
+    "spice",
     "tokenize",
     "vocabulary_used",
 ]
