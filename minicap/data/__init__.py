@@ -3,7 +3,9 @@
 from minicap.data.captioned import SPLITS, CaptionDataset, CaptionedImage
 from minicap.data.catalogue import LABELLED, load_labelled
 from minicap.data.cifar import load_cifar10
+from minicap.data.coco import load_coco
 from minicap.data.features import extract_features
+from minicap.data.flickr import load_flickr
 from minicap.data.folder import load_folder
 from minicap.data.image_folder import load_image_folder, load_tiny_imagenet
 from minicap.data.images import SQUEEZENET, Preprocess, load_image
@@ -30,7 +32,9 @@ __all__ = [
     "extract_features",
     "find_photos",
     "load_cifar10",
+    "load_coco",
     "load_fashion_mnist",
+    "load_flickr",
     "load_folder",
     "load_image",
     "load_image_folder",

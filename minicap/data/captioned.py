@@ -4,8 +4,8 @@ import hashlib
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from minicap.errors import FormatError, InputError
 
 SPLITS = ("train", "val", "test")
 
+_FEWEST_TO_SPLIT = 10  # photos; of fewer all are for training
+_HELD_OUT = 10  # one photo in so many for "val", and as many for "test"
 _NAMED_AT_MOST = 5  # files listed in one message
 _FEW_PHOTOS = 500  # for training
 _TAIL = 4096  # bytes; two photos of one size that end alike are compared as a whole
@@ -59,6 +61,25 @@ class CaptionDataset:
 def words_of(caption: str) -> tuple[str, ...]:
     """The words of a caption as it was written: lower case, without punctuation but the apostrophe."""
     return tuple(re.findall(r"(?:[^\W_]|')+", caption.lower().replace("’", "'")))
+
+
+def with_words(captions: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
+    """Words and text of every caption that has any words."""
+    return [(words, text) for text in captions if (words := words_of(text))]
+
+
+def deal(images: Sequence[CaptionedImage], folder: Path) -> list[CaptionedImage]:
+    """The photos in splits, by the names of their files below the folder alone.
+
+    One in ten is held out as "test" and one in ten as "val", when there are ten or more: the first ones in
+    the order of the SHA-256 of their names, so the choice is the same everywhere.
+    """
+    held_out = len(images) // _HELD_OUT if len(images) >= _FEWEST_TO_SPLIT else 0
+    names = {image.path: Path(os.path.relpath(image.path, folder)).as_posix() for image in images}
+    order = sorted(names, key=lambda path: hashlib.sha256(names[path].encode()).digest())
+    split = dict.fromkeys(order, "train") | dict.fromkeys(order[: 2 * held_out], "val")
+    split |= dict.fromkeys(order[:held_out], "test")
+    return [replace(image, split=split[image.path]) for image in images]
 
 
 def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:

@@ -1,16 +1,18 @@
 """Captioned photos in a plain folder: a CSV file that lists them, or a text file beside each photo."""
 
 import csv
-import hashlib
 import io
 import os
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from minicap.data.captioned import (
     SPLITS,
     CaptionDataset,
     CaptionedImage,
+    deal,
     photo_path,
     refuse_missing,
     words_of,
@@ -20,21 +22,26 @@ from minicap.errors import FormatError, InputError
 from minicap.formats.documents import read_text
 
 _MOST = 256 * 2**20  # bytes of a CSV file
-_FEWEST_TO_SPLIT = 10  # photos; of fewer all are for training
-_HELD_OUT = 10  # one photo in so many for "val", and as many for "test"
+_PHOTO_COLUMNS = ("photo", "image", "filename", "file_name", "imageid", "image_id")
+_UNQUOTED = "where quotes are part of the captions, read it by load_folder(..., quoted=False)"
+
+Row = tuple[Path, str, str]  # photo, caption, split
 
 
-def load_folder(path: str | os.PathLike[str], outside: bool = False) -> CaptionDataset:
+def load_folder(path: str | os.PathLike[str], outside: bool = False, quoted: bool = True) -> CaptionDataset:
     """Read captioned photos from a plain folder, or from a CSV file in it.
 
-    A CSV file has a row for each caption, below a header with the columns `photo`, `caption` and, if you
-    like, `split` (train, val or test); it is separated by commas, semicolons or tabs, and photos lie beside
-    it or in `images`. Without one, every photo of the folder has its captions in a text file of its own name
-    (beach.jpg, beach.txt), one on a line; photos without such a file are left out.
+    A CSV file has a row for each caption, below a header with the columns `photo` (or image, filename,
+    image_id), `caption` and, if you like, `split` (train, val or test); it is separated by commas, semicolons
+    or tabs, and photos lie beside it or in `images`. Without one, every photo of the folder has its captions
+    in a text file of its own name (beach.jpg, beach.txt), one on a line; photos without such a file are left
+    out.
 
-    Without splits, one photo in ten is held out as "test" and one in ten as "val", when there are ten or
-    more: the first ones in the order of the SHA-256 of their names, so the choice is the same everywhere.
+    Without splits the photos are dealt out (`deal`).
     outside: allow photos outside the folder.
+    quoted: False for a CSV file whose quotes are part of the captions. Its first column is the photo and its
+    last the caption, which has the rest of the row, commas and all; a row begins where a line begins with the
+    name of a photo, such as 12.jpg, and a separator.
     Raises InputError for missing files, FormatError for files that are not laid out so.
     """
     path = Path(path)
@@ -42,7 +49,7 @@ def load_folder(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
         raise InputError(f"{path}: there is no such file or folder")
     folder = path if os.path.isdir(path) else path.parent
     table = _find_table(path) if path == folder else path
-    rows = list(_table_rows(table, folder, outside) if table else _text_rows(folder))
+    rows = list(_table_rows(table, folder, outside, quoted) if table else _text_rows(folder))
     source = table or folder
     if not rows:
         raise InputError(
@@ -56,17 +63,15 @@ def load_folder(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
         if splits.setdefault(photo, split) != split:
             raise FormatError(f"{source}: {photo.name} is in two splits, {splits[photo]!r} and {split!r}")
     refuse_missing(source, folder, list(captions))
+    images = [
+        CaptionedImage(photo, number, splits[photo], tuple(words_of(text) for text in texts), tuple(texts))
+        for number, (photo, texts) in enumerate(captions.items())
+    ]
     if not any(splits.values()):
-        splits = _deal(list(captions), folder)
+        images = deal(images, folder)
     elif unsaid := [photo.name for photo, split in splits.items() if not split]:
         raise FormatError(f"{source}: {unsaid[0]} has no split, but others do; give one to all or none")
-    images = tuple(
-        CaptionedImage(
-            photo, number, splits[photo], tuple(words_of(text) for text in texts), tuple(texts), {}
-        )
-        for number, (photo, texts) in enumerate(captions.items())
-    )
-    return CaptionDataset(folder.resolve().name or "photos", images)
+    return CaptionDataset(folder.resolve().name or "photos", tuple(images))
 
 
 def _find_table(folder: Path) -> Path | None:
@@ -76,34 +81,58 @@ def _find_table(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _table_rows(table: Path, folder: Path, outside: bool) -> Iterator[tuple[Path, str, str]]:
+def _table_rows(table: Path, folder: Path, outside: bool, quoted: bool) -> Iterator[Row]:
     text = io.StringIO(read_text(table, _MOST), newline="")
-    separator = max(",;\t", key=text.readline().count)
-    text.seek(0)
+    header = text.readline()
+    separator = max(",;\t", key=header.count)
+    columns = [name.strip().lower() for name in next(csv.reader([header], delimiter=separator), [])]
+    photo = next((columns.index(name) for name in _PHOTO_COLUMNS if name in columns), -1)
+    if photo < 0 or "caption" not in columns:
+        raise FormatError(f"{table}: the first line must name the columns photo and caption")
+    if not quoted and (photo, columns.index("caption")) != (0, len(columns) - 1):
+        raise FormatError(f"{table}: without quotes the photo must be the first column, the caption the last")
     photos = folder / "images" if os.path.isdir(folder / "images") else folder
-    reader = csv.DictReader(text, delimiter=separator, strict=True)
+    rows = _quoted(text, separator, table) if quoted else _unquoted(text, separator, len(columns))
+    for line, cells in rows:
+        where = f"{table}, line {line}"
+        if len(cells) > len(columns):
+            raise FormatError(
+                f"{where}: more cells than columns; a caption with {separator!r} in it needs quotes; "
+                f"{_UNQUOTED}"
+            )
+        found = dict(zip(columns, cells, strict=False))
+        name, caption, split = (found.get(key, "").strip() for key in (columns[photo], "caption", "split"))
+        if not name or not words_of(caption):
+            raise FormatError(f"{where}: a photo and a caption with at least one word are needed")
+        if split not in ("", *SPLITS):
+            raise FormatError(f"{where}: unknown split {split!r}; known: {', '.join(SPLITS)}")
+        yield photo_path(photos, Path(name), outside, where), caption, split
+
+
+def _quoted(text: io.StringIO, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line that a row ends on and its cells, as CSV has it."""
+    reader = csv.reader(text, delimiter=separator, strict=True)
     try:
-        columns = [name.strip().lower() for name in reader.fieldnames or ()]
-        if not {"photo", "caption"} <= set(columns):
-            raise FormatError(f"{table}: the first line must name the columns photo and caption")
-        reader.fieldnames = columns
         for cells in reader:
-            where = f"{table}, line {reader.line_num}"
-            if None in cells:
-                raise FormatError(
-                    f"{where}: more cells than columns; a caption with {separator!r} in it needs quotes"
-                )
-            name, caption, split = (cells.get(key) or "" for key in ("photo", "caption", "split"))
-            if not name.strip() or not words_of(caption):
-                raise FormatError(f"{where}: a photo and a caption with at least one word are needed")
-            if split.strip() not in ("", *SPLITS):
-                raise FormatError(f"{where}: unknown split {split!r}; known: {', '.join(SPLITS)}")
-            yield photo_path(photos, Path(name.strip()), outside, where), caption.strip(), split.strip()
+            if cells:
+                yield 1 + reader.line_num, cells
     except csv.Error as error:
-        raise FormatError(f"{table}: not CSV ({error})") from None
+        raise FormatError(f"{table}: not CSV ({error}); {_UNQUOTED}") from None
 
 
-def _text_rows(folder: Path) -> Iterator[tuple[Path, str, str]]:
+def _unquoted(text: io.StringIO, separator: str, columns: int) -> Iterator[tuple[int, list[str]]]:
+    """The line that a row begins on and its cells, the last of which has all that is left."""
+    endings = "|".join(re.escape(ending) for ending in SUFFIXES)
+    begins = re.compile(rf"^[^\r\n{separator}]+(?:{endings}){separator}", re.IGNORECASE | re.MULTILINE)
+    rest = text.read()
+    starts = [match.start() for match in begins.finditer(rest)]
+    line, before = 2, 0
+    for start, end in pairwise([*starts, len(rest)]):
+        line, before = line + rest.count("\n", before, start), start
+        yield line, rest[start:end].split(separator, columns - 1)
+
+
+def _text_rows(folder: Path) -> Iterator[Row]:
     photos = folder / "images" if os.path.isdir(folder / "images") else folder
     for photo in sorted(photos.iterdir()):
         text = photo.with_suffix(".txt")
@@ -111,12 +140,3 @@ def _text_rows(folder: Path) -> Iterator[tuple[Path, str, str]]:
             for line in read_text(text, 2**20).splitlines():
                 if words_of(line):
                     yield photo, line.strip(), ""
-
-
-def _deal(photos: list[Path], folder: Path) -> dict[Path, str]:
-    """A split for every photo, from its name alone."""
-    held_out = len(photos) // _HELD_OUT if len(photos) >= _FEWEST_TO_SPLIT else 0
-    dealt = sorted(photos, key=lambda photo: hashlib.sha256(os.path.relpath(photo, folder).encode()).digest())
-    sizes = {"test": held_out, "val": held_out, "train": len(photos) - 2 * held_out}
-    names = [split for split, size in sizes.items() for _ in range(size)]
-    return dict(zip(dealt, names, strict=True))

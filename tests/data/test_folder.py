@@ -16,7 +16,7 @@ def photos(folder: Path, *names: str) -> None:
 
 
 def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
-    (folder / "captions.csv").write_text(text, encoding=encoding)
+    (folder / "captions.csv").write_text(text, encoding=encoding, newline="")
     return folder
 
 
@@ -58,6 +58,42 @@ def test_a_file_and_its_folder_load_the_same_and_photos_may_lie_in_images(tmp_pa
     table(tmp_path, "photo,caption\na.jpg,a dog\n")
     assert load_folder(tmp_path) == load_folder(tmp_path / "captions.csv")
     assert load_folder(tmp_path).images[0].path == tmp_path / "images" / "a.jpg"
+
+
+@pytest.mark.parametrize("name", ["image", "Filename", "image_id", "ImageID"])
+def test_the_column_of_photos_goes_by_other_names_too(tmp_path, name):
+    photos(tmp_path, "a.jpg")
+    table(tmp_path, f"number,{name},caption\n1,a.jpg,a dog\n")
+    assert load_folder(tmp_path).images[0].raw == ("a dog",)
+
+
+def test_a_table_without_quoting_is_read_when_asked_for(tmp_path):
+    photos(tmp_path, "1.jpg", "2.jpg", "3.JPEG")
+    text = 'ImageID,Labels,Caption\r\n1.jpg,1 19,A "stop" sign, in the "street\r\nof a town".\r\n'
+    table(tmp_path, text + '2.jpg,3,"A cat"\r\n3.JPEG,,It\'s 4.jpg, a dog\r\n')
+    dataset = load_folder(tmp_path, quoted=False)
+    assert [image.raw[0] for image in dataset.images] == [
+        'A "stop" sign, in the "street\r\nof a town".',
+        '"A cat"',
+        "It's 4.jpg, a dog",
+    ]
+    assert dataset.images[1].captions == (("a", "cat"),)
+    with pytest.raises(FormatError, match=r"where quotes are part of the captions.*quoted=False"):
+        load_folder(table(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("caption,photo\na dog,1.jpg\n", "the photo must be the first column, the caption the last"),
+        ("photo,labels,caption\n1.jpg,5\n", "line 2: a photo and a caption"),
+        ('photo,caption\n1.jpg,a "dog\n\n1.jpg,"\n', "line 4: a photo and a caption"),
+    ],
+)
+def test_a_table_without_quoting_that_is_laid_out_otherwise_is_refused(tmp_path, text, says):
+    photos(tmp_path, "1.jpg")
+    with pytest.raises(FormatError, match=says):
+        load_folder(table(tmp_path, text), quoted=False)
 
 
 def test_a_text_file_beside_each_photo_has_a_caption_on_a_line(tmp_path):
