@@ -21,7 +21,7 @@ ROWS = [
     ("__main__",),
     ("cli",),
     ("compat", "web", "assignments"),
-    ("captioning", "classification", "multilabel"),
+    ("captioning", "characters", "classification", "multilabel"),
     ("vocabulary", "decoding"),
     ("models",),
     ("metrics",),

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from types import ModuleType
 
-from minicap.cli import train_captioner, train_classifier
+from minicap.cli import train_captioner, train_charlm, train_classifier
 from minicap.cli.arguments import path
 from minicap.cli.settings import add_named_settings, resumed_config, settings_file
 from minicap.errors import InputError
@@ -13,8 +13,8 @@ from minicap.training import RunFolder
 
 # Each has CONFIG, DONE and OPEN_TRAINER; add_arguments(parser), new(args), open_data(config) and
 # train(config, run, data); for a sweep, completed(tables) and prepare(configs).
-APPLICATIONS = {"captioner": train_captioner, "classifier": train_classifier}
-_OF_A_NEW_RUN = ("data", "dataset", "run", "config", "start")  # flags that --resume does without
+APPLICATIONS = {"captioner": train_captioner, "classifier": train_classifier, "charlm": train_charlm}
+_OF_A_NEW_RUN = ("data", "dataset", "text", "run", "config", "start")  # flags that --resume does without
 
 
 def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         if any(getattr(args, name, None) for name in _OF_A_NEW_RUN):
             raise InputError(
                 "--resume takes data and settings from the run; "
-                "leave out DATA, --data, --run, --config, --from"
+                "leave out DATA, --data, --text, --run, --config, --from"
             )
         folder, config = args.resume, resumed_config(application.CONFIG, args)
         data = application.open_data(config)

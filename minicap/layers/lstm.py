@@ -77,6 +77,11 @@ class LstmCache(NamedTuple):
     mask: Any  # one factor (N, 1) a step, or None a step
     shape: tuple[int, ...]  # (N, T, H)
 
+    @property
+    def last_c(self) -> Array:
+        """The cell (N, H) after the last step."""
+        return self.c[-1]
+
 
 @accelerated
 def lstm_forward(

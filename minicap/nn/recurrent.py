@@ -67,6 +67,10 @@ class Recurrent(Module):
         own, more = rest[: len(self.names)], rest[len(self.names) :]
         return dx, dict(zip(self.names, own, strict=True)), (dh0, *more)
 
+    def last_state(self, h: Array, cache: Any) -> State:
+        """The state after the last step, to go on from: what forward gave as outputs, and its cache."""
+        return (h[:, -1],)
+
     def step(self, x: Array, state: State) -> State:
         """The state after one more input x (N, D); its first entry is the output."""
         weights = (self[name] for name in self.names)
@@ -105,6 +109,9 @@ class LSTM(Recurrent):
     ) -> tuple[Array, Any]:
         """h (N, T, H) after every step, and the cache."""
         return self._run(x, h0, mask, c0=c0)
+
+    def last_state(self, h: Array, cache: Any) -> State:
+        return h[:, -1], cache.last_c
 
 
 class GRU(Recurrent):

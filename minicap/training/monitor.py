@@ -7,11 +7,11 @@ from minicap.errors import InputError
 from minicap.formats import nearest
 
 Direction = Literal["auto", "min", "max"]
-_TO_FALL = ("loss", "error", "perplexity")
+_TO_FALL = ("loss", "error", "perplexity", "bits")
 
 
 class Monitor(NamedTuple):
-    """The value to watch.  direction auto: names with "loss", "error" or "perplexity" fall, scores rise."""
+    """The value to watch.  direction auto: names with loss, error, perplexity or bits fall, scores rise."""
 
     name: str
     direction: Direction = "auto"

@@ -4,11 +4,19 @@ import numpy as np
 
 
 def epoch_batches(
-    size: int, batch_size: int, seed: int, epoch: int, lengths: np.ndarray | None = None
+    size: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    lengths: np.ndarray | None = None,
+    in_order: bool = False,
 ) -> list[np.ndarray]:
-    """Indices of the examples of each batch.  lengths: (size,), to batch examples of similar length."""
+    """Indices of the examples of each batch.
+
+    lengths: (size,), to batch examples of similar length.  in_order: one after the other, not shuffled.
+    """
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(size)
+    order = np.arange(size) if in_order else rng.permutation(size)
     if lengths is not None:
         order = nearly_sorted(order, lengths, batch_size)
     batches = [order[start : start + batch_size] for start in range(0, size, batch_size)]

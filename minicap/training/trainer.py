@@ -192,8 +192,9 @@ class Trainer:
     def batches_left(self) -> list[np.ndarray]:
         """Example indices of the batches of this epoch that are not done."""
         size, here, lengths = len(self.examples), self.position, getattr(self.examples, "lengths", None)
+        in_order = bool(getattr(self.examples, "in_order", False))
         batch_size = self.config.batch_size_after(here.epoch)
-        batches = epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths)
+        batches = epoch_batches(size, batch_size, self.config.seed, here.epoch, lengths, in_order)
         return batches[here.batch :][: self.steps - here.step]
 
     def _of_this_epoch(self, rng: RandomStream) -> Examples:

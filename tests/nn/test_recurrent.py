@@ -1,6 +1,9 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
+from minicap.arrays import textbook
 from minicap.errors import DtypeError
 from minicap.gradcheck import check_model
 from minicap.nn import GRU, LSTM, RECURRENT, RNN
@@ -54,6 +57,22 @@ def test_a_sequence_goes_on_from_a_given_state(name, rng):
         state = cell.step(x[:, t], state)
     rest, _ = cell.forward(x[:, 3:], train=True, **dict(zip(cell.states, state, strict=True)))
     np.testing.assert_allclose(rest, whole[:, 3:], atol=1e-14)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("name", CELLS)
+def test_two_halves_of_a_sequence_equal_the_whole(name, masked, fast, rng):
+    cell, x = CELLS[name]().initialize(1, np.float64), rng.normal(size=(2, 6, 4))
+    mask = np.array([[1, 1, 0, 1, 1, 1], [1, 1, 1, 1, 0, 0]], float) if masked else np.ones((2, 6))
+    with nullcontext() if fast else textbook():
+        whole, _ = cell.forward(x, train=True, mask=mask)
+        state = ()
+        for half in (slice(0, 3), slice(3, 6)):
+            start = dict(zip(cell.states, state, strict=False))
+            h, cache = cell.forward(x[:, half], train=True, mask=mask[:, half], **start)
+            state = cell.last_state(h, cache)
+            np.testing.assert_allclose(h, whole[:, half], atol=1e-14)
 
 
 @pytest.mark.parametrize("name", CELLS)

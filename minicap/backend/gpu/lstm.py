@@ -26,6 +26,16 @@ class LstmKernelCache(NamedTuple):
     mask: Array | None  # (N, T) like x
     barriers: Array | None  # where all steps were one launch
 
+    @property
+    def last_c(self) -> Array:
+        """The cell (N, H) after the last step."""
+        prev_c = self.prev_c[:, -1]
+        i, f, _, g = self.gates[:, -1].reshape(len(prev_c), 4, -1).swapaxes(0, 1)
+        last = f * prev_c + i * g
+        return (
+            last if self.mask is None else backend_of(c=last).xp.where(self.mask[:, -1:] != 0, last, prev_c)
+        )
+
 
 def lstm_forward(
     x: Array, h0: Array, Wx: Array, Wh: Array, b: Array, c0: Array | None = None, mask: Array | None = None

@@ -36,6 +36,12 @@ class LstmCache(NamedTuple):
     tanh_c: Array  # (T, N, H): tanh of the cell after the step
     left_out: list[Any]  # one a step: the sequences that the mask leaves out
 
+    @property
+    def last_c(self) -> Array:
+        """The cell (N, H) after the last step."""
+        i, f, _, g, prev_c = self.gates[:, -1]
+        return f * prev_c + i * g
+
 
 def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, c0: Any = None, mask: Any = None) -> bool:
     """Sequences with or without a mask."""
