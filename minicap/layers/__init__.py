@@ -147,6 +147,8 @@ from minicap.layers.soft_attention import (
     doubly_stochastic_loss,
     soft_attention_backward,
     soft_attention_forward,
+    soft_attention_step_backward,
+    soft_attention_step_forward,
 )
 from minicap.layers.softmax import (
     log_softmax_backward,
@@ -253,6 +255,8 @@ __all__ = [
     "silu_forward",
     "soft_attention_backward",
     "soft_attention_forward",
+    "soft_attention_step_backward",
+    "soft_attention_step_forward",
     "softmax_backward",
     "softmax_forward",
     "softmax_loss",

@@ -15,7 +15,7 @@ from minicap.layers.affine import project, project_gradients
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
 
 
-def _attention_weights(xp: Any, scores: Array, mask: Array | None) -> Array:
+def attention_weights(xp: Any, scores: Array, mask: Array | None) -> Array:
     """Softmax over the last axis, among the entries where the mask is 1."""
     if mask is not None:
         scores = xp.where(mask != 0, scores, xp.finfo(scores.dtype).min)
@@ -27,12 +27,12 @@ def _attention_weights(xp: Any, scores: Array, mask: Array | None) -> Array:
     return e / (total + (total == 0))
 
 
-def _score_gradients(dweights: Array, weights: Array) -> Array:
-    """Gradient of _attention_weights:  dscores = weights * (dweights - sum(dweights * weights))."""
+def score_gradients(dweights: Array, weights: Array) -> Array:
+    """Gradient of attention_weights:  dscores = weights * (dweights - sum(dweights * weights))."""
     return weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
 
 
-def _plus(dweights: Array, given: Array | None) -> Array:
+def plus(dweights: Array, given: Array | None) -> Array:
     return dweights if given is None else dweights + given
 
 
@@ -72,7 +72,7 @@ def additive_attention_forward(
         mask = check_mask(additive_attention_forward, mask, h.shape[:2], h)
 
     hidden = xp.tanh(project(h, W1) + (d @ W2 + b)[:, None])
-    weights = _attention_weights(xp, hidden @ v, mask)
+    weights = attention_weights(xp, hidden @ v, mask)
     context = (weights[:, None] @ h)[:, 0]
     return context, weights, AdditiveAttentionCache(h, d, W1, W2, v, hidden, weights)
 
@@ -95,7 +95,7 @@ def additive_attention_backward(
         check_dout(additive_attention_backward, (N, S), dweights=dweights)
 
     through_context = (h @ dcontext[:, :, None])[:, :, 0]
-    dscores = _score_gradients(_plus(through_context, dweights), weights)
+    dscores = score_gradients(plus(through_context, dweights), weights)
     dv = dscores.reshape(N * S) @ hidden.reshape(N * S, -1)
     da = dscores[:, :, None] * v * (1 - hidden**2)
     dh_scored, dW1 = project_gradients(da, h, W1)
@@ -117,7 +117,7 @@ def _attend(
 ) -> tuple[Array, DotProductAttentionCache]:
     """Dot-product attention over any leading axes."""
     scale = 1 / sqrt(q.shape[-1]) if scaled else 1.0
-    weights = _attention_weights(xp, (q @ k.swapaxes(-1, -2)) * scale, mask)
+    weights = attention_weights(xp, (q @ k.swapaxes(-1, -2)) * scale, mask)
     return weights @ v, DotProductAttentionCache(q, k, v, weights, scale)
 
 
@@ -126,7 +126,7 @@ def _attend_backward(
 ) -> tuple[Array, Array, Array]:
     """Gradients of _attend: dq, dk, dv."""
     q, k, v, weights, scale = cache
-    dscores = _score_gradients(_plus(dcontext @ v.swapaxes(-1, -2), dweights), weights) * scale
+    dscores = score_gradients(plus(dcontext @ v.swapaxes(-1, -2), dweights), weights) * scale
     return dscores @ k, dscores.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ dcontext
 
 

@@ -4,7 +4,13 @@ from typing import Any, NamedTuple
 
 from minicap.arrays import Array, accelerated
 from minicap.layers.activations import sigmoid
-from minicap.layers.attention import additive_attention_backward, additive_attention_forward
+from minicap.layers.attention import (
+    additive_attention_backward,
+    additive_attention_forward,
+    attention_weights,
+    plus,
+    score_gradients,
+)
 from minicap.layers.checks import check, check_dout, check_mask, shape_error
 from minicap.layers.losses import reduce_losses, reduction_scale
 
@@ -52,13 +58,7 @@ def soft_attention_forward(
         w_beta=(w_beta, "H 1?"),
         b_beta=(b_beta, "1?"),
     )
-    if (w_beta is None) != (b_beta is None) or (w_beta is not None and w_beta.shape[1] != 1):
-        raise shape_error(
-            soft_attention_forward,
-            "the gate needs w_beta (H, 1) and b_beta (1,), or neither",
-            w_beta=w_beta,
-            b_beta=b_beta,
-        )
+    _check_gate(soft_attention_forward, w_beta, b_beta)
 
     context, weights, attention = additive_attention_forward(features, h, Wf, Wh, b, v, mask=mask)
     beta = None if w_beta is None else sigmoid(h @ w_beta + b_beta)
@@ -84,6 +84,98 @@ def soft_attention_backward(
     da = (dcontext * context).sum(axis=1, keepdims=True) * beta * (1 - beta)
     dfeatures, dh, *gradients = additive_attention_backward(beta * dcontext, dweights, attention)
     return dfeatures, dh + da @ w_beta.T, *gradients, h.T @ da, da.sum(axis=0)
+
+
+class SoftAttentionStepCache(NamedTuple):
+    features: Array  # (N, L, D)
+    h: Array  # (N, H)
+    Wh: Array  # (H, A)
+    v: Array  # (A,)
+    hidden: Array  # (N, L, A): tanh(keys + h Wh + b)
+    weights: Array  # (N, L)
+    context: Array  # (N, D) before the gate
+    w_beta: Array | None  # (H, 1)
+    beta: Array | None  # (N, 1)
+
+
+@accelerated
+def soft_attention_step_forward(
+    features: Array,
+    keys: Array,
+    h: Array,
+    Wh: Array,
+    b: Array,
+    v: Array,
+    w_beta: Array | None = None,
+    b_beta: Array | None = None,
+    mask: Array | None = None,
+) -> tuple[Array, Array, SoftAttentionStepCache]:
+    """soft_attention_forward with  keys = features Wf  given: they are the same for every word of a caption,
+    and the product is most of the work.
+
+    keys: (N, L, A).  All else as in soft_attention_forward.
+    Returns context (N, D), weights (N, L) and the cache.
+    Raises ShapeError when the sizes do not fit or one of w_beta and b_beta is given without the other.
+    """
+    xp = check(
+        soft_attention_step_forward,
+        features=(features, "N L D"),
+        keys=(keys, "N L A"),
+        h=(h, "N H"),
+        Wh=(Wh, "H A"),
+        b=(b, "A"),
+        v=(v, "A"),
+        w_beta=(w_beta, "H 1?"),
+        b_beta=(b_beta, "1?"),
+    )
+    _check_gate(soft_attention_step_forward, w_beta, b_beta)
+    if mask is not None:
+        mask = check_mask(soft_attention_step_forward, mask, keys.shape[:2], keys)
+
+    hidden = xp.tanh(keys + (h @ Wh + b)[:, None])
+    weights = attention_weights(xp, hidden @ v, mask)
+    context = (weights[:, None] @ features)[:, 0]
+    beta = None if w_beta is None else sigmoid(h @ w_beta + b_beta)
+    out = context if beta is None else beta * context
+    return out, weights, SoftAttentionStepCache(features, h, Wh, v, hidden, weights, context, w_beta, beta)
+
+
+@accelerated
+def soft_attention_step_backward(
+    dcontext: Array, dweights: Array | None, cache: SoftAttentionStepCache, input_gradient: bool = True
+) -> tuple[Any, ...]:
+    """Gradients of soft_attention_step_forward.  dcontext: (N, D).  dweights: (N, L) or None.
+
+    input_gradient=False: dfeatures is None, for an image that nobody trains.
+    Returns dfeatures, dkeys, dh, dWh, db, dv, dw_beta, db_beta; the last two are None without the gate.
+    As in additive attention: through the context and the softmax to the scores, through v and the tanh to
+    dkeys, which h and b shared among all places.
+    """
+    features, h, Wh, v, hidden, weights, context, w_beta, beta = cache
+    check_dout(soft_attention_step_backward, context.shape, dcontext=dcontext)
+
+    da = None if beta is None else (dcontext * context).sum(axis=1, keepdims=True) * beta * (1 - beta)
+    dcontext = dcontext if beta is None else beta * dcontext
+    through_context = (features @ dcontext[:, :, None])[:, :, 0]
+    dscores = score_gradients(plus(through_context, dweights), weights)
+    dkeys = dscores[:, :, None] * v * (1 - hidden**2)
+    dquery = dkeys.sum(axis=1)
+    dh, dv = dquery @ Wh.T, dscores.reshape(-1) @ hidden.reshape(-1, len(v))
+    dfeatures = weights[:, :, None] * dcontext[:, None] if input_gradient else None
+    of_query = h.T @ dquery, dquery.sum(axis=0), dv
+    if w_beta is None or da is None:
+        return dfeatures, dkeys, dh, *of_query, None, None
+    return dfeatures, dkeys, dh + da @ w_beta.T, *of_query, h.T @ da, da.sum(axis=0)
+
+
+def _check_gate(function: Any, w_beta: Array | None, b_beta: Array | None) -> None:
+    if (w_beta is None) != (b_beta is None) or (w_beta is not None and w_beta.shape[1] != 1):
+        raise shape_error(
+            function,
+            "the gate needs w_beta (H, 1) and b_beta (1,), or neither",
+            w_beta=w_beta,
+            b_beta=b_beta,
+        )
 
 
 @accelerated

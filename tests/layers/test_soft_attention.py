@@ -8,6 +8,8 @@ from minicap.layers.soft_attention import (
     doubly_stochastic_loss,
     soft_attention_backward,
     soft_attention_forward,
+    soft_attention_step_backward,
+    soft_attention_step_forward,
 )
 
 
@@ -81,6 +83,31 @@ def test_soft_attention_equals_its_equations_in_pytorch(data):
 
 
 @pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("mask", [None, np.array([[1, 1, 1, 0], [1, 0, 1, 1]], dtype=bool)])
+def test_a_step_with_the_keys_given_is_soft_attention(gated, mask):
+    arrays, rng = draw_arrays(gated=gated), np.random.default_rng(1)
+    dcontext, dweights = rng.normal(size=(2, 3)), rng.normal(size=(2, 4))
+    context, weights, cache = soft_attention_forward(**arrays, mask=mask)
+    dfeatures, dh, dWf, *others = soft_attention_backward(dcontext, dweights, cache)
+
+    features, Wf = arrays["features"], arrays.pop("Wf")
+    step_context, step_weights, step_cache = soft_attention_step_forward(
+        **arrays, keys=features @ Wf, mask=mask
+    )
+    dseen, dkeys, dquery, *step_others = soft_attention_step_backward(dcontext, dweights, step_cache)
+    close(step_context, context)
+    close(step_weights, weights)
+    close(dseen + dkeys @ Wf.T, dfeatures)
+    close(features.reshape(-1, 3).T @ dkeys.reshape(-1, 5), dWf)
+    close(dquery, dh)
+    for ours, theirs in zip(step_others, others, strict=True):
+        assert ours is theirs is None or not np.abs(ours - theirs).max() > 1e-12
+    unseen, *rest = soft_attention_step_backward(dcontext, dweights, step_cache, input_gradient=False)
+    assert unseen is None
+    close(rest[0], dkeys)
+
+
+@pytest.mark.parametrize("gated", [True, False])
 def test_float32_stays_float32(gated):
     arrays = {name: a.astype(np.float32) for name, a in draw_arrays(gated=gated).items()}
     context, weights, cache = soft_attention_forward(**arrays, mask=np.ones((2, 4), dtype=bool))
@@ -103,6 +130,14 @@ def test_float32_stays_float32(gated):
 def test_arrays_that_do_not_fit_are_refused(change, message):
     with pytest.raises(ShapeError, match=f"soft_attention_forward: {message}"):
         soft_attention_forward(**draw_arrays() | change)
+
+
+def test_keys_and_gates_that_do_not_fit_a_step_are_refused():
+    arrays = {name: array for name, array in draw_arrays().items() if name != "Wf"}
+    with pytest.raises(ShapeError, match="soft_attention_step_forward: keys does not fit features: L is 4"):
+        soft_attention_step_forward(**arrays, keys=np.ones((2, 3, 5)))
+    with pytest.raises(ShapeError, match="soft_attention_step_forward: the gate needs"):
+        soft_attention_step_forward(**arrays | {"b_beta": None}, keys=np.ones((2, 4, 5)))
 
 
 def test_an_upstream_gradient_of_another_shape_is_refused():

@@ -20,13 +20,14 @@ from minicap.layers import (
     doubly_stochastic_loss,
     lstm_step_backward,
     lstm_step_forward,
-    soft_attention_backward,
-    soft_attention_forward,
+    soft_attention_step_backward,
+    soft_attention_step_forward,
 )
+from minicap.layers.affine import project, project_gradients
 from minicap.nn import LSTM, Affine, Gradients, Sequential, Tanh, prefixed
 from minicap.nn.init import glorot_uniform, normal, zeros
 
-_ATTENTION = ("Wf", "Wa", "ba", "v", "w_beta", "b_beta")
+_ATTENTION = ("Wa", "ba", "v", "w_beta", "b_beta")
 _CELL = ("Wx", "Wh", "b")
 
 
@@ -99,25 +100,27 @@ class AttendAndTell(NextWordModel):
         h, h_cache = self.first_h.forward(mean, train)
         c, c_cache = self.first_c.forward(mean, train)
         words, words_cache = self.words.forward(batch["words"], train)
+        keys = project(places, self["Wf"])
         outputs, attention, steps = [], [], []
         for t in range(words.shape[1]):
-            context, weights, looked = soft_attention_forward(places, h, *self._attention())
+            context, weights, looked = soft_attention_step_forward(places, keys, h, *self._attention())
             x, joined = concat_forward(words[:, t], context, axis=1)
             h, c, stepped = lstm_step_forward(x, h, c, *self._cell())
             outputs.append(h)
             attention.append(weights)
             steps.append((looked, joined, stepped))
         extras = {"attention": xp.stack(attention, axis=1)}
-        return xp.stack(outputs, axis=1), extras, (h_cache, c_cache, words_cache, steps, places.shape)
+        return xp.stack(outputs, axis=1), extras, (h_cache, c_cache, words_cache, steps, places)
 
     def hidden_backward(
         self, dh: Array, dextras: Extras, cache: Any, input_gradient: bool
     ) -> tuple[Any, Gradients]:
-        h_cache, c_cache, words_cache, steps, (_, S, _) = cache
+        h_cache, c_cache, words_cache, steps, places = cache
         xp = backend_of(dh=dh).xp
         dattention = dextras.get("attention")
         dnext_h, dnext_c = xp.zeros_like(dh[:, 0]), xp.zeros_like(dh[:, 0])
         dplaces: Any = 0
+        dkeys = xp.zeros((*places.shape[:2], len(self["v"])), dtype=places.dtype)
         dwords: list[Array] = []
         totals: Gradients = {}
         for t in range(len(steps) - 1, -1, -1):
@@ -125,12 +128,16 @@ class AttendAndTell(NextWordModel):
             dx, dstate, dnext_c, *of_cell = lstm_step_backward(dh[:, t] + dnext_h, dnext_c, stepped)
             dword, dcontext = concat_backward(dx, joined)
             dweights = None if dattention is None else dattention[:, t]
-            dplaces_t, dquery, *of_attention = soft_attention_backward(dcontext, dweights, looked)
+            dplaces_t, dkeys_t, dquery, *of_attention = soft_attention_step_backward(
+                dcontext, dweights, looked, input_gradient
+            )
             dnext_h = dstate + dquery
-            dplaces = dplaces + dplaces_t
+            dplaces = dplaces + dplaces_t if input_gradient else None
+            dkeys += dkeys_t
             dwords.append(dword)
             for name, gradient in zip((*_CELL, *_ATTENTION), [*of_cell, *of_attention], strict=True):
                 totals[name] = totals[name] + gradient if name in totals else gradient
+        dscored, totals["Wf"] = project_gradients(dkeys, places, self["Wf"])
         dmean_h, first_h = self.first_h.backward(dnext_h, h_cache, input_gradient)
         dmean_c, first_c = self.first_c.backward(dnext_c, c_cache, input_gradient)
         _, words = self.words.backward(xp.stack(dwords[::-1], axis=1), words_cache)
@@ -138,7 +145,8 @@ class AttendAndTell(NextWordModel):
         grads = prefixed("first_h", first_h) | prefixed("first_c", first_c) | prefixed("words", words)
         if not input_gradient:
             return None, grads | cell | totals
-        return dplaces + ((dmean_h + dmean_c) / S)[:, None], grads | cell | totals
+        dmean = (dmean_h + dmean_c) / places.shape[1]
+        return dplaces + dscored + dmean[:, None], grads | cell | totals
 
     def penalty(self, extras: Extras, mask: Array) -> tuple[Any, Extras]:
         factor = self.config.doubly_stochastic
@@ -148,17 +156,17 @@ class AttendAndTell(NextWordModel):
         return factor * loss, {"attention": factor * dattention}
 
     def start(self, features: Array) -> State:
-        """The first h and c, and the places, which every step looks at; features (N, S, F)."""
+        """The first h and c, the places and their keys, which every step looks at; features (N, S, F)."""
         places = self.standardized(to_device(features))
         mean = places.mean(axis=1)
-        return self.first_h(mean), self.first_c(mean), places
+        return self.first_h(mean), self.first_c(mean), places, project(places, self["Wf"])
 
     def advance(self, state: State, words: Array) -> tuple[Array, State, Extras]:
-        h, c, places = state
-        context, weights, _ = soft_attention_forward(places, h, *self._attention())
+        h, c, places, keys = state
+        context, weights, _ = soft_attention_step_forward(places, keys, h, *self._attention())
         x, _ = concat_forward(self.words(words), context, axis=1)
         h, c = self.cell.step(x, (h, c))
-        return h, (h, c, places), {"attention": weights}
+        return h, (h, c, places, keys), {"attention": weights}
 
     def _attention(self) -> list[Array]:
         return [self[name] for name in _ATTENTION]

@@ -25,6 +25,19 @@ def soft_attention_gated(rng: np.random.Generator) -> Inputs:
     return soft_attention(rng) | dict(w_beta=rng.normal(size=(6, 1)), b_beta=rng.normal(size=1), mask=_PLACES)
 
 
+@case("soft_attention_step")
+def soft_attention_step(rng: np.random.Generator) -> Inputs:
+    inputs = soft_attention(rng)
+    del inputs["Wf"]
+    return inputs | dict(keys=rng.normal(size=(2, 4, 5)))
+
+
+@case("soft_attention_step", "gated, masked")
+def soft_attention_step_gated(rng: np.random.Generator) -> Inputs:
+    gate = dict(w_beta=rng.normal(size=(6, 1)), b_beta=rng.normal(size=1))
+    return soft_attention_step(rng) | gate | dict(mask=_PLACES)
+
+
 @case("doubly_stochastic_loss")
 def doubly_stochastic(rng: np.random.Generator) -> Inputs:
     return dict(weights=rng.uniform(size=(2, 3, 4)))
