@@ -17,7 +17,7 @@ from minicap.errors import FormatError
 MOST_BYTES = 64 * 2**20  # of an answer
 MOST_FRAMES = 4  # that wait to be read
 PATIENCE = 30.0  # seconds that a message waits to be read
-START = 60.0  # seconds that a worker may take to come up
+START = 60.0
 
 COMMAND = (sys.executable, "-s", "-m", "minicap.assignments.worker")
 
@@ -26,6 +26,7 @@ class Worker:
     """Runs `minicap.assignments.worker`; started at the first request, and again after it was lost.
 
     command: in front of the worker's own, such as a sandbox.  forks: whether every request has a process.
+    start: seconds that the worker may take to come up, the student's module imported.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class Worker:
         variables: Mapping[str, str] | None = None,
         folder: Path | None = None,
         forks: bool = False,
+        start: float = START,
     ) -> None:
         self.command = [*command, "--fork"] if forks else list(command)
         self.variables, self.folder, self.forks = dict(variables or os.environ), folder, forks
+        self.start = start
         self.process: subprocess.Popen[bytes] | None = None
         self.frames: queue.Queue[bytes | None] = queue.Queue(MOST_FRAMES)
 
@@ -104,9 +107,9 @@ class Worker:
         with contextlib.suppress(OSError):
             self.process.stdin.write(len(greeting).to_bytes(8, "little") + greeting)
             self.process.stdin.flush()
-        if "hello" not in self._reply(START):
+        if "hello" not in self._reply(self.start):
             self.stop()
-            return "the worker does not start"
+            return f"the file cannot be imported: it ends the process, or takes more than {self.start:g} s"
         return ""
 
     def _reply(self, seconds: float) -> dict[str, Any]:

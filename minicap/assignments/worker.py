@@ -105,9 +105,10 @@ def limit_resources(limits: dict[str, Any]) -> None:
 
 def answer(request: bytes) -> bytes:
     """The message that answers a request: what the function returned, or what it raised."""
-    asked = decode(request, build=_build)
-    stands = _StandIns(asked["needs"])
+    stands = _StandIns()
     try:
+        asked = decode(request, build=_build)
+        stands.needs = asked["needs"]
         with np.errstate(all="ignore"):
             function = _function(asked, stands)
             args, kwargs = asked["args"], asked["kwargs"]
@@ -184,8 +185,8 @@ def _changed(names: list[str], before: Any, after: Any) -> list[str]:
 class _StandIns:
     """Functions of other exercises, that answer the right calls as the right functions do."""
 
-    def __init__(self, needs: dict[str, list[Any]]) -> None:
-        self.needs = needs
+    def __init__(self) -> None:
+        self.needs: dict[str, list[Any]] = {}
         self.complaints: list[str] = []
         self.own: list[tuple[Any, str, Callable[..., Any]]] = []
 

@@ -82,25 +82,26 @@ def _draw_exercise(
     if missing or not public:
         raise FormatError(f"exercise {exercise.id}: there is no case {exercise.layer!r} {sorted(missing)}")
     for case in public + hidden:
-        rng = np.random.default_rng(seed_of(exercise.id, case.variant, secret))
-        yield _draw_one(exercise, case, case.make(rng), np.float64, mistakes, calls)
+        seed = seed_of(exercise.id, case.variant, secret)
+        yield _draw_one(exercise, case, seed, np.float64, mistakes, calls)
     first = public[0]
     if exercise.call:
         return
-    inputs = first.make(np.random.default_rng(seed_of(exercise.id, "float32", secret)))
-    yield _draw_one(exercise, first._replace(variant="float32"), inputs, np.float32, [], calls)
+    seed = seed_of(exercise.id, "float32", secret)
+    yield _draw_one(exercise, first._replace(variant="float32"), seed, np.float32, [], calls)
 
 
 def _draw_one(
     exercise: Exercise,
     case: Case,
-    inputs: dict[str, Any],
+    seed: int,
     dtype: Any,
     mistakes: list[Mistake],
     calls: dict[str, Any],
 ) -> Trial:
     module = import_module(exercise.module)
     name = exercise.function
+    inputs = case.make(np.random.default_rng(seed))
     args: list[Any] = []
     names: list[str] = []
     kwargs: dict[str, Any] = dict(inputs)
@@ -116,7 +117,7 @@ def _draw_one(
         )
         kwargs = subject.inputs_as(dtype)
         if name.endswith("_backward"):
-            args, names, labels = _backward_call(subject, kwargs, dtype)
+            args, names, labels = _backward_call(subject, kwargs, dtype, seed)
             kwargs = {}
         elif is_pair:
             labels = ["out", "cache"]
@@ -163,16 +164,16 @@ def _draw_one(
 
 
 def _backward_call(
-    subject: Subject, inputs: dict[str, Any], dtype: Any
+    subject: Subject, inputs: dict[str, Any], dtype: Any, seed: int
 ) -> tuple[list[Any], list[str], list[str]]:
     """What a backward is handed, those arguments' names, and the names of the gradients."""
     assert subject.backward is not None
     with textbook():
         outs, cache = subject.outputs_and_cache(subject.call(inputs))
         if dtype == np.float64 and not subject.directions:
-            douts = _verified(subject)
+            douts = _verified(subject, seed)
         else:
-            rng = np.random.default_rng(0)
+            rng = np.random.default_rng(seed + 1)
             douts = [rng.normal(size=np.shape(out)).astype(dtype) for out in outs]
     handed = [*douts, cache]
     names = ["dout"] if len(douts) == 1 else [f"dout {n + 1}" for n in range(len(douts))]
@@ -186,11 +187,11 @@ def _may_differ(subject: Subject, name: str) -> bool:
     return is_float or (value is None and name != "mask" and name != "rng" and name != "padding_index")
 
 
-def _verified(subject: Subject) -> list[Any]:
+def _verified(subject: Subject, seed: int) -> list[Any]:
     """Upstream gradients with which the reference's backward agrees with numeric gradients of its forward."""
     assert subject.backward is not None
     along = replace(subject, directions=DIRECTIONS)
-    reference = measure(along)
+    reference = measure(along, seed + 1)
     _, cache = along.outputs_and_cache(along.call(along.inputs_as(np.float64)))
     gradients = along.gradients_from(subject.backward(*reference.cotangents, cache))
     for name, gradient, derivative in zip(along.arguments, gradients, reference.derivatives, strict=True):

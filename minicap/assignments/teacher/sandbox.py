@@ -24,6 +24,7 @@ HANDOUT, SUBMISSION, PACKAGES = "/handout", "/submission", "/packages"
 LIBRARIES = ("numpy", "PIL", "threadpoolctl")  # what minicap needs
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives")
 _PROBE = 20.0  # seconds
+START = 20.0  # seconds that importing a submission may take
 
 MISSING = (
     "there is no sandbox here: install bubblewrap (apt install bubblewrap, dnf install "
@@ -97,7 +98,7 @@ def worker(
     shown = [(handout, HANDOUT), (submission, SUBMISSION)]
     command = [*prefix(kind, root, shown, limits), *python(), "-m", "minicap.assignments.worker"]
     own = variables(kind, handout) | {"MINICAP_WORKER": json.dumps(settings)}
-    return Worker(command, own, Path("/") if inside else submission, forks=True)
+    return Worker(command, own, Path("/") if inside else submission, forks=True, start=START)
 
 
 def python() -> list[str]:
