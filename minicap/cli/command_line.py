@@ -18,6 +18,7 @@ COMMANDS = {
     "caption": "describe each photo in a sentence",
     "classify": "classify photos, with probabilities",
     "train": "train a captioner, a classifier or a character model on your own data",
+    "look": "draw what a classifier looks for, and what it sees in a photo",
     "sweep": "train with many settings and seeds, and compare them in one table",
     "sample": "let a character model write",
     "eval": "score a captioner or a classifier on a data set",

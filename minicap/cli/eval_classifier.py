@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if classifier.origin:
         print(f"checkpoint: {printable(classifier.origin)}")
     _print(found)
-    _draw(found, splits[args.split], f"{config.name} {args.split}", folder / "figures")
+    draw_answers(found, splits[args.split], f"{config.name} {args.split}", folder / "figures")
     return 0
 
 
@@ -70,7 +70,7 @@ def _print(found: Evaluation) -> None:
         print(f"{printable(name):{width}}  {photos:6}  {recall:6.1%}  {precision:9.1%}")
 
 
-def _draw(found: Evaluation, dataset: ArrayDataset, title: str, folder: Path) -> None:
+def draw_answers(found: Evaluation, dataset: ArrayDataset, title: str, folder: Path) -> None:
     """The confusion matrix and the surest mistakes, if matplotlib is installed; a line saying so if not."""
     from minicap.plots import confusion_table, image_grid, save_figure
 

@@ -1,10 +1,11 @@
-"""Figures: curves, sweeps, caption sheets, attention, class bars, confusion tables, filters and activations.
+"""Figures: curves, sweeps, caption sheets, attention, classes and what speaks for them, filters, activations.
 
 Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
 open figures are left alone.  Needs matplotlib.
 """
 
 from minicap.plots.attention import attention_sheet
+from minicap.plots.attribution import attribution_sheet
 from minicap.plots.captions import caption_sheet
 from minicap.plots.classes import top_classes
 from minicap.plots.confusion import confusion_table
@@ -17,6 +18,7 @@ from minicap.plots.sweeps import sweep_dots
 __all__ = [
     "activation_grid",
     "attention_sheet",
+    "attribution_sheet",
     "caption_sheet",
     "confusion_table",
     "filter_grid",

@@ -1,0 +1,116 @@
+"""What in an image a network's answer rests on.
+
+Both methods ask how the score of a class changes: with the pixels (saliency, Simonyan et al. 2014), or with
+what a layer makes of them (Grad-CAM, Selvaraju et al. 2017).  The network runs as in evaluation, layer by
+layer, those of a Sequential within it too; a Residual or Branches is one layer.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from minicap.arrays import Array, backend_of
+from minicap.errors import ClassIndexError, InputError, ShapeError
+from minicap.formats import nearest
+from minicap.nn.composition import Sequential
+from minicap.nn.heads import WithHeads
+from minicap.nn.module import Module
+
+
+def layers_in_order(net: Module) -> dict[str, Module]:
+    """The layers that a network applies one after another, by their names ("features.conv1")."""
+    if isinstance(net, WithHeads):
+        return layers_in_order(net.trunk)  # in evaluation it has no heads
+    if not isinstance(net, Sequential) or type(net).forward is not Sequential.forward:
+        return {"": net}
+    return {
+        f"{name}.{below}".rstrip("."): layer
+        for name, child in net.children.items()
+        for below, layer in layers_in_order(child).items()
+    }
+
+
+def find_layer(net: Module, name: str) -> str:
+    """The whole name of a layer; that of a Sequential stands for its last layer.  Raises InputError."""
+    layers = layers_in_order(net)
+    found = [known for known in layers if known == name or known.startswith(f"{name}.")]
+    if not found:
+        raise InputError(f"there is no layer {name!r}{nearest(name, layers)}; there are {', '.join(layers)}")
+    return found[-1]
+
+
+def activations(net: Module, x: Array) -> Iterator[tuple[str, Any]]:
+    """The name of each layer and what it makes of x, from the first to the last."""
+    for name, layer in layers_in_order(net).items():
+        x = layer(x)
+        yield name, x
+
+
+def saliency(net: Module, x: Array, classes: Sequence[int]) -> Array:
+    """How much the score of its class changes with each pixel of an image; the largest of its channels.
+
+    M = max_c |d score / d x_c|  (Simonyan et al. 2014, section 3.1).
+    x: (N, C, H, W), as the network reads it.  classes: (N,), one for each image.  Returns (N, H, W).
+    Raises ShapeError, ClassIndexError.
+    """
+    _, dx = score_gradient(net, x, classes)
+    return abs(dx).max(axis=1)
+
+
+def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> Array:
+    """Where in a layer's grid the features lie that speak for a class.
+
+    L = max(0, sum_k alpha_k A_k)  with  alpha_k = mean over places of d score / d A_k
+    (Selvaraju et al. 2017, eq. 1 and 2), A (N, K, h, w) the activation of the layer.
+    layer: its name, or that of a Sequential, which stands for its last layer; by default the last layer that
+    gives a grid of more than one place.  Returns (N, h, w).
+    Raises InputError for another name, ShapeError for a layer that gives no grid, ClassIndexError.
+    """
+    A, dA = score_gradient(net, x, classes, layer or last_grid(net, x))
+    if A.ndim != 4:
+        raise ShapeError(f"grad_cam: {layer} gives {A.shape}, no grid (N, K, h, w)")
+    alpha = dA.mean(axis=(2, 3), keepdims=True)
+    L = (alpha * A).sum(axis=1)
+    return L * (L > 0)
+
+
+def score_gradient(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> tuple[Array, Array]:
+    """What a layer makes of x, and the gradient of each image's score by it; of x itself for no layer.
+
+    classes: (N,), the class whose score is meant, for each image.
+    Raises as grad_cam.
+    """
+    layers = layers_in_order(net)
+    before = [*layers].index(find_layer(net, layer)) + 1 if layer else 0
+    A = x
+    for module in [*layers.values()][:before]:
+        A = module(A)
+    scores, caches = A, []
+    for module in [*layers.values()][before:]:
+        scores, cache = module.forward(scores, train=False)
+        caches.append((module, cache))
+    gradient = _one_hot(scores, classes)
+    for module, cache in reversed(caches):
+        gradient, _ = module.backward(gradient, cache)
+    return A, gradient
+
+
+def last_grid(net: Module, x: Array) -> str:
+    """The name of the last layer that gives a grid of more than one place.
+
+    Raises InputError for a network without one.
+    """
+    grids = [name for name, out in activations(net, x[:1]) if out.ndim == 4 and out[0, 0].size > 1]
+    if not grids:
+        raise InputError("grad_cam: no layer of this network gives a grid; it has no convolution")
+    return grids[-1]
+
+
+def _one_hot(scores: Array, classes: Sequence[int]) -> Array:
+    """The gradient of the scores (N, K) of these classes, by all scores."""
+    if scores.ndim != 2 or len(classes) != len(scores):
+        raise ShapeError(f"there are {len(classes)} classes for scores {scores.shape}; each image needs one")
+    if not all(0 <= int(k) < scores.shape[1] for k in classes):
+        raise ClassIndexError(f"classes are {list(classes)} but there are {scores.shape[1]}")
+    gradient = backend_of(scores=scores).xp.zeros_like(scores)
+    gradient[range(len(classes)), [int(k) for k in classes]] = 1
+    return gradient
