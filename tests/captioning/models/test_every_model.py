@@ -11,12 +11,13 @@ from strict_cupy import counting
 from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.captioning import MODELS, make_model
-from minicap.captioning.examples import partial_captions
+from minicap.captioning.examples import CaptionExamples, partial_captions
 from minicap.decoding import beam_search, greedy, sample
 from minicap.errors import InputError, ShapeError
 from minicap.gradcheck import check_model
 from minicap.layers.softmax import log_softmax_forward
 from minicap.optim import make_rule
+from minicap.training import RunFolder, Trainer, TrainingConfig
 from minicap.training.shards import sharded_loss
 
 STREAM = RandomStream(7)
@@ -197,6 +198,25 @@ def test_dropout_is_a_function_of_the_stream_and_off_in_evaluation(name):
     assert first == again != other
     without = small(name, dropout=0.0)
     assert model.loss(batch, train=False)[0] == without.loss(batch, train=False)[0]
+
+
+@models
+def test_a_resumed_run_goes_on_bit_for_bit(name, tmp_path):
+    def trainer(folder, epochs):
+        model = small(name, np.float32)
+        features = np.random.default_rng(0).normal(size=(5, *SHAPES[model.reads])).astype(np.float32)
+        examples = CaptionExamples(features, [[caption] for caption in CAPTIONS], WORDS)
+        config = TrainingConfig(epochs=epochs, batch_size=3)
+        return Trainer(model, examples, config, RunFolder(tmp_path / folder))
+
+    whole = trainer("whole", 3)
+    whole.fit()
+    trainer("parts", 1).fit()
+    rest = trainer("parts", 3)
+    rest.resume()
+    rest.fit()
+    for key, parameter in whole.model.params.items():
+        np.testing.assert_array_equal(rest.model.params[key], parameter)
 
 
 @models

@@ -3,7 +3,7 @@ import pytest
 from captioning.models.small import CAPTIONS, batch_for, small
 
 from minicap.captioning.models import TransformerConfig
-from minicap.captioning.models.transformer import positions
+from minicap.captioning.models.transformer import Block, positions
 from minicap.errors import InputError
 
 
@@ -52,3 +52,34 @@ def test_sizes_that_do_not_fit_are_input_errors():
         TransformerConfig(embed_size=10)
     with pytest.raises(InputError, match="blocks and heads and inner_size must be at least 1"):
         TransformerConfig(blocks=0)
+
+
+def test_a_block_is_a_decoder_layer_of_pytorch():
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    block = Block(4, 2, 6, 0.0).initialize(seed=1, dtype=np.float64)
+    rng = np.random.default_rng(0)
+    for parameter in block.params.values():
+        parameter += 0.1 * rng.normal(size=parameter.shape)
+    x, places, dout = rng.normal(size=(3, 5, 4)), rng.normal(size=(3, 7, 4)), rng.normal(size=(3, 5, 4))
+
+    layer = torch.nn.TransformerDecoderLayer(4, 2, 6, dropout=0.0, batch_first=True, norm_first=True)
+    found = {name: array.T for name, array in block.params.items()}  # torch keeps the transposes
+    state = {}
+    for our, their in (("inner.body.wide", "linear1"), ("inner.body.narrow", "linear2")):
+        state |= {f"{their}.weight": found[f"{our}.w"], f"{their}.bias": found[f"{our}.b"]}
+    for our, their in (("words_norm", "norm1"), ("places_norm", "norm2"), ("inner.body.norm", "norm3")):
+        state |= {f"{their}.weight": found[f"{our}.gamma"], f"{their}.bias": found[f"{our}.beta"]}
+    for our, their in (("words", "self_attn"), ("places", "multihead_attn")):
+        state[f"{their}.in_proj_weight"] = np.concatenate([found[f"{our}.{w}"] for w in ("Wq", "Wk", "Wv")])
+        state[f"{their}.out_proj.weight"] = found[f"{our}.Wo"]
+        state |= {f"{their}.in_proj_bias": np.zeros(12), f"{their}.out_proj.bias": np.zeros(4)}
+    layer = layer.double()
+    layer.load_state_dict({name: torch.tensor(np.ascontiguousarray(a)) for name, a in state.items()})
+    inputs = [torch.tensor(a, requires_grad=True) for a in (x, places)]
+    expected = layer(*inputs, tgt_mask=torch.nn.Transformer.generate_square_subsequent_mask(5).double())
+    expected.backward(torch.tensor(dout))
+
+    out, cache = block.forward((x, places), train=True)
+    np.testing.assert_allclose(out, expected.detach(), rtol=0, atol=1e-10)
+    for ours, of_torch in zip(block.backward(dout, cache)[0], inputs, strict=True):
+        np.testing.assert_allclose(ours, of_torch.grad, rtol=0, atol=1e-10)
