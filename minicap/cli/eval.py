@@ -1,11 +1,14 @@
-"""`minicap eval RUN`: scores of a captioner or a classifier on a split of its data set."""
+"""`minicap eval RUN`: scores of a captioner, a classifier or a tagger on a split of its data set."""
 
 import argparse
 
-from minicap.cli import eval_captioner, eval_classifier
+from minicap.cli import eval_captioner, eval_classifier, eval_tagger
 from minicap.cli.arguments import path
 from minicap.errors import InputError
 from minicap.training import kind_of
+
+# What scores those that are no captioners, and the flags of captioners that it knows too.
+_OTHERS = {"classifier": ((), eval_classifier.run), "tagger": (eval_tagger.FLAGS, eval_tagger.run)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.run and kind_of(args.run) == "classifier":
-        for flag in eval_captioner.FLAGS:
-            if getattr(args, flag) not in (None, False):
-                raise InputError(
-                    f"--{flag.replace('_', '-')} is for captioners; {args.run} holds a classifier"
-                )
-        return eval_classifier.run(args)
-    if args.several_crops:
+    kind = kind_of(args.run) if args.run else "captioner"
+    if args.several_crops and kind != "classifier":
         raise InputError("--several-crops is for classifiers")
-    return eval_captioner.run(args)
+    if kind not in _OTHERS:
+        return eval_captioner.run(args)
+    flags, run = _OTHERS[kind]
+    for flag in eval_captioner.FLAGS:
+        if flag not in flags and getattr(args, flag) not in (None, False):
+            raise InputError(f"--{flag.replace('_', '-')} is for captioners; {args.run} holds a {kind}")
+    return run(args)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from types import ModuleType
 
-from minicap.cli import train_captioner, train_charlm, train_classifier
+from minicap.cli import train_captioner, train_charlm, train_classifier, train_tagger
 from minicap.cli.arguments import path
 from minicap.cli.settings import add_named_settings, resumed_config, settings_file
 from minicap.errors import InputError
@@ -13,7 +13,13 @@ from minicap.training import RunFolder
 
 # Each has CONFIG, DONE and OPEN_TRAINER; add_arguments(parser), new(args), open_data(config) and
 # train(config, run, data); for a sweep, completed(tables) and prepare(configs).
-APPLICATIONS = {"captioner": train_captioner, "classifier": train_classifier, "charlm": train_charlm}
+APPLICATIONS = {
+    "captioner": train_captioner,
+    "classifier": train_classifier,
+    "tagger": train_tagger,
+    "charlm": train_charlm,
+}
+OTHER_WORDS = {"multilabel": "tagger"}
 _OF_A_NEW_RUN = ("data", "dataset", "text", "run", "config", "start")  # flags that --resume does without
 
 
@@ -25,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     parser.epilog = "Each application has its own settings: " + ", ".join(
         f"minicap train {name} --help" for name in APPLICATIONS
     )
-    if argv[:1] and argv[0] in APPLICATIONS:
-        name = argv[0]
-        parser = parser.add_subparsers(metavar="APPLICATION").add_parser(name)
+    if argv[:1] and argv[0] in (*APPLICATIONS, *OTHER_WORDS):
+        name = OTHER_WORDS.get(argv[0], argv[0])
+        parser = parser.add_subparsers(metavar="APPLICATION").add_parser(argv[0])
     else:
         name = str(settings_file(argv)[0].get("application", "captioner"))
         application_named(name)

@@ -15,6 +15,7 @@ from minicap.data.mnist import load_fashion_mnist, load_mnist
 from minicap.data.opening import SAMPLE, open_dataset
 from minicap.data.photos import find_photos
 from minicap.data.sample import load_sample, sample_attribution
+from minicap.data.tagged import TaggedDataset, TaggedPhoto, load_coco_instances, open_tagged
 from minicap.formats.folders import default_cache_folder
 from minicap.progress import Progress
 
@@ -28,11 +29,14 @@ __all__ = [
     "CaptionedImage",
     "Preprocess",
     "Progress",
+    "TaggedDataset",
+    "TaggedPhoto",
     "default_cache_folder",
     "extract_features",
     "find_photos",
     "load_cifar10",
     "load_coco",
+    "load_coco_instances",
     "load_fashion_mnist",
     "load_flickr",
     "load_folder",
@@ -44,5 +48,6 @@ __all__ = [
     "load_sample",
     "load_tiny_imagenet",
     "open_dataset",
+    "open_tagged",
     "sample_attribution",
 ]

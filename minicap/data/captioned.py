@@ -68,18 +68,23 @@ def with_words(captions: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     return [(words, text) for text in captions if (words := words_of(text))]
 
 
-def deal(images: Sequence[CaptionedImage], folder: Path) -> list[CaptionedImage]:
-    """The photos in splits, by the names of their files below the folder alone.
+def deal(photos: Sequence[Path], folder: Path) -> dict[Path, str]:
+    """A split for every photo, by the names of their files below the folder alone.
 
     One in ten is held out as "test" and one in ten as "val", when there are ten or more: the first ones in
     the order of the SHA-256 of their names, so the choice is the same everywhere.
     """
-    held_out = len(images) // _HELD_OUT if len(images) >= _FEWEST_TO_SPLIT else 0
-    names = {image.path: Path(os.path.relpath(image.path, folder)).as_posix() for image in images}
+    held_out = len(photos) // _HELD_OUT if len(photos) >= _FEWEST_TO_SPLIT else 0
+    names = {photo: Path(os.path.relpath(photo, folder)).as_posix() for photo in photos}
     order = sorted(names, key=lambda path: hashlib.sha256(names[path].encode()).digest())
     split = dict.fromkeys(order, "train") | dict.fromkeys(order[: 2 * held_out], "val")
-    split |= dict.fromkeys(order[:held_out], "test")
-    return [replace(image, split=split[image.path]) for image in images]
+    return split | dict.fromkeys(order[:held_out], "test")
+
+
+def dealt(images: Sequence[CaptionedImage], folder: Path) -> list[CaptionedImage]:
+    """The images in the splits that `deal` gives them."""
+    splits = deal([image.path for image in images], folder)
+    return [replace(image, split=splits[image.path]) for image in images]
 
 
 def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 from minicap.data.captioned import (
     CaptionDataset,
     CaptionedImage,
-    deal,
+    dealt,
     photo_path,
     refuse_missing,
     with_words,
@@ -37,19 +37,19 @@ def load_coco(path: str | os.PathLike[str], outside: bool = False) -> CaptionDat
     if len({image.image_id for image in images}) < len(images):
         names = ", ".join(source.name for source in sources)
         raise InputError(f"{path}: the same photos are in several of {names}; name the one to read")
-    top = _top(sources[0])
+    top = top_of(sources[0])
     return CaptionDataset(top.resolve().name or "coco", tuple(images))
 
 
-def find_coco(folder: Path) -> list[Path]:
-    """The files of captions in a folder in COCO's layout; none in any other."""
+def find_coco(folder: Path, kind: str = "captions") -> list[Path]:
+    """The files of captions, or of "instances", in a folder in COCO's layout; none in any other."""
     for place in (folder / "annotations", folder):
-        if os.path.isdir(place) and (found := sorted(place.glob("captions_*.json"))):
+        if os.path.isdir(place) and (found := sorted(place.glob(f"{kind}_*.json"))):
             return found
     return []
 
 
-def _top(source: Path) -> Path:
+def top_of(source: Path) -> Path:
     return source.parent.parent if source.parent.name == "annotations" else source.parent
 
 
@@ -58,7 +58,7 @@ def _read(source: Path, outside: bool) -> list[CaptionedImage]:
     if not isinstance(root, dict):
         raise FormatError(f"{source}: not in COCO's layout: a JSON object is needed")
     captions = _captions(entry(root, "annotations", list, str(source)), source)
-    folder = _photos(source)
+    folder = photos_of(source)
     images = []
     for i, record in enumerate(entry(root, "images", list, str(source))):
         where = f"{source}: images[{i}]"
@@ -69,13 +69,13 @@ def _read(source: Path, outside: bool) -> list[CaptionedImage]:
         if found := with_words(captions.pop(number, [])):
             extra = {key: value for key, value in record.items() if key not in ("id", "file_name")}
             words, raw = zip(*found, strict=True)
-            images.append(CaptionedImage(photo, number, _split(source), words, raw, extra))
+            images.append(CaptionedImage(photo, number, split_of(source), words, raw, extra))
     if captions:
         raise FormatError(f"{source}: captions of image {min(captions)}, which is not among its images")
     if not images:
         raise FormatError(f"{source}: holds no captions")
     refuse_missing(source, folder, [image.path for image in images])
-    return images if _split(source) else deal(images, folder)
+    return images if split_of(source) else dealt(images, folder)
 
 
 def _captions(annotations: list[Any], source: Path) -> dict[int, list[str]]:
@@ -90,13 +90,19 @@ def _captions(annotations: list[Any], source: Path) -> dict[int, list[str]]:
     return captions
 
 
-def _split(source: Path) -> str:
-    """From captions_train2017.json; "" where the name says nothing."""
-    name = source.stem.removeprefix("captions_")
+def split_of(source: Path) -> str:
+    """From captions_train2017.json or instances_...; "" where the name says nothing."""
+    name = _part(source)
     return next((split for split in ("train", "val") if name.startswith(split)), "")
 
 
-def _photos(source: Path) -> Path:
-    top, part = _top(source), source.stem.removeprefix("captions_")
+def photos_of(source: Path) -> Path:
+    """The folder of the photos of captions_val2017.json or instances_val2017.json."""
+    top, part = top_of(source), _part(source)
     places = (top / part, top / "images" / part, top / "images", top)
     return next(place for place in places if os.path.isdir(place))
+
+
+def _part(source: Path) -> str:
+    """val2017, of captions_val2017.json and of instances_val2017.json."""
+    return source.stem.removeprefix("captions_").removeprefix("instances_")

@@ -6,7 +6,7 @@ from pathlib import Path
 from minicap.data.captioned import (
     CaptionDataset,
     CaptionedImage,
-    deal,
+    dealt,
     photo_path,
     refuse_missing,
     with_words,
@@ -47,7 +47,7 @@ def load_flickr(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
         raise FormatError(f"{source}: holds no captions of photos in its splits")
     refuse_missing(source, folder, [image.path for image in images])
     name = source.name.partition(".token")[0]
-    return CaptionDataset(name, tuple(images if splits else deal(images, folder)))
+    return CaptionDataset(name, tuple(images if splits else dealt(images, folder)))
 
 
 def find_tokens(folder: Path) -> Path | None:

@@ -1,6 +1,6 @@
 """From preprocessed photos to the features a captioner or a multi-label model reads; encoders by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -23,7 +23,9 @@ class Encoder(Protocol):
 
     config: its settings, a dataclass whose `name` is that of the encoder in the registry.
     preprocess: how it wants its photos.
-    shapes: the kinds it gives and the shape of each for one photo, such as {"pooled": (F,), "grid": (S, F)}.
+    shapes: the kinds it gives and the shape of each for one photo: {"pooled": (F,), "grid": (S, F),
+    "stages": (F1 + F2 + ...,)}, the last being the mean of every channel after each stage of the network.
+    stages: (F1, F2, ...), how many channels each stage has.
     """
 
     @property
@@ -32,6 +34,8 @@ class Encoder(Protocol):
     def config(self) -> Any: ...
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]: ...
+    @property
+    def stages(self) -> tuple[int, ...]: ...
     def key(self, kind: str) -> str:
         """Names the features of this kind in a cache: the weights, the layer, the pooling."""
 
@@ -59,16 +63,22 @@ class SqueezeNetEncoder:
     """fire9's grid of SqueezeNet 1.1, or the mean and the maximum of each of its channels."""
 
     preprocess: ClassVar[Preprocess] = SqueezeNet.preprocess
+    stages: ClassVar[tuple[int, ...]] = (64, 128, 256, 512)
 
     def __init__(self, config: SqueezeNetEncoderConfig | None = None) -> None:
         self.config = config or SqueezeNetEncoderConfig()
         side = 14 // self.config.window
-        self.shapes: Mapping[str, tuple[int, ...]] = {"pooled": (1024,), "grid": (side * side, 512)}
+        self.shapes: Mapping[str, tuple[int, ...]] = {
+            "pooled": (1024,),
+            "grid": (side * side, 512),
+            "stages": (sum(self.stages),),
+        }
 
     def key(self, kind: str) -> str:
         return {
             "pooled": "squeezenet1_1-fire9-mean-max",
             "grid": f"squeezenet1_1-fire9-grid-window{self.config.window}",
+            "stages": "squeezenet1_1-pools-fire9-means",
         }[kind]
 
     @cached_property
@@ -77,6 +87,9 @@ class SqueezeNetEncoder:
         return SqueezeNet.pretrained()
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
+        if kind == "stages":
+            stops = [f"features.{name}" for name in ("pool1", "pool3", "pool5", "fire9")]
+            return stage_means(cut_after(self.net, stops), to_device(images))
         grid: Any = self.net.features(to_device(images))
         xp = backend_of(grid=grid).xp
         if kind == "pooled":
@@ -131,53 +144,102 @@ class InceptionV3EncoderConfig:
 
 
 class PretrainedEncoder:
-    """The last grid of a network with published weights, or the mean of each of its channels.
+    """The last grid of a network with published weights, or the means of channels, there or at every stage.
 
     weights: the network in minicap.models.pretrained.  last: the flat name of the module that gives the grid.
-    side, channels: of the grid.  Raises InputError, saying how to get the weights, when they are not here.
+    side, channels: of the grid.  stages: the flat name of the module that each stage ends with, and its
+    channels.  Raises InputError, saying how to get the weights, when they are not here.
     """
 
-    def __init__(self, config: Any, weights: str, last: str, side: int, channels: int) -> None:
+    def __init__(
+        self, config: Any, weights: str, last: str, side: int, channels: int, stages: Mapping[str, int]
+    ) -> None:
         self.config, self.weights, self.last = config, weights, last
         self.preprocess = pretrained(weights).preprocess
-        self.shapes: Mapping[str, tuple[int, ...]] = {"pooled": (channels,), "grid": (side * side, channels)}
+        self.stops, self.stages = tuple(stages), tuple(stages.values())
+        self.shapes: Mapping[str, tuple[int, ...]] = {
+            "pooled": (channels,),
+            "grid": (side * side, channels),
+            "stages": (sum(self.stages),),
+        }
         require_weights(weights)
 
     def key(self, kind: str) -> str:
-        return f"{self.weights}-{weights_identity(self.weights)}-{self.last}-{kind}"
+        where = "-".join(self.stops) if kind == "stages" else self.last
+        return f"{self.weights}-{weights_identity(self.weights)}-{where}-{kind}"
 
     @cached_property
-    def trunk(self) -> Module:
+    def net(self) -> Module:
         """Loaded when the first photo comes."""
-        net, _ = load_pretrained(self.weights)
-        *path, last = self.last.split(".")
-        for name in path:
-            net = net.children[name]
-        names = list(net.children)
-        return Sequential(**{name: net.children[name] for name in names[: names.index(last) + 1]})
+        return load_pretrained(self.weights)[0]
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
-        grid: Any = self.trunk(to_device(images))
+        if kind == "stages":
+            return stage_means(cut_after(self.net, self.stops), to_device(images))
+        (trunk,) = cut_after(self.net, [self.last])
+        grid: Any = trunk(to_device(images))
         if kind == "pooled":
             return grid.mean(axis=(2, 3))
         xp = backend_of(grid=grid).xp
         return xp.ascontiguousarray(grid.reshape(*grid.shape[:2], -1).swapaxes(1, 2))
 
 
+def cut_after(net: Module, stops: Sequence[str]) -> list[Sequential]:
+    """A network of modules in a row, as pieces that each end with one of the stops; the rest is left out.
+
+    stops: flat names, in the order of the network.  They may lie inside a module that is a row itself.
+    """
+
+    def steps(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        for name, child in module.children.items():
+            path = prefix + name
+            if any(stop.startswith(f"{path}.") for stop in stops):
+                yield from steps(child, f"{path}.")
+            else:
+                yield path, child
+
+    pieces: list[Sequential] = []
+    row: dict[str, Module] = {}
+    for path, module in steps(net):
+        row[path.replace(".", "_")] = module
+        if path == stops[len(pieces)]:
+            pieces.append(Sequential(**row))
+            row = {}
+            if len(pieces) == len(stops):
+                break
+    return pieces
+
+
+def stage_means(stages: Sequence[Module], images: Array) -> Array:
+    """The mean of every channel after each stage, side by side: (N, F1 + F2 + ...)."""
+    means, grid = [], images
+    for stage in stages:
+        grid = stage(grid)
+        means.append(grid.mean(axis=(2, 3)))
+    return backend_of(grid=grid).xp.concatenate(means, axis=1)
+
+
 def _resnet50(config: ResNet50EncoderConfig) -> Encoder:
-    return PretrainedEncoder(config, config.weights, "layer4", 7, 2048)
+    stages = {"maxpool": 64, "layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
+    return PretrainedEncoder(config, config.weights, "layer4", 7, 2048, stages)
 
 
 def _vgg16(config: VGG16EncoderConfig) -> Encoder:
-    return PretrainedEncoder(config, "vgg16_features", "features.relu13", 14, 512)
+    channels = (64, 128, 256, 512, 512)
+    stages = {f"features.pool{i}": width for i, width in enumerate(channels, start=1)}
+    return PretrainedEncoder(config, "vgg16_features", "features.relu13", 14, 512, stages)
 
 
 def _efficientnet_lite0(config: EfficientNetLite0EncoderConfig) -> Encoder:
-    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280)
+    # The last blocks on grids of 56, 28, 14 and 7 cells a side, and what the classifier reads.
+    stages = {"blocks.2": 24, "blocks.4": 40, "blocks.10": 112, "blocks.15": 320, "relu1": 1280}
+    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280, stages)
 
 
 def _inception_v3(config: InceptionV3EncoderConfig) -> Encoder:
-    return PretrainedEncoder(config, config.weights, "trunk.Mixed_7c", 8, 2048)
+    stages = {"maxpool1": 64, "maxpool2": 192, "Mixed_5d": 288, "Mixed_6e": 768, "Mixed_7c": 2048}
+    in_trunk = {f"trunk.{name}": channels for name, channels in stages.items()}
+    return PretrainedEncoder(config, config.weights, "trunk.Mixed_7c", 8, 2048, in_trunk)
 
 
 class Entry(NamedTuple):

@@ -47,6 +47,21 @@ def test_pooled_features_of_resnet_are_what_its_classifier_reads(weights_of_chan
     np.testing.assert_allclose(grid.mean(axis=1), pooled, rtol=1e-4, atol=1e-4 * np.abs(pooled).max())
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_stages_are_as_wide_as_it_says_and_end_where_the_last_one_does(name, weights_of_chance):
+    encoder = make_encoder(ENCODERS[name].settings())
+    size = encoder.preprocess.size
+    photo = np.random.default_rng(1).normal(size=(1, 3, size, size)).astype(np.float32)
+    stages = encoder.encode(photo, "stages")
+    assert encoder.shapes["stages"] == (sum(encoder.stages),) == stages.shape[1:]
+    assert 4 <= len(encoder.stages) <= 6
+    if name != "vgg16":  # whose last stage is pooled once more than its grid
+        last = encoder.encode(photo, "grid").mean(axis=1)
+        np.testing.assert_allclose(
+            stages[:, -last.shape[1] :], last, rtol=1e-4, atol=1e-4 * np.abs(last).max()
+        )
+
+
 def test_the_key_says_which_weights_made_the_features(weights_of_chance):
     encoder = make_encoder(ENCODERS["vgg16"].settings())
     assert encoder.key("grid") == "vgg16_features-1212121212121212-features.relu13-grid"

@@ -1,12 +1,11 @@
 """What captioners that say one word after the other have in common."""
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minicap.arrays import Array, to_device, to_host
+from minicap.arrays import Array, to_device
 from minicap.arrays.random import RandomStream
 from minicap.captioning.model import Batch
 from minicap.decoding import Extras, State
@@ -15,6 +14,7 @@ from minicap.layers import log_softmax_forward, temporal_affine_softmax_loss
 from minicap.layers.temporal import temporal_affine_backward, temporal_affine_forward
 from minicap.nn import Dropout, Embedding, Gradients, Module
 from minicap.nn.init import Initializer, given, glorot_uniform, normal, zeros
+from minicap.nn.standardization import channel_moments
 
 
 class NextWordModel(Module):
@@ -169,22 +169,3 @@ class NextWordModel(Module):
         """Log probabilities (N, V) of the next word, the state after words (N,), and the step's extras."""
         h, state, extras = self.advance(state, words)
         return log_softmax_forward(h @ self["out_w"] + self["out_b"])[0], state, extras
-
-
-def channel_moments(
-    features: Array, photos: int = 256
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Mean and deviation of every channel, and the deviation of all numbers together.
-
-    Some photos at a time: the grids of a large set stay in their file.  features: (N, ..., F).
-    """
-    size = features.shape[-1]
-    rows = features.size // size
-
-    def pieces() -> Iterator[NDArray[np.float64]]:
-        for first in range(0, len(features), photos):
-            yield to_host(features[first : first + photos]).reshape(-1, size).astype(np.float64)
-
-    mean = sum((piece.sum(axis=0) for piece in pieces()), np.zeros(size)) / rows
-    variance = sum((((piece - mean) ** 2).sum(axis=0) for piece in pieces()), np.zeros(size)) / rows
-    return mean, np.sqrt(variance), float(np.sqrt((variance + (mean - mean.mean()) ** 2).mean()))

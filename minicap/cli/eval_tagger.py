@@ -1,0 +1,79 @@
+"""`minicap eval RUN` of a tagger: precision, recall and F1, by photo, by label, by the number of labels."""
+
+import argparse
+import json
+
+from minicap.cli.arguments import absolute
+from minicap.data import SAMPLE, open_tagged
+from minicap.errors import InputError
+from minicap.multilabel import TagEvaluation, Tagger, evaluate
+from minicap.multilabel.evaluation import Average
+from minicap.multilabel.run import TagRunConfig, load_split
+from minicap.progress import printable
+from minicap.training import run_folder_of
+
+FLAGS = ("beam", "outside")  # of `minicap eval` that are used here
+_AVERAGES: dict[Average, str] = {"samples": "per photo", "classes": "per label", "overall": "overall"}
+
+
+def run(args: argparse.Namespace) -> int:
+    tagger = Tagger.load(args.run)
+    data, outside = (args.data, False) if args.data else _trained_on(args)
+    dataset = open_tagged(absolute(str(data), SAMPLE), outside or args.outside)
+    if not set(dataset.labels) & set(tagger.labels):
+        raise InputError(f"{dataset.name} and {args.run} have no label in common")
+    split = load_split(dataset, args.split, tagger.encoder)
+    beams = args.beam or [3]
+    found = {beam: evaluate(tagger, split.features, split.labels, beam) for beam in beams}
+    if args.json:
+        print(json.dumps({f"beam {beam}": _values(scores) for beam, scores in found.items()}))
+        return 0
+    known = sum(label in tagger.labels for label in dataset.labels)
+    print(
+        f"{printable(dataset.name)} {args.split}: {len(split.paths)} photos, {known} labels known to the run"
+    )
+    if tagger.origin:
+        print(f"checkpoint: {printable(tagger.origin)}")
+    for beam, scores in found.items():
+        _print_averages(scores, f"beam {beam}" if len(found) > 1 else "")
+    _print_labels(found[beams[0]])
+    return 0
+
+
+def _values(found: TagEvaluation) -> dict[str, object]:
+    """All numbers, as JSON values."""
+    averages = {said: found.scores(average) for average, said in _AVERAGES.items()}
+    labels = zip(found.labels, *(scores.tolist() for scores in found.by_label), strict=True)
+    return {
+        "averages": averages,
+        "labels": {name: {"precision": p, "recall": r, "f1": f} for name, p, r, f in labels},
+        "number of labels": {n: {"photos": count, "f1": f} for n, (count, f) in found.by_number.items()},
+        "together": found.together.tolist(),
+    }
+
+
+def _print_averages(found: TagEvaluation, title: str) -> None:
+    print(f"\n{title:10} precision  recall      F1")
+    for average, said in _AVERAGES.items():
+        p, r, f = found.scores(average).values()
+        print(f"{said:10} {p:9.1%}  {r:6.1%}  {f:6.1%}")
+
+
+def _print_labels(found: TagEvaluation) -> None:
+    width = max(len("label"), *(len(printable(name)) for name in found.labels))
+    print(f"\n{'label':{width}}  photos  precision  recall      F1")
+    photos = found.there.sum(axis=0).astype(int)
+    for name, count, p, r, f in zip(found.labels, photos, *found.by_label, strict=True):
+        print(f"{printable(name):{width}}  {count:6}  {p:9.1%}  {r:6.1%}  {f:6.1%}")
+    print("\nlabels of a photo  photos      F1")
+    for number, (count, f) in found.by_number.items():
+        print(f"{number:17}  {count:6}  {f:6.1%}")
+
+
+def _trained_on(args: argparse.Namespace) -> tuple[str, bool]:
+    """The data set of a run, and whether its photos may lie outside its folder."""
+    folder = run_folder_of(args.run)
+    if folder is None:
+        raise InputError("name the data set to score on: --data DATA")
+    settings = TagRunConfig.read(folder / "config.toml").data
+    return settings.path, settings.outside

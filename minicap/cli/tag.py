@@ -1,0 +1,48 @@
+"""`minicap tag PHOTO...`: the labels of every photo."""
+
+import argparse
+import json
+from itertools import islice
+
+import numpy as np
+
+from minicap.cli.arguments import path, whole
+from minicap.cli.photos import Photos
+from minicap.multilabel import Tagger
+from minicap.multilabel.tagger import READS
+from minicap.progress import printable
+
+_AT_ONCE = 16  # photos that are encoded and decoded together
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        type=path,
+        metavar="PHOTO",
+        help="photos, or folders of photos (searched recursively)",
+    )
+    parser.add_argument("--run", type=path, required=True, metavar="RUN", help="run folder or checkpoint")
+    parser.add_argument(
+        "--beam", type=whole(1, 100), default=3, metavar="K", help="sets of labels followed (default: 3)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 1 when some photos could not be used.  Raises InputError when none could."""
+    tagger = Tagger.load(args.run)
+    photos = Photos(args.photos, tagger.encoder.preprocess.read, "tag")
+    answers = iter(photos)
+    while batch := list(islice(answers, _AT_ONCE)):
+        features = tagger.encoder.encode(np.stack([pixels for _, pixels in batch]), READS)
+        for (photo, _), tags in zip(batch, tagger.tags(features, args.beam), strict=True):
+            named = [(tagger.labels[tag.label], tag.probability) for tag in tags]
+            if args.json:
+                labels = [{"label": label, "probability": p} for label, p in named]
+                print(json.dumps({"photo": str(photo), "labels": labels}))
+            else:
+                said = ", ".join(f"{label} {p:.0%}" for label, p in named) or "nothing it knows"
+                print(printable((f"{photo}: " if len(photos.paths) > 1 else "") + said))
+    return photos.exit_code()

@@ -1,0 +1,69 @@
+"""Photos with labels as batches for training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minicap.arrays import Array, backend_of, to_device
+from minicap.arrays.random import RandomStream, random_uint16
+from minicap.errors import ClassIndexError, InputError, ShapeError
+
+ORDERS = ("frequent", "rare", "random", "own")
+
+
+class LabelExamples:
+    """Every photo is one example.
+
+    features: (photos, F), on any backend; they stay there.
+    labels: for each photo the indices of its labels, each in 0..K-1, the most frequent of all being 0.
+    order: in which a photo's labels are said (see minicap.multilabel.models.settings).
+    """
+
+    def __init__(
+        self,
+        features: Array,
+        labels: Sequence[Sequence[int]],
+        num_labels: int,
+        order: str = "frequent",
+    ) -> None:
+        if len(features) != len(labels):
+            raise ShapeError(f"LabelExamples: {len(features)} rows of features but {len(labels)} photos")
+        if order not in ORDERS:
+            raise InputError(f"LabelExamples: order is {order!r} but must be one of {', '.join(ORDERS)}")
+        for photo, found in enumerate(labels):
+            if not all(0 <= k < num_labels for k in found):
+                raise ClassIndexError(
+                    f"LabelExamples: photo {photo} has the labels {list(found)}, but there are {num_labels}"
+                )
+        self.features, self.num_labels, self.order = features, num_labels, order
+        self.labels = [sorted(set(found), reverse=order == "rare") for found in labels]
+        self.lengths = np.array([len(found) + 1 for found in self.labels])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
+        """The batch of the photos with these indices, as long as the longest list of labels and <end>.
+
+        rng: of the random order; without, the labels come as they are.
+        """
+        begin, end = self.num_labels + 1, self.num_labels
+        found = [self.labels[i] for i in indices]
+        if self.order == "random" and rng is not None:
+            keys = random_uint16(rng, (len(found), self.num_labels))
+            found = [sorted(labels, key=row.__getitem__) for labels, row in zip(found, keys, strict=True)]
+        shape = len(found), 1 + max(len(labels) for labels in found)
+        labels, next_labels = np.full(shape, begin), np.full(shape, end)
+        mask, y = np.zeros(shape), np.zeros((len(found), self.num_labels))
+        for row, said in enumerate(found):
+            labels[row, 1 : 1 + len(said)] = next_labels[row, : len(said)] = said
+            mask[row, : len(said) + 1] = 1
+            y[row, said] = 1
+        features = self.features[to_device(np.asarray(indices), backend_of(features=self.features))]
+        return {
+            "features": features,
+            "y": y.astype(features.dtype),
+            "labels": labels,
+            "next_labels": next_labels,
+            "mask": mask.astype(features.dtype),
+        }

@@ -1,0 +1,66 @@
+import pytest
+from multilabel.small_runs import LABELS, split
+from training.toy import assert_same_run
+
+from minicap.errors import InputError
+from minicap.multilabel import MODELS, Tagger, evaluate
+from minicap.multilabel.run import TagRunConfig, make_trainer
+from minicap.training import RunFolder
+
+models = pytest.mark.parametrize("name", MODELS)
+
+
+def config(name, **training):
+    sizes = {} if name == "linear" else {"hidden_size": 16, "embed_size": 8, "attention": True}
+    usual = {"epochs": 3, "batch_size": 8, "learning_rate": 0.02, "shards": 1}
+    return TagRunConfig.from_tables({"model": {"name": name, **sizes}, "training": usual | training}, "test")
+
+
+def start(name, folder, **training):
+    return make_trainer(config(name, **training), RunFolder(folder), split("train"), split("val"))
+
+
+@models
+def test_a_run_learns_and_its_checkpoint_gives_what_it_gave(name, tmp_path):
+    tagger, trainer = start(name, tmp_path / "run", epochs=12)
+    assert set(tagger.labels) == set(LABELS)
+    records = [r for r in trainer.fit() if "f1" in r]
+    assert records[-1]["train_loss"] < 0.8 * records[0]["train_loss"]
+    best = max(records, key=lambda r: r["f1"])
+    loaded, held_out = Tagger.load(tmp_path / "run"), split("val")
+    assert loaded.origin == f"epoch {best['epoch']}, chosen by f1 on validation photos"
+    found = evaluate(loaded, held_out.features, held_out.labels, beam=1).scores()
+    assert found["f1"] == pytest.approx(best["f1"], abs=1e-12)
+
+
+@models
+def test_an_interrupted_run_ends_bit_for_bit_like_another(name, tmp_path):
+    start(name, tmp_path / "whole")[1].fit()
+    start(name, tmp_path / "cut", epochs=1)[1].fit()
+    trainer = start(name, tmp_path / "cut")[1]
+    trainer.resume()
+    trainer.fit()
+    assert_same_run(RunFolder(tmp_path / "cut"), RunFolder(tmp_path / "whole"))
+
+
+def test_photos_with_other_labels_are_not_resumed(tmp_path):
+    start("linear", tmp_path / "run", epochs=1)[1].fit()
+    changed = split("train")
+    changed.labels[0] = tuple(set(LABELS) - set(changed.labels[0]))
+    _, trainer = make_trainer(config("linear"), RunFolder(tmp_path / "run"), changed, split("val"))
+    with pytest.raises(InputError, match="the labels for training changed"):
+        trainer.resume()
+
+
+def test_a_single_label_is_nothing_to_choose_from(tmp_path):
+    alone = split("train")
+    alone.labels = [("person",)] * len(alone.labels)
+    with pytest.raises(InputError, match="two labels or more, not 1"):
+        make_trainer(config("linear"), RunFolder(tmp_path / "run"), alone)
+
+
+def test_without_validation_photos_the_training_loss_chooses(tmp_path):
+    _, trainer = make_trainer(config("linear"), RunFolder(tmp_path / "run"), split("train"))
+    trainer.fit()
+    assert Tagger.load(tmp_path / "run").origin.endswith("chosen by training loss")
+    assert all("f1" not in record for record in RunFolder(tmp_path / "run").metrics())
