@@ -1,4 +1,4 @@
-"""Where arrays live (NumPy or CuPy), and the faster pairs each backend offers for the textbook ones."""
+"""Where arrays live (NumPy or CuPy), and how each backend's faster pairs replace the textbook ones."""
 
 from minicap.arrays.backends import (
     Array,

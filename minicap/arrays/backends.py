@@ -1,4 +1,4 @@
-"""The arrays decide: which backend owns them, and how they move from one to another."""
+"""The arrays decide: which backend owns them, and how they move between backends."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from minicap.errors import BackendMismatch, InputError
 
-# CuPy arrays are used through the same interface; the NumPy type is what editors and mypy can check.
+# CuPy arrays have the same interface; the NumPy type is the one that editors and mypy can check.
 Array: TypeAlias = npt.NDArray[Any]
 
 
@@ -21,8 +21,9 @@ Array: TypeAlias = npt.NDArray[Any]
 class Backend:
     """A place where arrays live.
 
-    name: "numpy", "cupy".  xp: its array namespace.  array_type: the type of its arrays.
-    from_host, to_host: moves to and from NumPy.  overrides: module that lists its faster pairs, or None.
+    name: "numpy" or "cupy".  xp: its array namespace.  array_type: the type of its arrays.
+    from_host, to_host: conversions from and to NumPy.  overrides: the module that lists its faster pairs, or
+    None.
     """
 
     name: str
@@ -45,7 +46,7 @@ _chosen: ContextVar[Backend | None] = ContextVar("minicap_backend", default=None
 
 
 def register_backend(backend: Backend) -> None:
-    """Make a backend known under its name and its array type."""
+    """Register a backend under its name and its array type."""
     _by_type[backend.array_type] = backend
     _by_name[backend.name] = backend
 
@@ -70,7 +71,7 @@ def get_backend(name: str) -> Backend:
 def backend_of(**arrays: Any) -> Backend:
     """The one backend that owns all the arrays given by name.
 
-    None values are passed over.  Raises BackendMismatch when backends are mixed or a value is no array.
+    None values are skipped.  Raises BackendMismatch when backends are mixed or a value is not an array.
     """
     owner = owner_name = None
     for name, array in arrays.items():
@@ -93,7 +94,7 @@ def backend_of(**arrays: Any) -> Backend:
 
 
 def find_backend(array: Any) -> Backend | None:
-    """The backend that owns the array, or None when it is no array of any backend."""
+    """The backend that owns the array, or None when it belongs to no backend."""
     found = _by_type.get(type(array))
     if found is None:
         for base in type(array).__mro__:
@@ -117,7 +118,7 @@ def current_backend() -> Backend:
 def use_backend(name: str) -> Iterator[Backend]:
     """Make new arrays (parameters, batches, states) on this backend inside the `with` block.
 
-    Arrays that exist stay where they are.  Raises BackendMissing, InputError as get_backend does.
+    Existing arrays stay where they are.  Raises BackendMissing and InputError as get_backend does.
     """
     token = _chosen.set(get_backend(name))
     try:

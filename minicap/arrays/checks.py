@@ -1,4 +1,4 @@
-"""What textbook bodies and faster pairs alike ask of their arrays."""
+"""Checks that textbook bodies and faster pairs share."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,6 +1,6 @@
 """im2col and col2im: a convolution as one matrix product.
 
-Column p of the matrix holds what the window sees at position p; col2im is its transpose, adding every entry
+Column p of the matrix holds what the window sees at position p; col2im is its transpose and adds every entry
 back to the pixel it came from.
 """
 
@@ -26,7 +26,7 @@ def im2col(images: Array, window: Window) -> Array:
 def col2im(columns: Array, window: Window) -> Array:
     """Add columns back to the pixels they came from.  columns: (C, HH, WW, N, OH, OW).  Returns (N, C, H, W).
 
-    One slice at a time for every entry of the window: no two sums race, so every run gives the same bits.
+    One slice per entry of the window: no two sums race, so every run gives the same bits.
     """
     C, _, _, N, _, _ = columns.shape
     padded = backend_of(columns=columns).xp.zeros((C, N, *padded_size(window)), dtype=columns.dtype)
@@ -37,7 +37,7 @@ def col2im(columns: Array, window: Window) -> Array:
 
 
 def taps(padded: Array, window: Window) -> Iterator[Array]:
-    """For each entry of the window, row by row: a view (..., OH, OW) of the pixels it meets everywhere."""
+    """For each entry of the window, row by row: a view (..., OH, OW) of the pixels at that entry."""
     (sh, sw), (dh, dw), (OH, OW) = window.stride, window.dilation, window.out
     for i in range(0, window.size[0] * dh, dh):
         for j in range(0, window.size[1] * dw, dw):
@@ -45,7 +45,7 @@ def taps(padded: Array, window: Window) -> Iterator[Array]:
 
 
 def pad_images(images: Array, window: Window, value: float = 0) -> Array:
-    """The images with the window's padding around them (..., H, W): the same array when there is none."""
+    """The images (..., H, W) with the window's padding around them; the same array when there is none."""
     if window.pad == ((0, 0), (0, 0)):
         return images
     shape = (*images.shape[:-2], *padded_size(window))

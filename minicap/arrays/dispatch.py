@@ -1,4 +1,4 @@
-"""`@accelerated`: the textbook pair is the code that runs, unless its backend has a faster pair."""
+"""`@accelerated`: the textbook pair runs, unless the backend of its arrays has a faster pair."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from minicap.errors import InputError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# What an override stands in for: a function, or several, the first of which gives its name.
+# What an override replaces: a function, or several, the first of which names it.
 Replaced = Callable[..., Any] | tuple[Callable[..., Any], ...]
 
 _textbook_only: ContextVar[bool] = ContextVar("minicap_textbook_only", default=False)
@@ -23,8 +23,8 @@ _textbook_only: ContextVar[bool] = ContextVar("minicap_textbook_only", default=F
 class Override(NamedTuple):
     """A faster pair for one layer on one backend.
 
-    layer: the pair's name without its ending ("conv" for conv_forward and conv_backward; a loss's full name).
-    forward: same signature as the textbook forward.  supports: same signature, answers True or False.
+    layer: the pair's name without its suffix ("conv" for conv_forward and conv_backward; a loss's full name).
+    forward: same signature as the textbook forward.  supports: same signature, returns True or False.
     cache, backward: the forward's own cache type, and the backward that reads it (a loss has neither).
     """
 
@@ -47,12 +47,12 @@ def overrides_of(module: str) -> dict[str, list[Override]]:
 
 
 def accelerated(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a textbook forward, backward or loss: its backend may replace the pair, and nothing else.
+    """Mark a textbook forward, backward or loss that a backend may replace by a faster one.
 
-    A forward goes to the first override that supports its arguments, as long as its text is the one that the
-    override was written for (minicap.arrays.pins).  A backward goes to the override whose cache it is handed,
+    A forward goes to the first override that supports its arguments, as long as its source is the one the
+    override was written for (minicap.arrays.pins).  A backward goes to the override whose cache it receives,
     so the two halves always belong together; it refuses another layer's cache.
-    The textbook body stays reachable as `function.textbook`.
+    The textbook body remains available as `function.textbook`.
     """
     find = _find_backward if function.__name__.endswith("_backward") else _find_forward
 
@@ -66,7 +66,7 @@ def accelerated(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def look_again() -> None:
-    """Forget what was found of overrides and texts: a module was loaded again, or a body replaced."""
+    """Forget what is known of overrides and sources: a module was reloaded, or a body replaced."""
     overrides_of.cache_clear()
     standing_in.cache_clear()
     _readers.cache_clear()
@@ -75,15 +75,15 @@ def look_again() -> None:
 
 @cache
 def standing_in(module: str, function: Replaced) -> tuple[Override, ...]:
-    """The overrides of a backend for a function; none where its text is not the pinned one."""
+    """The overrides of a backend for a function; none where its source is not the pinned one."""
     functions = function if isinstance(function, tuple) else (function,)
     found = overrides_of(module).get(functions[0].__qualname__.rpartition("<locals>.")[2], ())
-    # Whoever brings a backend of their own answers for its faster pairs.
+    # The author of another backend answers for its faster pairs.
     return () if found and module.startswith("minicap.") and edited(*functions) else tuple(found)
 
 
 def find_override(function: Replaced, owner: Any, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
-    """What the backend that owns the array has in place of a function for these arguments, if anything."""
+    """What the backend that owns the array runs instead of a function for these arguments, if anything."""
     found = None if _textbook_only.get() else find_backend(owner)
     if found is None or found.overrides is None:
         return None
@@ -92,23 +92,23 @@ def find_override(function: Replaced, owner: Any, *args: Any, **kwargs: Any) -> 
             if override.supports(*args, **kwargs):
                 return override.forward
         except (TypeError, ValueError, AttributeError, IndexError):
-            return None  # a call that no layer takes: the body says what is wrong with it
+            return None  # an invalid call: the body says what is wrong with it
     return None
 
 
 def _find_forward(call: Any, args: Any, kwargs: Any) -> Callable[..., Any] | None:
-    # What is no array is left to the textbook, which says what is wrong.
+    # Anything but an array is left to the textbook, which says what is wrong.
     return find_override(call, args[0] if args else next(iter(kwargs.values()), None), *args, **kwargs)
 
 
 def _find_backward(call: Any, args: Any, kwargs: Any) -> Callable[..., Any] | None:
-    """The override whose cache is among the arguments, None for the textbook's own.
+    """The override whose cache is among the arguments; None for the textbook's own.
 
     Raises InputError for another layer's cache.
     """
     owner = find_backend(args[0] if args else next(iter(kwargs.values()), None))
     readers = _readers(owner.overrides if owner else None, call)
-    for argument in (*args, *kwargs.values()):  # wherever the cache stands among them
+    for argument in (*args, *kwargs.values()):  # wherever the cache is among them
         if type(argument) in readers:
             return readers[type(argument)]
     _refuse(call, args, kwargs)
@@ -117,7 +117,7 @@ def _find_backward(call: Any, args: Any, kwargs: Any) -> Callable[..., Any] | No
 
 @cache
 def _readers(module: str | None, call: Any) -> dict[type, Callable[..., Any] | None]:
-    """Who reads which cache: None stands for the textbook body."""
+    """Which backward reads which cache; None stands for the textbook body."""
     layer = call.__name__.removesuffix("_backward")
     listed = overrides_of(module).get(f"{layer}_forward", ()) if module else ()
     own = call.textbook.__annotations__.get("cache")
@@ -125,7 +125,7 @@ def _readers(module: str | None, call: Any) -> dict[type, Callable[..., Any] | N
 
 
 def _refuse(call: Any, args: Any, kwargs: Any) -> None:
-    """Raise for a cache that none of a pair's forwards has made; what else is wrong, the body says."""
+    """Raise for a cache that none of a pair's forwards made; the body reports anything else."""
     body = call.textbook
     own, names = body.__annotations__.get("cache"), body.__code__.co_varnames
     given = dict(zip(names, args, strict=False)) | kwargs
@@ -135,13 +135,13 @@ def _refuse(call: Any, args: Any, kwargs: Any) -> None:
     forward = body.__name__.replace("_backward", "_forward")
     raise InputError(
         f"{body.__name__}: cache is a {type(given['cache']).__name__}, not what {forward} returned "
-        f"(a {own.__name__}); hand each backward the cache of its own forward"
+        f"(a {own.__name__}); pass each backward the cache of its own forward"
     )
 
 
 @contextmanager
 def textbook() -> Iterator[None]:
-    """Run the textbook bodies inside the `with` block, whatever faster pairs there are."""
+    """Run the textbook bodies inside the `with` block, ignoring faster pairs."""
     token = _textbook_only.set(True)
     try:
         yield

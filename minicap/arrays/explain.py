@@ -11,7 +11,7 @@ from minicap.errors import InputError
 
 
 class Explanation(str):
-    """Text that a console and a notebook show as it reads."""
+    """Text that a console or a notebook shows without quotes."""
 
     __repr__ = str.__str__
 
@@ -19,9 +19,9 @@ class Explanation(str):
 def explain(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Explanation:
     """Say which code answers when a layer or a loss of minicap is called, on each backend, and why.
 
-    function: a forward, a backward or a loss, such as minicap.layers.conv_forward.  With the arguments of a
-    forward or a loss besides: also what answers for these.
-    Raises InputError for a function that no backend may replace, and for arguments that it does not take.
+    function: a forward, a backward or a loss, such as minicap.layers.conv_forward.
+    args, kwargs: arguments of a forward or a loss, to say what answers for these as well.
+    Raises InputError for a function that no backend may replace, and for arguments it does not take.
     """
     if not hasattr(function, "textbook"):
         name = getattr(function, "__name__", repr(function))

@@ -1,4 +1,4 @@
-"""What to say when a device runs out of memory."""
+"""The message when a device runs out of memory."""
 
 import re
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ _OTHER_NAMES = ("CUBLAS_STATUS_ALLOC_FAILED", "cudaErrorMemoryAllocation", "CUDA
 
 @contextmanager
 def explain_out_of_memory(batch_size: int) -> Iterator[None]:
-    """Say what was asked for, what is free, and which batch would fit, when the device is full inside.
+    """When the device runs out of memory inside, say what was requested, what is free and what would fit.
 
-    batch_size: samples of the batch that the block works on.
+    batch_size: of the batch that the block works on.
     Raises DeviceMemoryError in place of CuPy's own error.
     """
     try:
@@ -37,7 +37,7 @@ def _explanation(message: str, batch_size: int) -> str:
     numbers = [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) bytes", message)]
     asked, used = (*numbers, 0, 0)[:2]
     here = current_backend()
-    # A model stays on its device outside use_backend, too.
+    # A model stays on its device outside use_backend as well.
     device = here if hasattr(here.xp, "cuda") else get_backend("cupy")
     free, total = device.xp.cuda.runtime.memGetInfo()
     fits = fitting_batch(batch_size, used, asked, free)
@@ -54,7 +54,7 @@ def _explanation(message: str, batch_size: int) -> str:
 
 
 def fitting_batch(batch_size: int, used: int, asked: int, free: int) -> int:
-    """A power of two of samples that should fit where batch_size needs used + asked bytes at the least."""
+    """A power of two that should fit as batch size, where batch_size needs at least used + asked bytes."""
     most = batch_size * (used + free) // max(1, used + asked)
     fits = 1
     while 2 * fits <= min(most, batch_size - 1):

@@ -1,8 +1,8 @@
-"""The text that a faster pair was written for: where a body reads otherwise, the body runs.
+"""The source that a faster pair was written for: where a body differs from it, the body runs.
 
-`minicap.backend.pins` holds a fingerprint of every function that a faster pair stands in for: the forward,
-the backward, and what they call in minicap.  Whoever has changed the maths and looked at the faster pairs has
-it written anew by `python -m tools.pin`.
+`minicap.backend.pins` holds a fingerprint of every function that a faster pair replaces: the forward, the
+backward, and what they call in minicap.  After changing the maths and checking the faster pairs, renew them
+with `python -m tools.pin`.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from typing import Any
 
 Function = Callable[..., Any]
 
-# What every layer calls and no maths is in.
+# Modules that every layer calls and that hold no maths.
 PLUMBING = {
     "minicap.arrays.backends",
     "minicap.arrays.checks",
@@ -25,9 +25,9 @@ PLUMBING = {
 
 
 def edited(*functions: Function) -> list[str]:
-    """The names of all parts of the functions whose text is not the one that is pinned.
+    """The names of all parts of the functions whose source is not the pinned one.
 
-    Where there is no text to look at, as in a frozen program, it counts as the pinned one.
+    Where there is no source, as in a frozen program, it counts as the pinned one.
     """
     pins: dict[str, str] = import_module("minicap.backend.pins").PINS
     parts = parts_of(*functions).items()
@@ -57,7 +57,7 @@ def _is_maths(function: Function) -> bool:
 
 @cache
 def fingerprint(function: Function) -> str | None:
-    """Sixteen digits that differ where the text does, blanks at line ends aside; None without a source."""
+    """Sixteen digits that differ where the source does, trailing blanks aside; None without a source."""
     try:
         lines = inspect.getsource(function).splitlines()
     except (OSError, TypeError):

@@ -20,8 +20,8 @@ _PER_COUNTER = 16  # one counter value gives 4 words of 64 bits, so 16 numbers o
 class RandomStream(NamedTuple):
     """A place in the tree of random streams.
 
-    key: names the stream.  row: first sample of this shard in its batch, so that a batch cut into shards
-    sees the bits it would have seen in one piece.
+    key: identifies the stream.  row: first sample of this shard in its batch, so that a batch cut into shards
+    sees the same bits as a whole one.
     """
 
     key: int
@@ -36,9 +36,9 @@ class RandomStream(NamedTuple):
 
 
 def as_stream(rng: "RandomStream | np.random.Generator | int | None") -> RandomStream:
-    """A stream from a stream, a seed, or a Generator (which then moves on by one draw).
+    """A stream from a stream, a seed, or a Generator (which advances by one draw).
 
-    Raises InputError for anything else, None too: a random layer never invents its own seed.
+    Raises InputError for anything else, including None: a random layer never invents its own seed.
     """
     if isinstance(rng, RandomStream):
         return rng
@@ -71,14 +71,14 @@ def random_keep(stream: RandomStream, shape: tuple[int, ...], rate: float, backe
 
     shape: (N, ...).  Returns bool, True where the entry's 16 bits are >= round(rate * 65536).
     """
-    # Near rate 1 the threshold stays a 16-bit number, so that something is kept.
+    # Near rate 1 the threshold stays a 16-bit number, so some entries are kept.
     return random_uint16(stream, shape, backend) >= min(round(rate * 65536), 65535)
 
 
 def philox_words(xp: Any, key: int, first: int, counters: int) -> Array:
     """Philox4x64-10 in array operations: 4 * counters words of 64 bits, from counter first + 1 on.
 
-    As in NumPy, the counter is raised before it is used, and the key's high word is zero.
+    As in NumPy, the counter is incremented before it is used, and the key's high word is zero.
     """
     zero = xp.zeros(counters, dtype=np.uint64)
     block = [xp.arange(counters, dtype=np.uint64) + np.uint64(first + 1), zero, zero, zero]

@@ -1,4 +1,4 @@
-"""Adding rows into a table where several may go to the same place, in an order that never changes."""
+"""Adding rows into a table, several of them perhaps to the same place, in an order that never changes."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ def scatter_add_rows(ids: Array, rows: Array, num_rows: int) -> Array:
     """Sum the rows that share an index:  out[v] = sum of rows[m] over all m with ids[m] == v.
 
     ids: (M,) integers in 0..num_rows-1.  rows: (M, D).  Returns (num_rows, D), zero where no index points.
-    The rows are sorted by index, equal ones in their given order, so that every sum is over one segment
-    and is added in the same order every time; atomic additions on a GPU would not be.
+    The rows are sorted by index, equal indices in their given order, so that every sum is over one segment
+    and in the same order every time, unlike atomic additions on a GPU.
     """
     xp = backend_of(ids=ids, rows=rows).xp
     order = xp.argsort(ids, kind="stable")
@@ -23,7 +23,7 @@ def scatter_add_rows(ids: Array, rows: Array, num_rows: int) -> Array:
 def _sum_segments_host(xp: Any, ids: Array, rows: Array, num_rows: int) -> Array:
     """The sums of scatter_add_rows from sorted ids, by adding neighbours until every index has one row left.
 
-    np.add.reduceat walks down one column after the other, which takes four times as long.
+    np.add.reduceat walks down the columns one by one, which takes four times as long.
     """
     out = np.zeros((num_rows, rows.shape[1]), dtype=rows.dtype)
     while len(ids):
@@ -46,7 +46,7 @@ def sum_segments_by_doubling(xp: Any, ids: Array, rows: Array, num_rows: int) ->
 
     After the pass with distance s, rows[m] holds the sum of the 2s rows from m on that share its index
     (Hillis & Steele 1986); the first row of a segment ends up with all of it.  log2(M) passes over (M, D).
-    A cumulative sum and differences would be one pass, but lose the small sums behind the large ones.
+    Differences of a cumulative sum would take one pass, but lose small sums beside large ones.
     """
     distance = 1
     while distance < len(ids):

@@ -1,4 +1,4 @@
-"""Where a window that slides over an image may stand: the arithmetic of convolution and pooling."""
+"""The positions of a window that slides over an image: the arithmetic of convolution and pooling."""
 
 from collections.abc import Callable, Sequence
 from operator import index
@@ -33,12 +33,12 @@ def window_over(
 ) -> Window:
     """All positions of a window on an image:  out = floor((H + pads - reach) / stride) + 1.
 
-    reach = dilation (size - 1) + 1.  Rows and columns that a stride does not get to are left out; with
-    ceil_mode a last window may hang over the end, as long as it starts inside the image or its left pad.
+    reach = dilation (size - 1) + 1.  Rows and columns that a stride does not reach are left out; with
+    ceil_mode a last window may extend past the end, as long as it starts inside the image or its left pad.
     pad "same" gives out = ceil(H / stride), an odd row or column of zeros at the end (TensorFlow's rule, and
     PyTorch's at stride 1).
 
-    Raises InputError for a stride, dilation or pad that is none, ShapeError when the window does not fit.
+    Raises InputError for an invalid stride, dilation or pad, ShapeError when the window does not fit.
     """
     stride, dilation = pair(function, "stride", stride), pair(function, "dilation", dilation)
     reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
@@ -79,7 +79,7 @@ def window_under(
 ) -> Window:
     """The window with these positions, on the image that a transposed convolution makes.
 
-    output_pad: rows and columns at the image's end that no position gets to.
+    output_pad: rows and columns at the image's end that no position reaches.
 
     Raises as window_over, InputError for an output_pad of a stride or more, ShapeError when pad cuts
     everything off.
@@ -136,7 +136,7 @@ def entries_inside(window: Window, margin: Pair, xp: Any) -> Any:
 
 
 def pair(function: Callable[..., Any], name: str, value: IntOrPair, least: int = 1) -> Pair:
-    """An option given as one integer for both axes, or as two, as two.
+    """An option given as one integer for both axes or as a pair, as a pair.
 
     Raises InputError for anything else, or a value below least.
     """

@@ -39,7 +39,7 @@ class LeakyReluCache(NamedTuple):
 def leaky_relu_forward(x: Array, slope: float = 0.01) -> tuple[Array, LeakyReluCache]:
     """Leaky rectifier:  out = x where x > 0, slope * x elsewhere.
 
-    x: any shape.  slope: what is left of the gradient on the negative side.
+    x: any shape.  slope: the slope on the negative side.
     Returns out like x and the cache.  Raises InputError for a slope that is not finite.
     Source: Maas et al. 2013, section 2.
     """
@@ -106,7 +106,7 @@ def sigmoid_backward(dout: Array, cache: SigmoidCache) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """The logistic function as (1 + tanh(x / 2)) / 2, which overflows for no x."""
+    """The logistic function as (1 + tanh(x / 2)) / 2, which never overflows."""
     return 0.5 * (backend_of(x=x).xp.tanh(0.5 * x) + 1)
 
 
@@ -140,7 +140,7 @@ class EluCache(NamedTuple):
 def elu_forward(x: Array, alpha: float = 1.0) -> tuple[Array, EluCache]:
     """Exponential linear unit:  out = x where x > 0, alpha * (exp(x) - 1) elsewhere.
 
-    x: any shape.  alpha: the value that large negative inputs come to, with its sign turned.
+    x: any shape.  alpha: large negative inputs tend to -alpha.
     Returns out like x and the cache.  Raises InputError for an alpha that is not finite.
     Source: Clevert et al. 2016, eq. 15.
     """

@@ -33,8 +33,8 @@ def affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, AffineCache]:
 def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True) -> tuple[Any, Array, Array]:
     """Gradients of affine_forward.  dout: (N, M).  Returns dx like x, dw (D, M), db (M,).
 
-    input_gradient=False: dx is None, where nobody needs it, as for the data that a network starts from.
-    out[n, m] = sum_d x[n, d] w[d, m] + b[m], so each of the three is a product with dout.
+    input_gradient=False: dx is None, for a network's first layer, whose input needs no gradient.
+    out[n, m] = sum_d x[n, d] w[d, m] + b[m], so each gradient is a product with dout.
     """
     x, w = cache
     check_dout(affine_backward, (len(x), w.shape[1]), dout=dout)

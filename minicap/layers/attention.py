@@ -1,8 +1,8 @@
-"""Attention: a weighted sum of vectors, the weights given by how well each fits a query.
+"""Attention: a weighted sum of vectors, each weighted by how well it fits a query.
 
-Every layer here returns the context (the sum) and the weights.  Its backward takes both their gradients;
-dweights may be None when nothing is learned through the weights themselves.  Masks are 1 where attention
-may go and 0 where it must not; where it may go nowhere, weights and context are zero.
+Every layer here returns the context (the sum) and the weights.  Its backward takes the gradients of both;
+dweights may be None when no loss acts on the weights themselves.  Masks are 1 where attention may go and 0
+where it must not; where everything is masked, weights and context are zero.
 """
 
 from math import sqrt
@@ -84,8 +84,8 @@ def additive_attention_backward(
     """Gradients of additive_attention_forward.  dcontext: (N, H).  dweights: (N, S) or None.
 
     Returns dh, dd, dW1, dW2, db, dv.
-    The weights take dweights[n, i] + dcontext[n] . h[n, i]; back through the softmax that is dscores, and
-    through v and the tanh  da = dscores v (1 - hidden^2).  d and b went to every i, so they collect
+    The weights get dweights[n, i] + dcontext[n] . h[n, i]; back through the softmax that is dscores, and
+    through v and the tanh  da = dscores v (1 - hidden^2).  d and b entered every i, so they get
     the sum of da over i; h is used twice, in the scores and in the context.
     """
     h, d, W1, W2, v, hidden, weights = cache
@@ -252,7 +252,7 @@ def multi_head_attention_backward(
     """Gradients of multi_head_attention_forward.  dout: (N, T, O).  dweights: (N, heads, T, S) or None.
 
     Returns dq, dk, dv, dWq, dWk, dWv, dWo.
-    The same chain backwards: through Wo, through each head's attention, through the three projections.
+    The chain in reverse: through Wo, through each head's attention, through the three projections.
     """
     inputs, projections, Wo, joined, heads = cache
     check_dout(multi_head_attention_backward, (*joined.shape[:2], Wo.shape[1]), dout=dout)

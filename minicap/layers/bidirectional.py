@@ -41,11 +41,11 @@ def bidirectional_forward(
 
     out[n, t] = [forward state after x[n, 0..t], backward state after x[n, T-1..t]].
 
-    x: (N, T, D).  layer: "rnn", "lstm" or "gru".  Its arrays carry a first axis of 2, along and against:
+    x: (N, T, D).  layer: "rnn", "lstm" or "gru".  Its arrays have a first axis of 2, along and against:
     h0 (2, N, H), Wx (2, D, gH), Wh (2, H, gH), b (2, gH), for a GRU bh (2, 3H), for an LSTM c0 (2, N, H)
     if wanted.  options: the layer's own (activation, reset_after).
     mask: (N, T), 0 where a state is carried on unchanged; so the backward state starts from h0 at the last
-    real step of each sequence, however short, and stays h0 on the padding behind it.
+    real step of each sequence, however short, and stays h0 on the padding after it.
     Returns out (N, T, 2H) and the cache.
     Raises ShapeError when the sizes do not fit, InputError for an unknown layer or bh without a GRU.
     """

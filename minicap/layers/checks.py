@@ -1,4 +1,4 @@
-"""What every layer asks of its arguments, and how it says that they do not fit."""
+"""The checks that every layer makes of its arguments, and the messages when they fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from minicap.errors import ClassIndexError, DtypeError, InputError, ShapeError
 _DTYPES = {np.dtype(name) for name in ("float32", "float64")}  # float16 is too coarse
 
 # The gradient checker judges smooth layers by the complex step (docs/gradcheck.md), so their bodies hold in
-# complex numbers as well; where one takes `.real`, it is for that.  Nobody else gets them past here.
+# complex numbers as well; where one takes `.real`, it is for that.  Otherwise complex arrays are refused.
 _complex_allowed: ContextVar[bool] = ContextVar("minicap_complex_allowed", default=False)
 
 
@@ -34,8 +34,8 @@ def complex_numbers() -> Iterator[None]:
 def check(function: Callable[..., Any], **arguments: tuple[Any, str]) -> Any:
     """Check arrays against their patterns; return the namespace (NumPy, CuPy) they live in.
 
-    Each argument is (array, pattern).  A pattern names the axes, "N C H W": the same letter is the same
-    size in every argument, "..." at the end stands for any further axes, and "?" at the end lets None pass.
+    Each argument is (array, pattern).  A pattern names the axes, "N C H W": a letter stands for the
+    same size in every argument, "..." at the end for any further axes, and "?" at the end lets None pass.
 
     Raises BackendMismatch when backends are mixed or an array is missing, DtypeError for anything but float32
     or float64 (one of them for all), ShapeError for a wrong number of axes, an empty axis, or sizes that
@@ -84,7 +84,7 @@ def check_float(function: Callable[..., Any], name: str, array: Array) -> None:
 def check_ids(function: Callable[..., Any], what: str, upper: int, **ids: Array) -> None:
     """Check that integer indices lie in 0..upper-1.
 
-    what: "class", "word".  On a GPU the range is not looked at: that would wait for the device.
+    what: "class", "word".  On a GPU the range is not checked: that would wait for the device.
     Raises DtypeError when they are not integers, ClassIndexError naming the first one out of range.
     """
     (name, array), *_ = ids.items()
@@ -131,13 +131,13 @@ def number(
 
 
 def shape_error(function: Callable[..., Any], message: str, **arguments: Any) -> ShapeError:
-    """A ShapeError that ends with what was given: shapes of arrays, values of options."""
+    """A ShapeError whose message ends with the shapes of the arrays and the values of the options given."""
     given = ", ".join(f"{name} {getattr(value, 'shape', value)}" for name, value in arguments.items())
     return ShapeError(f"{function.__name__}: {message} ({given})")
 
 
 def flat_size(x: Array) -> int:
-    """Numbers in one sample: d1 * ... * dk of (N, d1, ..., dk)."""
+    """How many numbers a sample has: d1 * ... * dk of (N, d1, ..., dk)."""
     return prod(x.shape[1:])
 
 

@@ -9,7 +9,7 @@ from minicap.layers.checks import check, check_dout, shape_error
 
 
 class ConvCache(NamedTuple):
-    x: Array  # (N, C, H, W) input as given; its columns, HH*WW times as large, are made again in the backward
+    x: Array  # (N, C, H, W) input as given; the backward makes its columns, HH*WW times as large, again
     w: Array  # (F, C/groups, HH, WW)
     has_bias: bool
     window: Window
@@ -26,18 +26,18 @@ def conv_forward(
     dilation: IntOrPair = 1,
     groups: int = 1,
 ) -> tuple[Array, ConvCache]:
-    """Slide F filters over every image (a cross-correlation, as everywhere in deep learning):
+    """Slide F filters over every image (a cross-correlation, as usual in deep learning):
 
     out[n, f, i, j] = b[f] + sum_{c, p, q} w[f, c, p, q] x[n, c, s i + d p - pad, s j + d q - pad]
 
     x: (N, C, H, W).  w: (F, C/groups, HH, WW).  b: (F,) or None.
     stride (s), dilation (d): an integer or a pair (height, width).  pad: zeros around the image, an integer,
-    a pair, or "same" for outputs of ceil(H / s), where an odd zero goes to the end.  groups: channels and
-    filters are cut into that many groups that do not see each other; groups=C is a depthwise convolution.
+    a pair, or "same" for outputs of ceil(H / s), where an odd zero goes at the end.  groups: channels and
+    filters are divided into this many independent groups; groups=C is a depthwise convolution.
     Returns out (N, F, OH, OW) and the cache, OH = floor((H + 2 pad - d (HH - 1) - 1) / s) + 1: rows and
-    columns that the stride does not get to are left out.
+    columns that the stride does not reach are left out.
     Raises ShapeError when channels, filters and groups do not fit or the window is larger than the padded
-    image, InputError for a stride, pad, dilation or groups that is none.
+    image, InputError for an invalid stride, pad, dilation or groups.
     """
     check(conv_forward, x=(x, "N C H W"), w=(w, "F I HH WW"), b=(b, "F?"))
     (N, C, H, W), (F, channels_seen, HH, WW) = x.shape, w.shape
@@ -68,7 +68,7 @@ def conv_forward(
 def conv_backward(dout: Array, cache: ConvCache, input_gradient: bool = True) -> tuple[Any, Array, Any]:
     """Gradients of conv_forward.  dout: (N, F, OH, OW).  Returns dx, dw, db (F,), which is None when b was.
 
-    input_gradient=False: dx is None, where nobody needs it, as for the images that a network starts from.
+    input_gradient=False: dx is None, for a network's first layer, whose input needs no gradient.
 
     In each group  out = filters columns + b,  so as in the affine layer  dfilters = dout columns^T  and
     dcolumns = filters^T dout; and since im2col copies pixels, dx adds up the gradients of all their copies.

@@ -25,10 +25,10 @@ def conv1d_forward(x: Array, w: Array, b: Array | None, dilation: int = 1) -> tu
 
     out[n, t] = b + sum_k x[n, t - dilation (K - 1 - k)] w[k],  where x before its first step is zero
 
-    x: (N, T, D).  w: (K, D, F), its last slice meets the present step.  b: (F,) or None.
+    x: (N, T, D).  w: (K, D, F); its last slice multiplies the present step.  b: (F,) or None.
     dilation: steps between the entries of the window.
     Returns out (N, T, F) and the cache.
-    Raises ShapeError when sizes do not fit, InputError for a dilation that is none.
+    Raises ShapeError when sizes do not fit, InputError for an invalid dilation.
     Source: Aneja et al. 2018, section 3.2 (masked convolution); dilation as in van den Oord et al. 2016.
     """
     check(conv1d_forward, x=(x, "N T D"), w=(w, "K D F"), b=(b, "F?"))
@@ -44,7 +44,7 @@ def conv1d_backward(dout: Array, cache: Conv1dCache) -> tuple[Array, Array, Any]
     """Gradients of conv1d_forward.  dout: (N, T, F).  Returns dx, dw, db (F,), which is None when b was.
 
     out = pasts w, an affine layer; a step x[s] is in the past of t = s + dilation (K - 1 - k) for every k, so
-    dx[s] adds up what comes back from each of them.
+    dx[s] is the sum of their gradients.
     """
     x, w, has_bias, dilation = cache
     (N, T, D), (K, _, F) = x.shape, w.shape
@@ -77,7 +77,7 @@ class GluCache(NamedTuple):
 
 @accelerated
 def glu_forward(x: Array) -> tuple[Array, GluCache]:
-    """Gated linear unit: one half of the channels says how much of the other half passes.
+    """Gated linear unit: one half of the channels gates the other half.
 
     out = a * sigmoid(g),  where x = [a, g] along the last axis
 
@@ -97,7 +97,7 @@ def glu_forward(x: Array) -> tuple[Array, GluCache]:
 def glu_backward(dout: Array, cache: GluCache) -> Array:
     """Gradient of glu_forward.  dout: (..., F).  Returns dx (..., 2F).
 
-    da = dout sigmoid(g) keeps a linear path, so gradients do not fade;  dg = dout a sigmoid'(g).
+    da = dout sigmoid(g) is a linear path, so gradients do not vanish;  dg = dout a sigmoid'(g).
     """
     values, gate = cache
     xp = check_dout(glu_backward, values.shape, dout=dout)

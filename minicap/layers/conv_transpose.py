@@ -1,4 +1,4 @@
-"""The transposed convolution: a convolution's backward as a layer of its own, to make images larger."""
+"""The transposed convolution: a convolution's backward as a layer of its own, which enlarges images."""
 
 from typing import Any, NamedTuple
 
@@ -33,10 +33,10 @@ def conv_transpose_forward(
 
     x: (N, C, H, W).  w: (C, F/groups, HH, WW), so that conv_backward's dx for filters w is this out.
     b: (F,) or None.  stride (s), dilation (d), groups as in conv_forward.  pad: rows and columns cut off on
-    each side.  output_pad: rows and columns added at the end, those that a convolution's stride left out;
+    each side.  output_pad: rows and columns added at the end, where a convolution's stride left some out;
     less than stride or dilation.
     Returns out (N, F, OH, OW) and the cache, OH = s (H - 1) + d (HH - 1) + 1 - 2 pad + output_pad.
-    Raises ShapeError when channels and groups do not fit or nothing is left after the cut, InputError for an
+    Raises ShapeError when channels and groups do not fit or nothing is left after cropping, InputError for an
     option that cannot be used.  Source: Zeiler et al. 2010, "Deconvolutional Networks".
     """
     check(conv_transpose_forward, x=(x, "N C H W"), w=(w, "C I HH WW"))

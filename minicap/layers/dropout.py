@@ -1,7 +1,7 @@
-"""Dropout, by element, by channel, and by sequence.  All three hide a part of x and scale up the rest.
+"""Dropout by element, by channel and by sequence.  All three hide part of x and scale up the rest.
 
 The bits are a pure function of the stream and of a sample's row (minicap.arrays.random), so that they are
-the same on every backend and for a batch in one piece or cut into shards.
+the same on every backend, and for a whole batch or one cut into shards.
 """
 
 from collections.abc import Callable
@@ -31,8 +31,9 @@ def dropout_forward(
 
     x: (N, ...).  rate: the probability of DROPPING an entry, in [0, 1).
     With train=False, or rate 0, out is x itself.
-    rng: an integer seed, a numpy Generator (moves on by one draw) or a RandomStream (row = first sample of
-    a shard).  Each entry of a sample has its own 16 bits; it is kept where they are >= round(rate * 65536).
+    rng: an integer seed, a numpy Generator (which advances by one draw) or a RandomStream (row = first sample
+    of a shard).  Each entry of a sample has 16 bits of its own and is kept where these are
+    >= round(rate * 65536).
     Returns out like x and the cache.  Raises InputError for a rate outside [0, 1), or no rng while training.
     Source: Srivastava et al. 2014, section 4, in the inverted form: the scale is applied in training.
     """
@@ -105,7 +106,7 @@ def _draw(
     train: bool,
     rng: Rng | None,
 ) -> tuple[Array | None, float]:
-    """Which entries of that shape to keep (None: all of them), and the scale for what is kept."""
+    """Which entries of this shape to keep (None: all), and the scale for those."""
     rate = number(function, "rate", rate)
     if not 0 <= rate < 1:
         raise InputError(

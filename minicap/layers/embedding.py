@@ -22,7 +22,7 @@ def embedding_forward(
     """Look up the vector of every word:  out[n, t] = table[ids[n, t]].
 
     ids: (N, T) integers, or any other shape.  table: (V, D).
-    padding_index: this word's row is never trained; its gradient is zero.
+    padding_index: the row of this word is never trained; its gradient is zero.
     Returns out (N, T, D) and the cache.
     Raises DtypeError when ids are not integers, ClassIndexError when one is not in 0..V-1.
     """
@@ -43,7 +43,7 @@ def embedding_forward(
 def embedding_backward(dout: Array, cache: EmbeddingCache) -> Array:
     """Gradient of embedding_forward.  dout: (N, T, D).  Returns dtable (V, D).
 
-    A word's row was copied to every place where the word stands, so it collects the sum of their gradients.
+    A word's row was copied to every place where the word occurs, so its gradient is the sum of theirs.
     """
     ids, table, padding_index = cache
     check_dout(embedding_backward, (*ids.shape, table.shape[1]), dout=dout)

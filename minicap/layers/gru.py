@@ -28,7 +28,7 @@ def gru_step_forward(
     next_h = (1 - z) * n + z * prev_h.
 
     x: (N, D).  prev_h: (N, H).  Wx: (D, 3H).  Wh: (H, 3H).  b, bh: (3H,).
-    reset_after: False for n = tanh(a_n + (r * prev_h) Wh_n + bh_n), as Cho et al. 2014 have it.
+    reset_after: False for n = tanh(a_n + (r * prev_h) Wh_n + bh_n), as in Cho et al. 2014.
     Returns next_h (N, H) and the cache.
     Raises ShapeError when the sizes do not fit.
     """
@@ -63,8 +63,8 @@ def gru_step_backward(dnext_h: Array, cache: GruStepCache) -> tuple[Array, Array
 
     next_h = (1 - z) * n + z * prev_h  gives  dn = dnext_h * (1 - z)  and  dz = dnext_h * (prev_h - n).
     Inside the tanh, r multiplies u_n, so dr = dn' * u_n and du_n = dn' * r, with dn' = dn * (1 - n^2);
-    with the reset before the product, d(r * prev_h) = dn' Wh_n^T is shared out between r and prev_h.
-    Times the slope of each gate these are da and du; they differ in the block n alone.
+    with the reset before the product, d(r * prev_h) = dn' Wh_n^T is split between r and prev_h.
+    Times the slope of each gate these are da and du, which differ only in block n.
     """
     x, prev_h, Wx, Wh, (r, z, n), u_n, reset_after = cache
     xp = check_dout(gru_step_backward, prev_h.shape, dnext_h=dnext_h)
@@ -89,7 +89,7 @@ def gru_step_backward(dnext_h: Array, cache: GruStepCache) -> tuple[Array, Array
 
 class GruCache(NamedTuple):
     steps: list[Any]  # the caches of gru_step_forward
-    mask: Any  # one factor (N, 1) a step, or None a step
+    mask: Any  # one factor (N, 1) or None per step
     shape: tuple[int, ...]  # (N, T, H)
 
 
@@ -137,7 +137,7 @@ def gru_forward(
 def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, ...]:
     """Gradients of gru_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db, dbh.
 
-    Backward through time: a state gets its own gradient and the one from the step after it.  Every step used
+    Backward through time: a state receives its own gradient and that of the next step.  Every step used
     the same weights, so their gradients are sums over the steps.
     """
     steps, keep, shape = cache

@@ -1,4 +1,4 @@
-"""Losses of a batch of independent samples: each returns the loss and its gradient for the scores."""
+"""Losses of a batch of independent samples: each returns the loss and the gradient of the scores."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def softmax_loss(
 
     x: (N, K) scores.  y: (N,) integer classes.  The target t_n is 1 - s at class y_n plus s / K at every
     class, for label_smoothing s (Szegedy et al. 2016, section 7); s = 0 leaves -log p of the right class.
-    reduction: "mean" over the batch, "sum", or "none" for the (N,) losses with the gradient of their sum.
+    reduction: "mean" over the batch, "sum", or "none" for the (N,) losses and the gradient of their sum.
     Returns the loss and dx (N, K) = p - t, scaled as the reduction says.
     Raises ShapeError, DtypeError, ClassIndexError when a class is not 0..K-1, InputError for an option.
     """
@@ -39,7 +39,7 @@ def cross_entropy(x: Array, y: Array, weight: Array, label_smoothing: float = 0.
 
     x: (N, K).  y: (N,).  weight: (N,).  Returns losses (N,), not weighted, and dx (N, K).
     loss_n = -sum_k t_nk log p_nk, and d log p_nj / dx_nk = 1[j = k] - p_nk, so dloss_n / dx_nk = p_nk - t_nk:
-    the probabilities, less one at the right class.
+    the probabilities, minus one at the right class.
     """
     xp, s = backend_of(x=x).xp, label_smoothing
     rows = xp.arange(len(x))
@@ -59,8 +59,8 @@ def svm_loss(x: Array, y: Array, margin: float = 1.0, reduction: str = "mean") -
     """Multiclass hinge:  loss_n = sum_{k != y_n} max(0, x_nk - x_n,y_n + margin)   (Weston & Watkins 1999).
 
     x: (N, K) scores.  y: (N,) integer classes.  reduction: "mean" over the batch, "sum", "none" (N,).
-    Returns the loss and dx (N, K): +1 for every class inside the margin, minus their number at the right
-    class, and 0 at the kink itself.
+    Returns the loss and dx (N, K): +1 for every class inside the margin, minus the number of these at the
+    right class, and 0 at the kink itself.
     Raises ShapeError, DtypeError, ClassIndexError when a class is not 0..K-1, InputError for an option.
     """
     xp = check(svm_loss, x=(x, "N K"))
@@ -83,7 +83,7 @@ def sigmoid_bce_loss(
     """Binary cross-entropy of logits:  loss_nk = -q y log p - (1 - y) log(1 - p)  with  p = sigmoid(x).
 
     x: (N, K) logits, one yes-or-no question each.  y: (N, K) targets in [0, 1], of x's dtype.
-    pos_weight: q, what a positive counts for, a number or (K,).
+    pos_weight: q, how much a positive counts, a number or (K,).
     reduction: "mean" over all N * K entries (as PyTorch), "sum", or "none" for the (N, K) losses.
     Returns the loss and dx (N, K) = (1 - y) p - q y (1 - p), scaled as the reduction says.
     Raises ShapeError, DtypeError, InputError when a target lies outside [0, 1] or for an option.
@@ -124,7 +124,7 @@ def mse_loss(x: Array, y: Array, reduction: str = "mean") -> tuple[Array, Array]
 
 
 def reduction_scale(function: Callable[..., Any], reduction: str, count: int) -> float:
-    """What each of `count` losses weighs in the result.  Raises InputError for an unknown reduction."""
+    """The weight of each of `count` losses in the result.  Raises InputError for an unknown reduction."""
     if reduction not in ("mean", "sum", "none"):
         raise InputError(
             f'{function.__name__}: reduction is {reduction!r} but must be "mean", "sum" or "none"'
@@ -133,7 +133,7 @@ def reduction_scale(function: Callable[..., Any], reduction: str, count: int) ->
 
 
 def reduce_losses(losses: Array, reduction: str) -> Array:
-    """The single losses as they are ("none"), their "sum" or their "mean"."""
+    """The losses themselves ("none"), their "sum" or their "mean"."""
     if reduction == "none":
         return losses
     return losses.mean() if reduction == "mean" else losses.sum()
@@ -151,7 +151,7 @@ def check_classes(function: Callable[..., Any], what: str, x: Array, y: Array) -
 
 
 def check_targets(function: Callable[..., Any], y: Array) -> None:
-    """Raise InputError unless targets lie in [0, 1].  Not looked at on a GPU: that would wait for it."""
+    """Raise InputError unless targets lie in [0, 1].  Not checked on a GPU: that would wait for it."""
     if backend_of(y=y).xp is np and not (y.real.min() >= 0 and y.real.max() <= 1):
         raise InputError(
             f"{function.__name__}: y must lie in [0, 1] but runs from {y.real.min()} to {y.real.max()}; "

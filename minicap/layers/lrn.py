@@ -50,7 +50,7 @@ def lrn_backward(dout: Array, cache: LrnCache) -> Array:
 
 
 def _window_sum(a: Array, before: int, after: int) -> Array:
-    """For every channel the sum over itself, `before` channels before it and `after` behind it."""
+    """For every channel, the sum over itself, `before` channels before it and `after` channels after it."""
     channels = a.shape[1]
     padded = backend_of(a=a).xp.pad(a, ((0, 0), (before, after), (0, 0), (0, 0)))
     total = padded[:, :channels]

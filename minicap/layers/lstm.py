@@ -57,7 +57,7 @@ def lstm_step_backward(
     """Gradients of lstm_step_forward.  dnext_h, dnext_c: (N, H).
 
     Returns dx, dprev_h, dprev_c, dWx, dWh, db.
-    The cell hears of the loss on two ways, dc = dnext_c + dnext_h * o * (1 - tanh(next_c)^2); from it
+    The cell affects the loss in two ways, so dc = dnext_c + dnext_h * o * (1 - tanh(next_c)^2); from it
     di = dc * g, df = dc * prev_c, dg = dc * i, and dprev_c = dc * f, while do = dnext_h * tanh(next_c).
     Times the slope of each gate this is da, and the rest are the gradients of two products.
     """
@@ -74,7 +74,7 @@ def lstm_step_backward(
 class LstmCache(NamedTuple):
     steps: list[Any]  # the caches of lstm_step_forward
     c: list[Array]  # (N, H) the cell after each step; c[-1] is the last one
-    mask: Any  # one factor (N, 1) a step, or None a step
+    mask: Any  # one factor (N, 1) or None per step
     shape: tuple[int, ...]  # (N, T, H)
 
     @property

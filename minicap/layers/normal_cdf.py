@@ -1,4 +1,4 @@
-"""The normal distribution's cumulative function, which GELU needs and NumPy lacks."""
+"""The normal distribution's cumulative distribution function, which GELU needs and NumPy lacks."""
 
 from functools import cache
 from math import pi, sqrt
@@ -11,7 +11,7 @@ from minicap.arrays import Array, backend_of
 def normal_cdf(x: Array) -> Array:
     """Probability that a standard normal number is below x:  Phi(x) = (1 + erf(x / sqrt(2))) / 2.
 
-    x: any shape, real or complex near the real axis.  The error is relative also far down the left tail:
+    x: any shape, real or complex near the real axis.  The relative error stays small far down the left tail:
     about 1e-15 in float64 (times x^2, from the exponential), 1e-7 in float32.
 
     With u = |x| / sqrt(2) the tail is Phi(-|x|) = exp(-u^2) w(iu) / 2, and with Z = (L - u) / (L + u)

@@ -38,10 +38,10 @@ def batchnorm_forward(
     train=True: mean and biased var of this batch, and
         running = momentum * running + (1 - momentum) * batch  for both.
     train=False: mean and var are the running ones, which stay as they are.
-    The running statistics given are never written; the updated ones are cache.running_mean and
-    cache.running_var, to be handed to the next call.  PyTorch's momentum is 1 - momentum, and its running
-    variance is unbiased: M / (M - 1) times the batch's, for M entries a feature.
-    A batch of one has no variance: in training it gives beta, and no gradient reaches x.
+    The given running statistics are never written; the updated ones are cache.running_mean and
+    cache.running_var, to be passed to the next call.  PyTorch's momentum is 1 - momentum, and its running
+    variance is unbiased: M / (M - 1) times the batch's, for M entries per feature.
+    A batch of one has no variance: in training the output is beta, and no gradient reaches x.
     Returns out like x and the cache.  Raises ShapeError when sizes differ, InputError for an option.
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
     """
@@ -66,7 +66,7 @@ def batchnorm_forward(
 def batchnorm_backward(dout: Array, cache: BatchnormCache) -> tuple[Array, Array, Array]:
     """Gradients of batchnorm_forward.  dout: like x.  Returns dx like x, dgamma (D,), dbeta (D,).
 
-    In training mean and var depend on x; what that takes from dx is derived at `_standardise_gradient`.
+    In training mean and var depend on x; `_standardise_gradient` derives what follows for dx.
     In evaluation they are constants:  dx = gamma dout / sqrt(var + eps).
     """
     x_hat, inv_std, gamma, train, _, _ = cache
@@ -99,7 +99,7 @@ def spatial_batchnorm_forward(
     """Batch normalisation of images: every channel over the batch and all its pixels.
 
     x: (N, C, H, W).  gamma, beta, running_mean, running_var: (C,).
-    Everything else, the updated statistics in the cache too, as batchnorm_forward.
+    Everything else, including the updated statistics in the cache, is as in batchnorm_forward.
     Source: Ioffe & Szegedy 2015, section 3.2.
     """
     parameters = dict(gamma=gamma, beta=beta, running_mean=running_mean, running_var=running_var)
@@ -207,9 +207,9 @@ def _standardise(x: Array, axis: int | tuple[int, ...], eps: float) -> tuple[Arr
 def _standardise_gradient(dx_hat: Array, x_hat: Array, inv_std: Array, axis: int | tuple[int, ...]) -> Array:
     """Gradient of _standardise:  dx = inv_std (dx_hat - mean(dx_hat) - x_hat mean(dx_hat x_hat)).
 
-    Over the M entries that share their statistics, d x_hat_j / d x_i has three parts: inv_std 1[i = j] by x_i
-    itself, -inv_std / M through the mean, and -inv_std x_hat_i x_hat_j / M through the variance
-    (d inv_std / d x_i = -inv_std^2 x_hat_i / M; the mean's share in it cancels, for sum_i x_hat_i = 0).
+    Over the M entries that share their statistics, d x_hat_j / d x_i has three parts: inv_std 1[i = j] from
+    x_i itself, -inv_std / M through the mean, and -inv_std x_hat_i x_hat_j / M through the variance
+    (d inv_std / d x_i = -inv_std^2 x_hat_i / M; the mean's part in it cancels, since sum_i x_hat_i = 0).
     """
     mean_part = dx_hat.mean(axis=axis, keepdims=True)
     var_part = x_hat * (dx_hat * x_hat).mean(axis=axis, keepdims=True)

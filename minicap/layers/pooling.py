@@ -27,7 +27,7 @@ def max_pool_forward(
 
     x: (N, C, H, W).  size, stride (s), pad: an integer or a pair (height, width); stride None means size.
     Windows may overlap; padding never wins (it is minus infinity).  Rows and columns that the stride does not
-    get to are left out, unless ceil_mode lets a last window hang over the end.
+    reach are left out, unless ceil_mode lets a last window extend past the end.
     Returns out (N, C, OH, OW) and the cache.
     Raises ShapeError when the window is larger than the padded image or pad more than half the window (some
     windows would see padding only), InputError for an option that cannot be used.
@@ -43,8 +43,8 @@ def max_pool_forward(
 def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
     """Gradient of max_pool_forward.  dout: (N, C, OH, OW).  Returns dx like x.
 
-    The slope is 1 for the winner of a window and 0 for the others.  Where several are equal, the first one
-    in reading order wins, as in PyTorch.  A pixel that wins in several windows gets the sum.
+    The slope is 1 for the winner of a window and 0 for the others.  Among equals the first in
+    reading order wins, as in PyTorch.  A pixel that wins in several windows gets the sum.
     """
     x, out, window = cache
     xp = check_dout(max_pool_backward, out.shape, dout=dout)
@@ -78,8 +78,8 @@ def avg_pool_forward(
     """Mean of every window:  out = (sum over the window) / count.
 
     x: (N, C, H, W).  size, stride, pad, ceil_mode as in max_pool_forward; padding is zero.
-    count_include_pad: count the zeros of the padding (True) or only the pixels of the image (False).  What a
-    last window in ceil_mode has beyond the padding is never counted.
+    count_include_pad: count the zeros of the padding (True) or only the pixels of the image (False).  The
+    part of a last window in ceil_mode that lies beyond the padding is never counted.
     Returns out (N, C, OH, OW) and the cache.  Raises as max_pool_forward.
     """
     xp = check(avg_pool_forward, x=(x, "N C H W"))
@@ -94,7 +94,7 @@ def avg_pool_forward(
 def avg_pool_backward(dout: Array, cache: AvgPoolCache) -> Array:
     """Gradient of avg_pool_forward.  dout: (N, C, OH, OW).  Returns dx (N, C, H, W).
 
-    Every pixel of a window gets the same share, dout / count, from every window it is in.
+    Every pixel gets the same share, dout / count, from each window it is in.
     """
     counts, (N, C, _, _), window = cache
     xp = check_dout(avg_pool_backward, (N, C, *window.out), dout=dout)

@@ -1,4 +1,4 @@
-"""Losses that ask for an order: relevant labels above the others, matching pairs above the mismatched."""
+"""Losses about order: relevant labels above the others, matching pairs above mismatched ones."""
 
 from typing import Any
 
@@ -23,10 +23,10 @@ def warp_loss(
     """Weighted approximate ranking, by sampling:  loss_n = sum_j L(r_nj) max(0, margin - x_nj + x_nk).
 
     For each label j that sample n has, labels it lacks are drawn until one, k, comes within the margin of j.
-    After s draws the rank of j is taken to be r = floor((K - 1) / s), and L(r) = 1 + 1/2 + ... + 1/r weighs
+    After s draws the rank of j is taken to be r = floor((K - 1) / s), and L(r) = 1 + 1/2 + ... + 1/r weights
     a mistake by how far down the list it is (Weston et al. 2011; Gong et al. 2013).
     x: (N, K) scores.  y: (N, K), 1 where the sample has the label and 0 elsewhere, bool or numbers.
-    rng: the same stream or seed draws the same labels; a Generator moves on by one draw.
+    rng: the same stream or seed draws the same labels; a Generator advances by one draw.
     reduction: "mean" over the batch, "sum", "none" (N,).
     Returns the loss and dx (N, K), in which L, j and k are constants.  Time and memory grow as N K^2.
     Raises ShapeError, DtypeError, InputError when y is not in [0, 1] or for an option.
@@ -43,7 +43,7 @@ def warp_loss(
     positive = y > 0
     num_labels = x.shape[1]
 
-    # Random keys shuffle the labels, and adding 1 moves those the sample has behind all that it lacks.
+    # Random keys shuffle the labels, and adding 1 moves those the sample has after all those it lacks.
     # The labels of a sample share this order; it is uniform for each, so the expectation is the paper's.
     keys = random_uint16(as_stream(rng), (len(x), 2 * num_labels), backend).view(np.uint32)
     order = xp.argsort(keys / 2.0**32 + positive, axis=1, kind="stable")
@@ -70,8 +70,8 @@ def pairwise_ranking_loss(
 
     loss_n = sum_{k != n} max(0, margin - x_nn + x_nk) + sum_{k != n} max(0, margin - x_nn + x_kn)
     (Kiros et al. 2014; Karpathy & Fei-Fei 2015): image n must prefer its sentence n to all others, and
-    sentence n its image.  hardest: only the largest term of each sum counts (VSE++, Faghri et al. 2018);
-    among equals the first.
+    sentence n its image.  hardest: only the largest term of each sum counts (VSE++, Faghri et al. 2018),
+    the first among equals.
     x: (N, N), similarity of image n (row) to sentence k (column).
     reduction: "mean" over the pairs, "sum", "none" (N,).
     Returns the loss and dx (N, N).

@@ -54,7 +54,7 @@ def rnn_step_backward(dnext_h: Array, cache: RnnStepCache) -> tuple[Array, Array
 
 class RnnCache(NamedTuple):
     steps: list[Any]  # the caches of rnn_step_forward
-    mask: Any  # one factor (N, 1) a step, or None a step
+    mask: Any  # one factor (N, 1) or None per step
     shape: tuple[int, ...]  # (N, T, H)
 
 
@@ -95,7 +95,7 @@ def rnn_forward(
 def rnn_backward(dh: Array, cache: RnnCache) -> tuple[Array, ...]:
     """Gradients of rnn_forward.  dh: (N, T, H).  Returns dx, dh0, dWx, dWh, db.
 
-    Backward through time: a state gets its own gradient and the one from the step after it.  Every step used
+    Backward through time: a state receives its own gradient and that of the next step.  Every step used
     the same weights, so their gradients are sums over the steps.
     """
     steps, keep, shape = cache

@@ -1,6 +1,6 @@
-"""Layers that follow one another in most networks, as one pair: what a backend may do in one go.
+"""Layers that often follow one another, as one pair, which a backend may run in one go.
 
-CS231n calls them sandwiches.  Each is its layers, one after the other, and its backward theirs in reverse.
+CS231n calls them sandwiches.  Each runs its layers in turn, and its backward theirs in reverse.
 """
 
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What the recurrent layers share: blocks of gates, and steps that a mask leaves out."""
+"""What the recurrent layers share: blocks of gates, and steps that a mask skips."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,13 +21,13 @@ def check_recurrent(function: Callable[..., Any], gates: int, **arguments: tuple
 
 
 def blocks(a: Array, count: int) -> list[Array]:
-    """Views of the blocks that the last axis is made of, one for each gate."""
+    """Views of the blocks along the last axis, one for each gate."""
     H = a.shape[-1] // count
     return [a[..., k * H : (k + 1) * H] for k in range(count)]
 
 
 def step_masks(function: Callable[..., Any], mask: Array | None, x: Array) -> Any:
-    """The mask (N, T) as one factor (N, 1) a step, or None for every step.  Raises as check_mask does."""
+    """The mask (N, T) as one factor (N, 1) per step, or None for every step.  Raises as check_mask does."""
     N, T = x.shape[:2]
     if mask is None:
         return [None] * T

@@ -17,8 +17,8 @@ def temporal_softmax_loss(
 ) -> tuple[Array, Array]:
     """Softmax cross-entropy of every word of a batch of sequences:  loss_nt = -mask_nt log p_nt(y_nt).
 
-    x: (N, T, V) scores.  y: (N, T) integer words; where the mask is 0 any valid index will do.
-    mask: (N, T), bool or float, 1 where a word counts and 0 where there is none; None counts all.
+    x: (N, T, V) scores.  y: (N, T) integer words; any valid index where the mask is 0.
+    mask: (N, T), bool or float, 1 where a word counts, else 0; None counts all.
     reduction: "mean" over the batch (summed over time, divided by N, as CS231n), "words" (divided by the sum
     of the mask: the mean over counted words, whose exp is the perplexity), "sum", or "none" for the (N, T)
     losses with the gradient of their sum.  label_smoothing: as in softmax_loss.
@@ -44,10 +44,10 @@ def temporal_affine_softmax_loss(
     label_smoothing: float = 0.0,
     gradients: bool = True,
 ) -> tuple[Array, Any, Any, Any]:
-    """The temporal_softmax_loss of the scores  x[n, t] w + b,  and the gradients of what they are made of.
+    """The temporal_softmax_loss of the scores  x[n, t] w + b,  and the gradients of x, w and b.
 
-    The scores of a large vocabulary are the largest array of a captioner, and nobody but the loss needs them;
-    in one function with it, they can become their own gradient in place.
+    The scores of a large vocabulary are a captioner's largest array, and only the loss needs them; computed
+    inside it, they can become their own gradient in place.
     x: (N, T, D).  w: (D, V).  b: (V,).  y, mask, reduction, label_smoothing: as in temporal_softmax_loss.
     gradients=False: the loss alone, for evaluation; dx, dw and db are None.
     Returns the loss and dx (N, T, D), dw (D, V), db (V,).

@@ -41,9 +41,9 @@ class ConcatCache(NamedTuple):
 
 @accelerated
 def concat_forward(a: Array, b: Array, *more: Array, axis: int = 1) -> tuple[Array, ConcatCache]:
-    """Lay arrays one after the other along an axis (for NCHW and axis 1: stack up their channels).
+    """Join arrays along an axis (for NCHW and axis 1: stack their channels).
 
-    a, b, and any more: equal shapes but for that axis.  Returns out and the cache.
+    a, b, and any more: equal shapes except along that axis.  Returns out and the cache.
     Raises ShapeError when another axis differs or there is no such axis.
     """
     arrays = (a, b, *more)
@@ -60,7 +60,7 @@ def concat_forward(a: Array, b: Array, *more: Array, axis: int = 1) -> tuple[Arr
 
 @accelerated
 def concat_backward(dout: Array, cache: ConcatCache) -> tuple[Array, ...]:
-    """Gradients of concat_forward: the piece of dout that each input became (views), in the inputs' order."""
+    """Gradients of concat_forward: each input's piece of dout (views), in the inputs' order."""
     check_dout(concat_backward, cache.shape, dout=dout)
 
     return _cut(dout, cache.sizes, cache.axis)
@@ -100,7 +100,7 @@ def split_backward(*douts_and_cache: Any) -> Array:
     if not isinstance(cache, SplitCache):
         raise InputError(
             f"split_backward: cache is a {type(cache).__name__}, not what split_forward returned "
-            "(a SplitCache); hand each backward the cache of its own forward"
+            "(a SplitCache); pass each backward the cache of its own forward"
         )
     named = {f"dout{i}": dout for i, dout in enumerate(douts, start=1)}
     if len(douts) != len(cache.shapes):
@@ -222,7 +222,7 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 
 
 def _cut(x: Array, sizes: Sequence[int], axis: int) -> tuple[Array, ...]:
-    """Views of x, one after the other along the axis."""
+    """Consecutive views of x along the axis."""
     before = (slice(None),) * axis
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(x[*before, start : start + size] for start, size in zip(starts, sizes, strict=True))

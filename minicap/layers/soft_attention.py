@@ -35,11 +35,11 @@ def soft_attention_forward(
     b_beta: Array | None = None,
     mask: Array | None = None,
 ) -> tuple[Array, Array, SoftAttentionCache]:
-    """Attend from the caption's state to the L places of an image's feature grid.
+    """Attend from the caption's state to the L positions of an image's feature grid.
 
     scores[n, l] = tanh(features[n, l] Wf + h[n] Wh + b) v,  weights = softmax(scores over l),
     context[n] = beta[n] sum_l weights[n, l] features[n, l],
-    beta = sigmoid(h w_beta + b_beta), a gate by which a word may look away; 1 when w_beta is not given.
+    beta = sigmoid(h w_beta + b_beta), a gate that lets a word look away; 1 when w_beta is not given.
 
     features: (N, L, D).  h: (N, H).  Wf: (D, A).  Wh: (H, A).  b, v: (A,).  w_beta: (H, 1).  b_beta: (1,).
     mask: (N, L).
@@ -73,8 +73,8 @@ def soft_attention_backward(
     """Gradients of soft_attention_forward.  dcontext: (N, D).  dweights: (N, L) or None.
 
     Returns dfeatures, dh, dWf, dWh, db, dv, dw_beta, db_beta; the last two are None without the gate.
-    The gate scales the context of additive attention, so that gets beta * dcontext, and beta gets the dot
-    product of dcontext and the ungated context; through the sigmoid it reaches h a second time.
+    The gate scales the context of additive attention, which therefore gets beta * dcontext, while beta gets
+    the dot product of dcontext and the ungated context; through the sigmoid that reaches h a second time.
     """
     attention, h, context, w_beta, beta = cache
     check_dout(soft_attention_backward, context.shape, dcontext=dcontext)
@@ -182,7 +182,7 @@ def _check_gate(function: Any, w_beta: Array | None, b_beta: Array | None) -> No
 def doubly_stochastic_loss(
     weights: Array, mask: Array | None = None, reduction: str = "mean"
 ) -> tuple[Array, Array]:
-    """Penalty that asks attention to spend about one unit on every place in the course of a caption:
+    """Penalty that asks attention to spend about one unit on every position over a caption:
 
     loss[n] = sum_l (1 - sum_t mask[n, t] weights[n, t, l])^2.
 

@@ -18,7 +18,7 @@ def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
     """
     xp = check(softmax_forward, x=(x, "K ..."))
 
-    # Any constant may be taken off a row; its maximum keeps exp from overflowing.
+    # Any constant may be subtracted from a row; its maximum keeps exp from overflowing.
     e = xp.exp(x - x.max(axis=-1, keepdims=True))
     p = e / e.sum(axis=-1, keepdims=True)
     return p, SoftmaxCache(p)

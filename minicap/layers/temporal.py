@@ -1,4 +1,4 @@
-"""Layers applied to every step of a sequence alike."""
+"""Layers applied to every step of a sequence."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Tempor
 def temporal_affine_backward(dout: Array, cache: TemporalAffineCache) -> tuple[Array, Array, Array]:
     """Gradients of temporal_affine_forward.  dout: (N, T, M).  Returns dx (N, T, D), dw (D, M), db (M,).
 
-    The steps are N T samples of one affine layer, and its three products are the same.
+    The steps are N T samples of one affine layer, with the same three products.
     """
     x, w = cache
     check_dout(temporal_affine_backward, (*x.shape[:2], w.shape[1]), dout=dout)

@@ -33,7 +33,7 @@ class ELU(Pair):
 
 
 class GELU(Pair):
-    """x times the probability that a standard normal number is below x."""
+    """x times the probability that a standard normal number is less than x."""
 
     def __init__(self) -> None:
         super().__init__(layers.gelu_forward, layers.gelu_backward)

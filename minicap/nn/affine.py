@@ -1,4 +1,4 @@
-"""Fully connected layers, and other simple ones, as modules."""
+"""Fully connected and other simple layers as modules."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ class Scale(Pair):
 
 
 class Split(Pair):
-    """x cut along an axis into a tuple of pieces of these sizes."""
+    """Cuts x along an axis into a tuple of pieces of these sizes."""
 
     def __init__(self, sizes: Sequence[int], axis: int = 1) -> None:
         super().__init__(layers.split_forward, layers.split_backward, sizes=sizes, axis=axis)

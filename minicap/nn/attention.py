@@ -1,4 +1,4 @@
-"""Attention as modules.  They read several arrays, so their x is a tuple."""
+"""Attention as modules.  They take several arrays, so x is a tuple."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -13,9 +13,9 @@ from minicap.nn.module import Gradients, Module
 
 
 class Attention(Module):
-    """What the kinds of attention share: a tuple of arrays to the context, a weighted sum.
+    """What all kinds of attention share: from a tuple of arrays to the context, a weighted sum.
 
-    forward takes a mask, 0 where nothing may be looked at.  backward gives the gradients of x as a tuple.
+    forward takes a mask, 0 where attention must not go.  backward gives the gradients of x as a tuple.
     """
 
     layer: ClassVar[tuple[Callable[..., Any], Callable[..., Any]]]
@@ -31,7 +31,7 @@ class Attention(Module):
         return out, cache
 
     def weights(self, x: Any, mask: Array | None = None) -> Array:
-        """Where it looks, as the layer's forward gives it."""
+        """The attention weights, as the layer's forward gives them."""
         return self._attend(x, mask)[1]
 
     def _attend(self, x: Any, mask: Array | None) -> tuple[Array, Array, Any]:
@@ -59,7 +59,7 @@ class AdditiveAttention(Attention):
 
 
 class SoftAttention(Attention):
-    """From a state h (N, hidden) to the places of a grid (N, L, features); x is (grid, h).
+    """From a state h (N, hidden) to the positions of a grid (N, L, features); x is (grid, h).
 
     A gate lets it look away (Xu et al. 2015, section 4.2.1).
     """

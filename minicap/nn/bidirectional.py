@@ -16,8 +16,8 @@ class Bidirectional(Module):
     """Reads x (N, T, D) along and against time: out (N, T, 2H), each direction with its own weights.
 
     cell: "rnn", "lstm" or "gru".  options: the layer's own, such as activation or reset_after.
-    forward takes the states to start from, h0 (2, N, H), zero when not given, and a mask (N, T), 0 where
-    the states are carried on unchanged.  Raises InputError for another cell.
+    forward takes the initial states h0 (2, N, H), zero by default, and a mask (N, T), 0 where the states
+    are carried on unchanged.  Raises InputError for another cell.
     """
 
     def __init__(self, in_features: int, hidden: int, cell: str = "lstm", **options: Any) -> None:
@@ -50,9 +50,9 @@ class Bidirectional(Module):
         return found
 
     def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
-        dx, _, *own = layers.bidirectional_backward(dout, cache)  # own ends in None for what there is not
+        dx, _, *own = layers.bidirectional_backward(dout, cache)  # own ends in None for what this cell lacks
         return dx if input_gradient else None, dict(zip(self.declared, own, strict=False))
 
     def work(self, pixels: int) -> Work:
-        """One step after the other, each on the whole state."""
+        """Steps run one after another, each on the whole state."""
         return super().work(pixels)._replace(pays=True, state=2 * self.hidden)

@@ -1,4 +1,4 @@
-"""Composition said once: modules one after another, around a shortcut, side by side."""
+"""Ways to compose modules: one after another, around a shortcut, side by side."""
 
 from collections import Counter
 from functools import reduce
@@ -13,10 +13,10 @@ from minicap.nn.sandwiches import Step, next_step
 
 
 class Composition(Module):
-    """Modules under names.
+    """Named modules.
 
     Positional modules are named after their kind and number ("conv1", "relu1", "conv2"); keyword modules
-    keep the name they are given.  Raises InputError for what is no module and for a name that is taken.
+    keep their keyword.  Raises InputError for anything but a module and for a name that is taken.
     """
 
     def __init__(self, *modules: Module, **named: Module) -> None:
@@ -40,7 +40,7 @@ class Sequential(Composition):
     """Modules applied one after another.
 
     Positional modules are named after their kind and number ("conv1", "relu1", "conv2"); keyword modules
-    keep the name they are given.  Raises InputError for what is no module and for a name that is taken.
+    keep their keyword.  Raises InputError for anything but a module and for a name that is taken.
     """
 
     def forward(self, x: Any, train: bool, rng: RandomStream | None = None) -> tuple[Any, Any]:
@@ -53,8 +53,8 @@ class Sequential(Composition):
         return x, done
 
     def __call__(self, x: Any) -> Any:
-        """As forward, in evaluation; every cache is dropped at once, so the next layer has its memory."""
-        if type(self).forward is not Sequential.forward or "forward" in vars(self):  # somebody wrote another
+        """As forward, in evaluation mode; each cache is dropped at once, which frees its memory."""
+        if type(self).forward is not Sequential.forward or "forward" in vars(self):  # it was replaced
             return super().__call__(x)
         rest = list(self.children.items())
         while rest:

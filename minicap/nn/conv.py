@@ -45,7 +45,7 @@ class Conv2d(Pair):
         )
 
     def work(self, pixels: int) -> Work:
-        """Every weight meets every pixel."""
+        """Every weight is used at every pixel."""
         return Work(prod(self.declared["w"].shape) * pixels, pays=True)
 
 

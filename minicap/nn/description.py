@@ -1,4 +1,4 @@
-"""How a module was made, in JSON values: what a file says so that the model can be made again."""
+"""How a module was made, as JSON values, so that a file can say how to rebuild the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -9,17 +9,17 @@ KIND = "model"
 
 @dataclass(frozen=True)
 class Made:
-    """The arguments that a module was made with."""
+    """The arguments a module was made with."""
 
     args: tuple[Any, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def description(module: Any) -> dict[str, Any] | None:
-    """The class of a module and its arguments, modules among them likewise; functions by their names.
+    """The class of a module and its arguments, which may be modules themselves.
 
-    Classes and functions are only named, those of others than minicap with their module ("shapes.Block"), so
-    whoever reads it must know them.
+    Classes and functions are given by name alone, with their module where they are not minicap's
+    ("shapes.Block"), so the reader must know them.
     None where an argument is anything else, such as an array or a lambda.
     """
     try:

@@ -10,7 +10,7 @@ from minicap.nn.pair import Pair
 
 
 class Embedding(Pair):
-    """Rows of a table (num_words, size), one for each index of ids (N, T)."""
+    """Rows of a table (num_words, size), one per index of ids (N, T)."""
 
     def __init__(self, num_words: int, size: int, draw: Initializer | None = None) -> None:
         parameters = {"table": ((num_words, size), draw or normal(1 / size**0.5))}

@@ -1,4 +1,4 @@
-"""Starting values for parameters."""
+"""Initial values of parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def fan_in_uniform(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64
     return rng.uniform(-bound, bound, size=shape)
 
 
-# Those with a setting are classes, so that a module can be pickled together with them.
+# Initializers with a setting are classes, so that modules with them can be pickled.
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ class normal:
         return rng.normal(scale=self.scale, size=shape)
 
 
-# For the last layer of a classifier, behind which there is no ReLU: the scores of an untrained network are
-# almost equal, and its loss is that of chance (Goyal et al. 2017, section 5.1).
+# For the last layer of a classifier, which no ReLU follows: the scores of an untrained network are almost
+# equal, and its loss is that of chance (Goyal et al. 2017, section 5.1).
 HEAD = normal(0.01)
 
 
 @dataclass(frozen=True, eq=False)
 class given:
-    """These numbers."""
+    """The given values."""
 
     values: NDArray[np.float64]
 
@@ -92,10 +92,10 @@ class given:
 
 @dataclass(frozen=True)
 class identity:
-    """Filters that pass the input on (Dirac): filter f has a 1 at its centre in channel f, 0 elsewhere.
+    """Filters that pass the input through (Dirac): filter f is 1 at its centre in channel f, 0 elsewhere.
 
-    For filters (F, C, HH, WW) without groups.  rest: draws the filters from the C-th on, where
-    there are more filters than channels; zeros unless given, as in Zagoruyko & Komodakis 2017.
+    For filters (F, C, HH, WW) without groups.  rest: draws the filters beyond the C-th, where
+    there are more filters than channels; zeros by default, as in Zagoruyko & Komodakis 2017.
     """
 
     rest: Initializer = zeros
@@ -124,7 +124,7 @@ class stacked:
 
 @dataclass(frozen=True)
 class each:
-    """Draw the entries of the first axis one by one, each with its own fans: one for each direction."""
+    """Draw the entries of the first axis one by one, each with its own fans: one entry per direction."""
 
     draw: Initializer
 

@@ -1,4 +1,4 @@
-"""How much memory a training step needs, foretold from steps of a few samples."""
+"""How much memory a training step needs, predicted from steps of a few samples."""
 
 import tracemalloc
 from bisect import bisect_right
@@ -13,13 +13,13 @@ from minicap.arrays import Array, backend_of, get_backend
 from minicap.arrays.random import RandomStream
 from minicap.backend.host import blas_threads
 
-# A step that takes so many bytes, parameters and gradients apart, tells how more samples would make it grow:
-# its layers are past the sizes where another way of computing them pays, and fill the blocks they work in.
+# A step that takes this many bytes besides parameters and gradients shows how memory grows with more samples:
+# its layers are past the sizes where they would be computed in another way, and fill the blocks they work in.
 TELLING = 64_000_000
 
 
 class Network(Protocol):
-    """What measuring a network asks of it; minicap.nn.Module has all of it."""
+    """What a network needs in order to be measured; minicap.nn.Module has all of it."""
 
     declared: dict[str, Any]
     own: dict[str, Array]
@@ -37,18 +37,18 @@ class Network(Protocol):
 
 
 class MemoryParts(NamedTuple):
-    """What the memory of a training step is made of at its peak, in bytes."""
+    """The memory of a training step at its peak, by use, in bytes."""
 
     batch: float
     parameters: float  # and running statistics
-    momentum: float  # one array a parameter, as Momentum and Nesterov have; Adam has two
-    gradients: float  # every shard has its own
+    momentum: float  # one array per parameter, as for Momentum and Nesterov; Adam has two
+    gradients: float  # each shard has its own
     kept_for_backward: float
     temporaries: float
 
 
 class Growth(NamedTuple):
-    """Bytes as a straight line over the number of samples."""
+    """Bytes as a linear function of the number of samples."""
 
     fixed: float
     a_sample: float
@@ -61,8 +61,8 @@ class Growth(NamedTuple):
 class TrainingMemory(NamedTuple):
     """The memory of a training step (forward, backward, update) on a CPU, for any number of samples.
 
-    A shard is a part of the batch with a thread of its own (minicap.training.shards).  A batch in one shard
-    has all threads inside its layers.
+    A shard is a part of the batch with its own thread (minicap.training.shards).  With a single shard, all
+    threads work inside the layers.
     """
 
     parameters: int
@@ -73,12 +73,12 @@ class TrainingMemory(NamedTuple):
     temporaries: Growth  # of a thread
 
     def parts(self, samples: int, shards: int = 1) -> MemoryParts:
-        """What the peak is made of."""
+        """The peak by use."""
         kept = self.kept.of(samples, shards)
         temporaries = self.temporaries.of(samples, shards)
         if shards == 1:  # threads inside the layers share the samples, but not what a block needs
             temporaries += (self.threads - 1) * max(0, self.temporaries.fixed)
-        else:  # the shards' gradients are added up when nothing else is needed any more
+        else:  # the shards' gradients are added up when everything else is free again
             temporaries = max(temporaries, self.parameters - kept)
         return MemoryParts(
             self.batch.of(samples),
@@ -94,7 +94,7 @@ class TrainingMemory(NamedTuple):
         return sum(self.parts(samples, shards))
 
     def largest_batch(self, memory: float, shards: int = 1) -> int:
-        """Samples of the largest batch whose step fits into so many bytes; 0 when none does."""
+        """Samples of the largest batch whose step fits into this many bytes; 0 when none does."""
         return max(0, bisect_right(range(1 << 40), memory, key=lambda n: self.peak(n, shards)) - 1)
 
 
@@ -102,7 +102,7 @@ def training_memory(model: Network, x: Any) -> TrainingMemory | None:
     """Measure training steps of 1, 2, 4, ... samples, up to those of x or to 64 MB.
 
     x: an input of the model, or a batch of arrays by name, as its loss takes it; first axis samples.
-    The last two steps give the straight lines.  Nothing about the model changes.
+    The last two steps determine the linear functions.  The model does not change.
     None where there is nothing to measure: on a GPU, or for a model without backward.
     """
     if backend_of(**_named(x)) is not get_backend("numpy"):
@@ -128,7 +128,7 @@ def training_memory(model: Network, x: Any) -> TrainingMemory | None:
 
 
 def _growths(model: Network, x: Any) -> list[Growth]:
-    """Of what is kept for backward, and of temporaries."""
+    """The growth of what is kept for backward, and of temporaries."""
     total, samples = _size(x), 1
     after = _measured_step(model, x, samples)
     while samples < max(total, 2) and (samples == 1 or sum(after) < TELLING):
@@ -144,7 +144,7 @@ def _measured_step(model: Network, x: Any, samples: int) -> tuple[int, int]:
     out, cache = model.forward(part, train=True, rng=RandomStream(0))
     kept = _now() - before - sum(o.nbytes for o in _outputs(out))
     del out, cache
-    _step(model, part)  # the first time, algorithms may be chosen by measurement
+    _step(model, part)  # the first run may measure which algorithms to use
     return kept, _step(model, part) - kept
 
 
@@ -171,7 +171,7 @@ def _now() -> int:
 
 @contextmanager
 def _tracing() -> Iterator[None]:
-    """NumPy tells tracemalloc about the memory of its arrays."""
+    """NumPy reports the memory of its arrays to tracemalloc."""
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()
@@ -191,7 +191,7 @@ def _size(x: Any) -> int:
 
 
 def _samples(x: Any, number: int) -> Any:
-    """So many samples of x, from its beginning again when it has not enough."""
+    """This many samples of x, repeated from the beginning if it has too few."""
     if isinstance(x, dict):
         return {name: _samples(array, number) for name, array in x.items()}
     return x[np.arange(number) % len(x)]

@@ -21,7 +21,7 @@ Gradients = dict[str, Array]
 
 
 class Declared(NamedTuple):
-    """A parameter before it has numbers: its shape and how to draw it."""
+    """A parameter before it has values: its shape and how to draw it."""
 
     shape: Shape
     draw: Initializer
@@ -30,16 +30,16 @@ class Declared(NamedTuple):
 class Module:
     """Owns named parameters and calls layer pairs.
 
-    A subclass declares its parameters, and writes forward and backward from layer functions.  Nothing is
-    remembered between the two: forward hands out a cache, backward takes it, as the layers do.  So one
-    module can serve several shards of a batch at once.
+    A subclass declares its parameters and writes forward and backward from layer functions.  Nothing is kept
+    between the two: as with layers, forward returns a cache and backward takes it.  So one module can serve
+    several shards of a batch at once.
 
-    Modules set as attributes are its children, also those in lists, tuples and dicts; their parameters
-    appear as "child.name" and "blocks.0.name".  A module has one place: one that is needed twice is one
-    child that forward calls twice, and backward adds up its gradients.
+    Modules set as attributes, including those in lists, tuples and dicts, are its children; their parameters
+    appear as "child.name" and "blocks.0.name".  A module has one place: one that is needed twice is a single
+    child that forward calls twice, with its gradients added up in backward.
 
-    The rng that a child's forward is given is not yet the one it draws from: every module takes the stream
-    below it that its name stands for.  So a parent hands all children the same rng, and no two draw the same.
+    A module does not draw from the rng it is given but from the stream below it that belongs to its name.  So
+    a parent passes the same rng to all children, and no two draw the same numbers.
     """
 
     _name = ""  # in its parent
@@ -57,8 +57,8 @@ class Module:
     def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         """Gradient of the input, and of every parameter by its name.
 
-        input_gradient: False for a network's first layers, whose input's gradient nobody needs; it is then
-        None, and what it would cost is saved.
+        input_gradient: False for a network's first layers, whose input needs no gradient: it is then None and
+        costs nothing.
         """
         raise NotImplementedError(f"{type(self).__name__}.backward")
 
@@ -67,9 +67,9 @@ class Module:
         return self.forward(x, train=False)[0]
 
     def declare(self, name: str, shape: Shape, draw: Initializer) -> None:
-        """Announce a parameter; `initialize` gives it numbers.
+        """Declare a parameter; `initialize` gives it values.
 
-        Raises InputError for a shape that is none.
+        Raises InputError for an invalid shape.
         """
         if not all(isinstance(size, (int, np.integer)) and size > 0 for size in shape):
             raise InputError(
@@ -80,9 +80,9 @@ class Module:
     def initialize(self, seed: int = 0, dtype: Any = np.float32) -> Self:
         """Draw every parameter on the current backend; the same seed gives the same model.
 
-        Each parameter has a stream of its own, named after it, so that adding a layer changes no other.
-        Raises DtypeError for anything but float32 and float64, InputError for a seed that is none, ShapeError
-        when a parameter's draw gives another shape than its own.
+        Each parameter has its own stream, named after it, so adding a layer changes no other.
+        Raises DtypeError for anything but float32 and float64, InputError for an invalid seed, ShapeError
+        when a draw gives a shape other than the parameter's.
         """
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise DtypeError(f"initialize: dtype is {np.dtype(dtype)} but must be float32 or float64")
@@ -100,7 +100,7 @@ class Module:
         return self
 
     def __getitem__(self, name: str) -> Array:
-        """The parameter of this module called name."""
+        """This module's parameter of that name."""
         try:
             return self.own[name]
         except KeyError:
@@ -127,7 +127,7 @@ class Module:
 
     @property
     def params(self) -> "Parameters":
-        """Every parameter under its flat name ("conv1.w").  The arrays are the live ones."""
+        """Every parameter under its flat name ("conv1.w"): the live arrays."""
         return Parameters({path: module[name] for path, module, name in self._slots()})
 
     @property
@@ -137,13 +137,13 @@ class Module:
 
     @property
     def shapes(self) -> dict[str, Shape]:
-        """The shape of every parameter and buffer under its flat name; they need no numbers yet."""
+        """The shape of every parameter and buffer under its flat name; they need no values yet."""
         parameters = {path: module.declared[name].shape for path, module, name in self._slots()}
         buffers = {path: module.buffers[name].shape for path, module, name in self._slots(buffers=True)}
         return parameters | buffers
 
     def load(self, arrays: Mapping[str, Array]) -> None:
-        """Take parameters and buffers from arrays under their flat names, on the current backend.
+        """Load parameters and buffers from arrays under their flat names, on the current backend.
 
         They are copied, and their dtype is kept.  Raises InputError when names are missing or left over or a
         number is not finite, ShapeError when a shape differs, DtypeError for anything but arrays of floats;
@@ -171,7 +171,7 @@ class Module:
             owner[name] = to_device(arrays[path]).copy()  # training changes it in place
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write parameters, buffers and how the model was made, for minicap.models.load_model to make again.
+        """Write parameters, buffers and how the model was made, for minicap.models.load_model to rebuild it.
 
         Raises InputError when the file cannot be written or a number is not finite.
         """
@@ -179,7 +179,7 @@ class Module:
         save_checkpoint(path, Checkpoint({**self.params, **self.state}, {}, {}, about))
 
     def load_file(self, path: str | os.PathLike[str]) -> None:
-        """Take parameters and buffers from a file of `save`, or from the checkpoint of a run.
+        """Load parameters and buffers from a file of `save`, or from a run's checkpoint.
 
         Raises FormatError for a damaged file, else as `load`; then nothing has changed.
         """
@@ -193,9 +193,9 @@ class Module:
         return summarize(self, input_shape, dtype)
 
     def work(self, pixels: int) -> Work:
-        """What this module alone, without its children, has to do for one sample (or word) of the batch.
+        """The work of this module alone, without its children, for one sample (or word) of the batch.
 
-        pixels: of the images in the batch, 1 where there are none.  Every parameter meets the sample once,
+        pixels: of the images in the batch, 1 where there are none.  Every parameter is used once per sample,
         unless a subclass says otherwise.
         """
         return Work(sum(_size(declared.shape) for declared in self.declared.values()))
@@ -203,12 +203,12 @@ class Module:
     def shards(self, batch: dict[str, Array], count: int, most: int) -> int:
         """How many parts of a batch are worth a thread each, at most `most`.
 
-        count: what the loss is a mean over: samples, or words.  See minicap.nn.sharing.
+        count: of what the loss averages over, samples or words.  See minicap.nn.sharing.
         """
         return worthwhile_shards(lambda pixels: [m.work(pixels) for m in self.modules()], batch, count, most)
 
     def stream(self, rng: RandomStream | int | None) -> RandomStream | None:
-        """The stream of this module below the one that its parent was given; the root keeps its own."""
+        """This module's stream, below the one its parent was given; the root uses that itself."""
         if rng is None:
             return None
         stream = as_stream(rng)
@@ -236,9 +236,9 @@ class Module:
         return "\n  ".join([f"{type(self).__name__}({written})", *children])
 
     def _tree(self) -> Iterator[tuple[str, "Module"]]:
-        """This module and all below it, each with the beginning of its parameters' flat names.
+        """This module and all below it, each with the prefix of its parameters' flat names.
 
-        Raises InputError for one that stands in two places.
+        Raises InputError for a module in two places.
         """
         paths: dict[int, str] = {}
         waiting: list[tuple[str, Module]] = [("", self)]
@@ -252,7 +252,7 @@ class Module:
             yield f"{path}." if path else "", module
             children = module.children
             for name, child in reversed(children.items()):
-                child._name = name  # one that was added to a list hears of its name here
+                child._name = name  # one that was added to a list learns its name here
                 waiting.append((f"{path}.{name}" if path else name, child))
 
     def _slots(self, buffers: bool = False) -> Iterator[tuple[str, "Module", str]]:
@@ -262,10 +262,10 @@ class Module:
 
 
 class Parameters(dict[str, Array]):
-    """Arrays by name, to be changed in place; the dictionary itself cannot be changed."""
+    """Arrays by name, to change in place; the dictionary itself cannot be changed."""
 
     def __setitem__(self, name: str, array: Array) -> None:
-        if self.get(name) is not array:  # params["w"] -= step ends here, and has done its work
+        if self.get(name) is not array:  # params["w"] -= step ends here, and has done its work already
             self._refuse()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -306,7 +306,7 @@ def _modules_in(name: str, value: Any) -> dict[str, Module]:
 
 
 def _brief(argument: Any) -> str:
-    """An argument as it was written, an array by its shape."""
+    """An argument as it was written; an array by its shape."""
     if hasattr(argument, "shape"):
         return f"array {argument.shape}"
     return getattr(argument, "__name__", None) or repr(argument)

@@ -1,4 +1,4 @@
-"""Normalisation as modules; batch normalisation has the running statistics as buffers."""
+"""Normalisation as modules; batch normalisation keeps the running statistics as buffers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +17,8 @@ class BatchNorm(Pair):
     """Batch normalisation of x (N, D).
 
     scale: whether it has a gamma; without, it is 1.
-    In training every shard normalises with its own samples, and the running statistics follow the first
-    shard, so that they do not depend on which shard ends first.
+    In training every shard is normalised by its own samples, and the running statistics follow the first
+    shard, so that they do not depend on which shard finishes first.
     """
 
     layer: tuple[Callable[..., Any], Callable[..., Any]] = layers.batchnorm_forward, layers.batchnorm_backward

@@ -12,10 +12,10 @@ from minicap.nn.module import Gradients, Module
 class Pair(Module):
     """A forward and its backward as a module:  out, cache = forward(x, *parameters, **options).
 
-    parameters: shape and starting values of each by its name, in the order of the pair's arguments.
+    parameters: the shape and initial values of each by name, in the order of the pair's arguments.
     options: the pair's keywords, the same in every call; change them in `module.options`.
-    A pair with the keywords train and rng is told them, and one whose backward can leave out dx
-    (input_gradient) does so when nobody needs it.
+    A pair with the keywords train and rng receives them, and one whose backward can leave out dx
+    (input_gradient) does so when it is not needed.
 
         shape = Pair(elu_forward, elu_backward, alpha=0.5)
         dense = Pair(affine_forward, affine_backward, {"w": ((D, M), he_normal), "b": ((M,), zeros)})
@@ -47,5 +47,5 @@ class Pair(Module):
     def backward(self, dout: Any, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         spared = {} if input_gradient or not self.can_spare_dx else {"input_gradient": False}
         grads = self.pair[1](dout, cache, **spared)
-        dx, *own = grads if self.declared else (grads,)  # own may end in the None of an argument None
+        dx, *own = grads if self.declared else (grads,)  # own may end in None, for an argument that was None
         return dx if input_gradient else None, dict(zip(self.declared, own, strict=False))

@@ -16,9 +16,9 @@ State = tuple[Array, ...]
 class Recurrent(Module):
     """What RNN, LSTM and GRU share: x (N, T, D) to h (N, T, H).
 
-    forward takes the state to start from, h0 (and c0) of (N, H), zero when not given, and a mask (N, T), 0
-    where the state is carried on unchanged.  backward gives the gradients of x and of the parameters, and
-    `backward_to_start` those of the state as well.
+    forward takes the initial state, h0 (and c0) of (N, H), zero by default, and a mask (N, T), 0 where the
+    state is carried on unchanged.  backward gives the gradients of x and of the parameters,
+    `backward_to_start` those of the initial state as well.
     """
 
     layer: ClassVar[tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]]  # and its step
@@ -62,7 +62,7 @@ class Recurrent(Module):
         return dx if input_gradient else None, grads
 
     def backward_to_start(self, dout: Array, cache: Any) -> tuple[Array, Gradients, State]:
-        """Gradients of x, of the parameters, and of the state at the start: (dh0,) or (dh0, dc0)."""
+        """Gradients of x, of the parameters, and of the initial state: (dh0,) or (dh0, dc0)."""
         dx, dh0, *rest = self.layer[1](dout, cache)
         own, more = rest[: len(self.names)], rest[len(self.names) :]
         return dx, dict(zip(self.names, own, strict=True)), (dh0, *more)
@@ -77,7 +77,7 @@ class Recurrent(Module):
         return self.layer[2](x, *state, *weights, **self.options)[: len(state)]
 
     def work(self, pixels: int) -> Work:
-        """One step after the other, each on the whole state."""
+        """Steps run one after another, each on the whole state."""
         return super().work(pixels)._replace(pays=True, state=self.hidden)
 
 

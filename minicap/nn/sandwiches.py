@@ -1,4 +1,4 @@
-"""What a Sequential does next: call a module, or a faster pair that stands for several in a row."""
+"""What a Sequential does next: call a module, or a faster pair that replaces several in a row."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -25,9 +25,9 @@ Options = Callable[[Sequence[Any], bool, RandomStream | None], dict[str, Any]]
 
 
 class Sandwich(NamedTuple):
-    """A pair in place of modules in a row, the first of which owns the parameters.
+    """A pair that replaces modules in a row, the first of which owns the parameters.
 
-    options: the pair's arguments beside x and the parameters, from modules, train and rng.
+    options: the pair's arguments other than x and the parameters, from modules, train and rng.
     """
 
     modules: tuple[type[Module], ...]
@@ -65,7 +65,7 @@ SANDWICHES = (
 
 
 class ModuleStep(NamedTuple):
-    """A module runs as it is."""
+    """A module that runs on its own."""
 
     name: str
     module: Module
@@ -84,7 +84,7 @@ class ModuleStep(NamedTuple):
 
 
 class SandwichStep(NamedTuple):
-    """A pair runs in place of several modules, whose parameters and options are its arguments."""
+    """A pair that runs in place of several modules, with their parameters and options as its arguments."""
 
     name: str  # of the first module
     sandwich: Sandwich

@@ -1,4 +1,4 @@
-"""Into how many parts a batch is cut so that each is worth a thread: asked of the modules."""
+"""Into how many parts to cut a batch, so that each is worth a thread: the modules decide."""
 
 from collections.abc import Callable
 from math import prod
@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 from minicap.arrays import Array, backend_of, get_backend
 
-# Multiply-adds that make a shard worth a thread: measured, with half of it two threads are slower than one.
+# Multiply-adds that make a shard worth a thread; measured: with half of that, two threads lose to one.
 _WORK_OF_A_SHARD = 16_000_000
 # Numbers in the state of a recurrent layer, N H; with less, threads wait for the interpreter at every step.
 _STATES_OF_A_SHARD = 8_192
 
 
 class Work(NamedTuple):
-    """What a module has to do for one sample (or word), and what that says about sharing it.
+    """The work of a module for one sample (or word), and whether sharing it pays.
 
     multiply_adds: roughly.
-    pays: whether shards are faster at it than one product on all cores.  The product of a matrix is not:
-    it uses all cores anyhow, and every shard would make gradients of all matrices, to be added up.
-    state: numbers that a module which works on one step after the other carries along, H; each single step
-    must be large enough to share.
+    pays: whether shards beat one product on all cores.  For a matrix product they do not: it uses all cores
+    anyway, and every shard would make gradients of whole matrices, to be added up.
+    state: H, the numbers that a module carries from step to step, if it works step by step; each step must
+    be large enough to share.
     """
 
     multiply_adds: int
@@ -30,7 +30,7 @@ class Work(NamedTuple):
 def worthwhile_shards(
     work: Callable[[int], list[Work]], batch: dict[str, Array], count: int, most: int
 ) -> int:
-    """As many shards as have enough to do, at most `most`, so that small models do not pay for threads.
+    """As many shards as have enough to do, up to `most`, so that small models do not pay for threads.
 
     work: of every module, given the pixels of the batch's images.  count: samples, or words.
     Where the batch is not on the CPU, one shard keeps the device busy.

@@ -1,4 +1,4 @@
-"""A table of what a model does to its input, and of the memory that training it takes."""
+"""A table of what a model does to its input, and the memory that training it takes."""
 
 from collections.abc import Iterator
 from numbers import Integral
@@ -10,7 +10,7 @@ from minicap.errors import InputError
 from minicap.nn.memory import MemoryParts, Network, TrainingMemory, training_memory
 
 MB = 10**6
-LAPTOP_GB = 8  # memory that a reader can compare with
+LAPTOP_GB = 8  # a familiar amount of memory, for comparison
 
 
 class SummaryRow(NamedTuple):
@@ -29,7 +29,7 @@ class SummaryRow(NamedTuple):
 class Summary(list[SummaryRow]):
     """Rows of a summary; prints as a table, with the memory of a training step below.
 
-    samples: of the batch.  memory: of a training step, for any number of samples and shards; None on a GPU
+    samples: in the batch.  memory: of a training step, for any number of samples and shards; None on a GPU
     and for a model without backward.
     """
 
@@ -57,12 +57,12 @@ class Summary(list[SummaryRow]):
 def summarize(model: Network, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
     """Shapes, parameters and bytes, brick by brick, and the memory of a training step.
 
-    input_shape: of the input with its batch axis; or, for a model of several arrays by name as
-    minicap.captioning.ShowAndTell, a batch as its loss takes it.
-    dtype: of the input; by default the parameters'.  Say "int64" for word indices.
-    A brick is a module with parameters of its own or without children; they come in the order in which
-    they finish.  The model runs on one sample of zeros, and does a few training steps of a few samples,
-    which change nothing (minicap.nn.memory).  Raises InputError for no shape and for one without samples.
+    input_shape: of the input, with its batch axis; or a batch of named arrays as the loss takes it, for a
+    model such as minicap.captioning.ShowAndTell.
+    dtype: of the input; by default the parameters'.  Use "int64" for word indices.
+    A brick is a module with parameters of its own or without children; bricks are listed in the order in
+    which they finish.  The model runs on one sample of zeros and takes a few training steps of a few samples,
+    which change nothing (minicap.nn.memory).  Raises InputError for an invalid shape or one without samples.
     """
     x = input_shape if isinstance(input_shape, dict) else _zeros(model, input_shape, dtype)
     samples = len(next(iter(x.values()), ())) if isinstance(x, dict) else len(x)
@@ -105,7 +105,7 @@ def _bricks(module: Network, path: str = "") -> Iterator[tuple[str, Network]]:
 
 
 def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> None:
-    """Let the module add a row at every call of its forward, its parameters counted in the first."""
+    """Let the module add a row at every call of its forward; the first counts its parameters."""
     forward = module.forward
 
     def recorded(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -123,7 +123,7 @@ def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> No
 
 
 def _about(memory: TrainingMemory, samples: int) -> list[str]:
-    """The memory of a training step in words and numbers, in one shard and in one a core."""
+    """The memory of a training step as text, for one shard and for one per core."""
     shards = sorted({1, core_count()})
     title = f"training step of {samples:,} sample{'s' * (samples > 1)}, peak memory in MB"
     heads = [f"{n} shard{'s' * (n > 1)}" for n in shards]

@@ -30,15 +30,15 @@ _ANSWERS: dict[Loss, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 class Supervised(Module):
-    """A network whose scores are held against targets by a loss.
+    """A network with a loss that compares its scores with targets.
 
-    A batch is {"x": what the network reads, "y": the targets as the loss takes them}: for softmax_loss and
+    A batch is {"x": the network's input, "y": the targets as the loss takes them}: for softmax_loss and
     svm_loss (N,) class indices, for sigmoid_bce_loss (N, K) answers in [0, 1], for mse_loss values like the
     scores.
     loss: loss(scores, y, reduction="sum") gives the loss and the gradient of the scores.
-    label_smoothing: of the loss in training, where the loss has it; evaluation is without, so that its loss
-    can be compared between runs.
-    metrics: by their names, each of all scores and targets of a set, as in minicap.metrics.
+    label_smoothing: for training, if the loss has it; evaluation goes without, so that losses of different
+    runs can be compared.
+    metrics: by name, each a function of all scores and targets of a set, as in minicap.metrics.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Supervised(Module):
         return dx, prefixed("net", grads)
 
     def scores(self, batch: Batch) -> Array:
-        """What the network says about a batch, in evaluation."""
+        """The network's output for a batch, in evaluation mode."""
         return self.net(batch["x"])
 
     def predict(self, x: Array, batch_size: int = 256) -> NDArray[Any]:
-        """The answers for samples x (N, ...), on the host, some samples at a time.
+        """The answers for samples x (N, ...), on the host, a few samples at a time.
 
         For softmax_loss and svm_loss the class (N,) with the highest score, for sigmoid_bce_loss whether each
         answer (N, K) is yes, for mse_loss the scores themselves.
@@ -96,7 +96,7 @@ class Supervised(Module):
         return answers
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over: targets, so samples where each has one."""
+        """How many targets the loss averages over: samples, where each has one."""
         return int(batch["y"].size)
 
     def loss(
@@ -104,8 +104,8 @@ class Supervised(Module):
     ) -> tuple[Array, Gradients]:
         """Loss and gradients of every parameter; in evaluation there are none.
 
-        count: divide by this instead of the batch's own count, so that the losses and gradients of the
-        shards of a batch add up to those of the whole.
+        count: divides the sums instead of the batch's own count, so that the losses and gradients of a
+        batch's shards add up to those of the whole.
         """
         scale = 1 / (count or self.count(batch))
         if not train:

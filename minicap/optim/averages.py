@@ -1,4 +1,4 @@
-"""Averages of weights over the steps: one that training goes on from, and one that is only evaluated."""
+"""Averages of weights over the steps: one that training continues from, and one for evaluation only."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ _SLOW, _MEAN = "slow/", "average/"
 class Lookahead:
     """k steps forward, 1 step back (Zhang et al. 2019, algorithm 1), around any rule and used as one.
 
-    After every k steps of the rule the slow weights go the share alpha of the way to the fast ones, and the
-    fast ones start again from there:  slow += alpha (w - slow),  w = slow.
+    After every k steps of the rule, the slow weights move the fraction alpha of the way to the fast ones,
+    which restart from there:  slow += alpha (w - slow),  w = slow.
     alpha: a number, or a function of the steps done.
     What a step is handed beside the parameters that it moves, such as running statistics, goes the same way.
     """
@@ -61,7 +61,7 @@ class Lookahead:
         return self.rule.arrays() | {f"{_SLOW}{name}": slow for name, slow in self.slow.items()}
 
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the state of a checkpoint, as Rule.load."""
+        """Restore the state of a checkpoint, as Rule.load."""
         of_rule = {key: array for key, array in arrays.items() if not key.startswith(_SLOW)}
         slow = {key.removeprefix(_SLOW): array for key, array in arrays.items() if key not in of_rule}
         if missing := sorted({key.partition("/")[2] for key in of_rule} - set(slow)):
@@ -81,8 +81,8 @@ def rising_lookahead(final: float, power: float, steps: int) -> Callable[[int], 
 class WeightAverage:
     """An exponential moving average of weights (Kingma & Ba 2015, section 7.2), for evaluation.
 
-    mean = decay mean + (1 - decay) w, corrected for its start at zero as Adam's means are.
-    With decay 0 it would be the weights themselves, and nothing is kept.
+    mean = decay mean + (1 - decay) w, corrected for its start at zero as in Adam.
+    With decay 0 the mean would be the weights themselves, so none is kept.
     """
 
     def __init__(self, decay: float) -> None:
@@ -92,7 +92,7 @@ class WeightAverage:
         self.means: dict[str, Array] = {}
 
     def update(self, weights: Mapping[str, Array], step_count: int) -> None:
-        """Take in the weights after so many steps, the first of which is 1."""
+        """Include the weights after this many steps, counted from 1."""
         if not self.decay:
             return
         share = (1 - self.decay) / (1 - self.decay**step_count)
@@ -104,7 +104,7 @@ class WeightAverage:
 
     @contextmanager
     def standing_in(self, weights: Mapping[str, Array]) -> Iterator[None]:
-        """Write the means over the weights inside the `with` block, and the weights back after it."""
+        """Replace the weights by the means inside the `with` block, and restore them after it."""
         own = {name: weights[name].copy() for name in self.means}
         _write(weights, self.means)
         try:
@@ -117,9 +117,9 @@ class WeightAverage:
         return {f"{_MEAN}{name}": mean for name, mean in self.means.items()}
 
     def load(self, arrays: Mapping[str, Array], weights: Mapping[str, Array]) -> dict[str, Array]:
-        """Take up the means of a checkpoint, of these weights; returns the arrays that are something else.
+        """Restore the means of these weights from a checkpoint's arrays; return its other arrays.
 
-        Raises InputError unless there is a mean of every weight, or none at all, ShapeError for one of
+        Raises InputError unless there is a mean of every weight or none at all, ShapeError for a mean of
         another shape; then nothing has changed.
         """
         means = {key.removeprefix(_MEAN): a for key, a in arrays.items() if key.startswith(_MEAN)}

@@ -19,7 +19,7 @@ def global_norm(grads: dict[str, Array]) -> Array:
 
 
 def clip_global_norm(grads: dict[str, Array], limit: float) -> tuple[dict[str, Array], float]:
-    """Scale all gradients alike to a global norm of at most limit (Pascanu et al. 2013, algorithm 1).
+    """Scale all gradients by one factor to a global norm of at most limit (Pascanu et al. 2013, algorithm 1).
 
     Returns the gradients (the given ones when they are short enough) and the norm before clipping.
     Raises InputError for a limit that is not positive.

@@ -15,12 +15,12 @@ from minicap.optim.rule import Params, Rule, UpdateRule, at_least_0
 
 @dataclass(frozen=True)
 class Group:
-    """Settings of the parameters whose flat name fits a pattern: "encoder.*", "*.b".
+    """Settings of the parameters whose flat name matches a pattern: "encoder.*", "*.b".
 
-    pattern: of names, where * stands for any text.  rate_factor: times the learning rate.
+    pattern: of names, where * stands for any text.  rate_factor: multiplies the learning rate.
     weight_decay, l1: instead of the rule's own.  frozen: whether these parameters stay as they are.
     frozen_after: steps after which they do.
-    Of several groups that fit a name and set the same thing, the last takes precedence.
+    Where several groups match a name and set the same thing, the last takes precedence.
     """
 
     pattern: str
@@ -54,7 +54,7 @@ class Setting(NamedTuple):
 
 
 def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str, Setting]:
-    """How each parameter is moved.  Raises InputError for a pattern that fits no name."""
+    """How each parameter is moved.  Raises InputError for a pattern that matches no name."""
     settings = dict.fromkeys(names, Setting())
     for group in groups:
         found = [name for name in settings if fnmatchcase(name, group.pattern)]
@@ -67,7 +67,7 @@ def settings_by_name(groups: Sequence[Group], names: Iterable[str]) -> dict[str,
 
 
 def grouped(rule: Rule | Lookahead, groups: Sequence[Group], names: Iterable[str]) -> UpdateRule:
-    """The rule with parameter groups, if there are any; a Lookahead stays around them."""
+    """The rule with parameter groups, if there are any; a Lookahead stays outermost."""
     if not groups:
         return rule
     if isinstance(rule, Lookahead):
@@ -78,10 +78,10 @@ def grouped(rule: Rule | Lookahead, groups: Sequence[Group], names: Iterable[str
 
 
 class GroupedRule:
-    """An update rule with parameter groups, used as a rule is.
+    """An update rule with parameter groups, used like any rule.
 
-    Parameters that share their settings are moved together, by a copy of the rule; frozen ones stay and cost
-    nothing.
+    Parameters with the same settings are moved together, by a copy of the rule; frozen ones stay as they are
+    and cost nothing.
     """
 
     def __init__(self, rule: Rule, groups: Sequence[Group], names: Iterable[str]) -> None:
@@ -119,7 +119,7 @@ class GroupedRule:
         return {name: array for rule in self.rules.values() for name, array in rule.arrays().items()}
 
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the state of a checkpoint, as Rule.load.  Raises InputError for a frozen parameter's."""
+        """Restore the state of a checkpoint, as Rule.load.  Raises InputError for a frozen parameter's."""
         names = {key: key.partition("/")[2] for key in arrays}
         if strange := sorted(set(names.values()) - set(self.by_name)):
             raise InputError(f"{strange[0]} has a state but is frozen or unknown; have the groups changed?")

@@ -13,7 +13,7 @@ Params = dict[str, Array]
 
 
 class UpdateRule(Protocol):
-    """What the Trainer asks of a rule: Rule, and what is built around one (GroupedRule, Lookahead)."""
+    """What the Trainer needs from a rule: Rule, and the classes around one (GroupedRule, Lookahead)."""
 
     learning_rate: float
 
@@ -37,7 +37,7 @@ def at_least_0(value: float) -> bool:
 class Rule:
     """Base of the update rules.
 
-    A subclass names in `slots` the arrays that it keeps of each parameter and writes `update` for one
+    A subclass names in `slots` the arrays it keeps for each parameter, and writes `update` for one
     parameter.  Parameters are changed in place, so a model's arrays stay the same objects.
     weight_decay: adds weight_decay * w to every gradient (an L2 penalty of weight_decay / 2 * |w|^2).
     l1: adds l1 * sign(w) to every gradient (a penalty of l1 * sum |w|).
@@ -60,7 +60,7 @@ class Rule:
             raise InputError(f"{type(self).__name__}: {message}")
 
     def _require_share(self, **shares: float) -> None:
-        """Each is the share of a mean that stays from step to step: from 0 to below 1."""
+        """Raise InputError unless each, the share of a mean kept from step to step, lies in [0, 1)."""
         for name, share in shares.items():
             self._require(
                 is_number(share) and 0 <= share < 1,
@@ -74,8 +74,8 @@ class Rule:
     def step(self, params: Params, grads: Mapping[str, Array]) -> None:
         """Move every parameter that has a gradient.
 
-        Raises InputError for a gradient without a parameter, ShapeError for one of another shape, DtypeError
-        for one of another dtype; then nothing has moved.
+        Raises InputError for a gradient without a parameter, ShapeError or DtypeError for one of another
+        shape or dtype; then nothing has moved.
         """
         if unknown := sorted(set(grads) - set(params)):
             raise InputError(f"{type(self).__name__}.step: no parameter is called {unknown[0]!r}")
@@ -124,9 +124,9 @@ class Rule:
         return {f"{slot}/{name}": a for slot, arrays in self.state.items() for name, a in arrays.items()}
 
     def load(self, arrays: Mapping[str, Array], step_count: int) -> None:
-        """Take up the state of a checkpoint; the arrays are copied.
+        """Restore the state of a checkpoint; the arrays are copied.
 
-        Raises InputError for a slot that this rule does not have, or misses; then nothing has changed.
+        Raises InputError for a slot that is unknown to this rule or missing; then nothing has changed.
         """
         state: dict[str, dict[str, Array]] = {slot: {} for slot in self.slots}
         for key, array in arrays.items():

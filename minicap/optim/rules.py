@@ -65,7 +65,7 @@ class AdaGrad(Rule):
 class AdaDelta(Rule):
     """Zeiler 2012, algorithm 1:  s and u are means of dw^2 and delta^2, w -= lr delta.
 
-    delta has the units of w whatever those of the loss are, so the paper's learning rate is 1.
+    delta has the units of w, whatever the units of the loss, so the paper's learning rate is 1.
     """
 
     slots = ("s", "u")

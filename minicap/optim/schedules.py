@@ -1,4 +1,4 @@
-"""Learning-rate schedules: functions of the step that give a factor for the learning rate."""
+"""Learning-rate schedules: functions from the step to a factor of the learning rate."""
 
 from collections.abc import Callable
 from math import cos, pi
@@ -16,7 +16,7 @@ def constant(total: int = 0) -> Schedule:
 
 
 def step_decay(total: int, every: int = 0, factor: float = 0.1) -> Schedule:
-    """Multiply by factor after every so many steps; every 0 takes a third of the total."""
+    """Multiply by factor after every `every` steps; 0 means a third of the total."""
     _require(every >= 0, f"step: every is {every} but must not be negative")
     _require(0 < factor <= 1, f"step: factor is {factor} but must be above 0 and at most 1")
     stretch = every or max(1, -(-total // 3))
@@ -38,7 +38,7 @@ def linear(total: int, floor: float = 0.0) -> Schedule:
 
 
 def exponential(total: int, final: float = 0.01) -> Schedule:
-    """From 1 to final, the same share less after every step."""
+    """From 1 to final, by the same factor at every step."""
     _require(total > 0, f"exponential: total is {total} but must be positive")
     _require(0 < final <= 1, f"exponential: final is {final} but must be above 0 and at most 1")
     return lambda step: final ** min(step / total, 1.0)
@@ -47,7 +47,7 @@ def exponential(total: int, final: float = 0.01) -> Schedule:
 def triangular(total: int, rise: int = 0, floor: float = 0.1) -> Schedule:
     """Up from floor to 1 in `rise` steps, down again in as many, over and over (Smith 2017, section 3).
 
-    rise 0 takes an eighth of the total: four triangles.
+    rise 0 means an eighth of the total: four triangles.
     """
     _require(rise >= 0, f"triangular: rise is {rise} but must not be negative")
     _require(0 <= floor <= 1, f"triangular: floor is {floor} but must be from 0 to 1")
@@ -83,7 +83,7 @@ def linear_warmup(steps: int, after: Schedule) -> Schedule:
     return lambda step: (step + 1) / steps if step < steps else after(step - steps)
 
 
-# Every schedule takes the number of steps it has in all, then its own options.
+# Every schedule takes the total number of steps, then its own options.
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": constant,
     "step": step_decay,
