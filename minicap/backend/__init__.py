@@ -1,1 +1,1 @@
-"""The faster pairs that stand in for textbook ones, and what a training step needs to know of its machine."""
+"""The faster pairs that replace textbook ones, and what a training step needs to know about its machine."""

@@ -1,6 +1,6 @@
-"""The machine that a training step runs on: its cores, its BLAS threads, and the memory it keeps.
+"""The machine that a training step runs on: its cores, its BLAS threads and the memory it keeps.
 
-This is all that `nn`, `optim` and `training` know of the CPU backend.
+This is all that `nn`, `optim` and `training` know about the CPU backend.
 """
 
 from minicap.backend.cpu.allocator import keep_freed_memory

@@ -27,7 +27,7 @@ def test_a_backward_goes_with_its_forward():
 
 
 def test_it_says_where_there_is_no_faster_pair():
-    assert "  numpy: this text; there is no faster pair" in minicap.explain(layers.gelu_forward)
+    assert "  numpy: this text; there is no faster pair" in minicap.explain(layers.silu_forward)
 
 
 def test_with_arguments_it_says_what_answers_for_these():

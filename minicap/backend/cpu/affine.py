@@ -1,4 +1,4 @@
-"""The fully connected layer behind images: they are flattened once, and their gradient keeps their order."""
+"""The fully connected layer after images: they are flattened once, and their gradient keeps their order."""
 
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ class AffineCache(NamedTuple):
 
 
 def supports(x: Array, w: Array, b: Array) -> bool:
-    """Samples of more than one axis, or so much work that BLAS would use its threads."""
+    """Samples with more than one axis, or enough work for BLAS to use its threads."""
     return (
         is_float(x)
         and all(isinstance(p, np.ndarray) and p.dtype == x.dtype for p in (w, b))

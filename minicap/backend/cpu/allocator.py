@@ -1,4 +1,4 @@
-"""Memory that stays with the process from one training step to the next."""
+"""Memory that the process keeps from one training step to the next."""
 
 import ctypes
 import os
@@ -12,12 +12,12 @@ _LARGEST_BLOCK = 1 << 30
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let glibc's malloc keep large blocks that are freed, for the rest of this process; True where it does.
+    """Let glibc's malloc keep freed large blocks for the rest of this process; return whether it does.
 
-    Every step asks for the same blocks again.  By default they go back to the system when they are freed, and
-    come again as pages that have to be mapped and cleared one by one: a tenth of a CNN2 step, a quarter of a
-    LeNet step and more.  The price is that a process holds on to the most it ever
-    needed.  One pool for all threads needs less than one for each.
+    Every step asks for the same blocks again.  By default, freed blocks go back to the system and return as
+    pages that must be mapped and cleared one by one, which takes a tenth of a CNN2 step and more than a
+    quarter of a LeNet step.  The price is that a process holds on to the most memory it ever needed.  One
+    pool for all threads needs less than one for each.
     Other C libraries offer nothing like it.  MINICAP_KEEP_MEMORY=0 leaves malloc as it is.
     """
     if os.environ.get("MINICAP_KEEP_MEMORY") == "0":

@@ -1,6 +1,6 @@
-"""Products of tall, thin matrices, as convolutions make them, cut into pieces that BLAS does fastest.
+"""Products of tall, thin matrices, as in convolutions, cut into the pieces that BLAS multiplies fastest.
 
-OpenBLAS packs its operands before it multiplies, which costs more than it brings when one side is short.  On
+OpenBLAS packs its operands before it multiplies, which costs more than it gains when one side is short.  On
 processors with AVX-512 it has a second kernel that does not, for products of M * N * K <= 10^6; a batched
 `np.matmul` over pieces of the rows reaches it.
 """
@@ -11,7 +11,7 @@ from minicap.arrays.backends import Array
 from minicap.backend.cpu import tuning
 from minicap.backend.cpu.threads import in_parts
 
-SMALL_PRODUCT = 1_000_000  # M * N * K up to which OpenBLAS takes its kernel without packing
+SMALL_PRODUCT = 1_000_000  # M * N * K up to which OpenBLAS uses its kernel without packing
 ROWS_MEASURED = 2048
 
 
@@ -29,10 +29,10 @@ def times(A: Array, B: Array, out: Array) -> None:
 
 
 def product(A: Array, B: Array) -> Array:
-    """A B, its longer side cut over the threads.
+    """A B, with its longer side divided among the threads.
 
-    OpenBLAS with threads of its own lets them spin after a product, in case another one follows: for a tenth
-    of a second each takes a core from whatever runs in parts meanwhile.
+    OpenBLAS lets its own threads spin after a product, in case another one follows: for a tenth of a second
+    each takes a core from whatever else runs in parts.
     """
     N, M = len(A), B.shape[1]
     out = np.empty((N, M), A.dtype)

@@ -1,4 +1,4 @@
-"""Losses of scores that become their own gradient in place, some rows at a time, to stay in cache."""
+"""Losses whose scores become their own gradient in place, a few rows at a time, to stay in cache."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ROWS_OF_A_PRODUCT = 256  # few enough to need little memory, many enough for BLA
 
 
 def supports_softmax_loss(x: Any, y: Any, reduction: str = "mean", label_smoothing: float = 0.0) -> bool:
-    """Arrays and options that fit; what is wrong with others, the textbook says."""
+    """Arrays and options that fit; the textbook reports what is wrong with others."""
     return (
         is_float(x)
         and x.ndim == 2
@@ -37,7 +37,7 @@ def softmax_loss(
 def supports_temporal_softmax_loss(
     x: Any, y: Any, mask: Any = None, reduction: str = "mean", label_smoothing: float = 0.0
 ) -> bool:
-    """Arrays and options that fit; what is wrong with others, the textbook says."""
+    """Arrays and options that fit; the textbook reports what is wrong with others."""
     return is_float(x) and x.ndim == 3 and _fit(x, x.shape[2], y, mask, reduction, label_smoothing)
 
 
@@ -51,7 +51,7 @@ def temporal_softmax_loss(
 def supports_policy_gradient_loss(
     x: Any, y: Any, advantage: Any, mask: Any = None, reduction: str = "mean"
 ) -> bool:
-    """Arrays and options that fit; what is wrong with others, the textbook says."""
+    """Arrays and options that fit; the textbook reports what is wrong with others."""
     fits = supports_temporal_softmax_loss(x, y, mask, reduction) and isinstance(advantage, np.ndarray)
     return fits and advantage.dtype == x.dtype and advantage.shape in (x.shape[:1], x.shape[:2])
 
@@ -80,7 +80,7 @@ def supports_temporal_affine_softmax_loss(
     label_smoothing: float = 0.0,
     gradients: bool = True,
 ) -> bool:
-    """Arrays and options that fit; what is wrong with others, the textbook says."""
+    """Arrays and options that fit; the textbook reports what is wrong with others."""
     return temporal.supports(x, w, b) and _fit(x, b.size, y, mask, reduction, label_smoothing)
 
 
@@ -99,7 +99,7 @@ def _are_classes(y: Any, shape: tuple[int, ...], count: int) -> bool:
 
 
 def _weight(x: Array, mask: Array | None, reduction: str) -> Array:
-    """What the loss of each word counts for, (N T,)."""
+    """The weight of each word's loss, (N T,)."""
     mask = np.ones(x.shape[:2], x.dtype) if mask is None else mask.astype(x.dtype, copy=False)
     divisor = {"mean": len(x), "words": np.maximum(mask.sum(), 1)}.get(reduction, 1)
     return (mask / divisor).reshape(-1)
@@ -120,7 +120,7 @@ def temporal_affine_softmax_loss(
     label_smoothing: float = 0.0,
     gradients: bool = True,
 ) -> tuple[Array, Any, Any, Any]:
-    """One array of scores, which become their gradient some rows at a time; without gradients, never all."""
+    """One array of scores, which become their gradient a few rows at a time; without gradients, never all."""
     shape, weight, smoothing = y.shape, _weight(x, mask, reduction), float(label_smoothing)
     rows, y = x.reshape(-1, len(w)), y.reshape(-1)
     dx = dw = db = None
@@ -137,7 +137,7 @@ def temporal_affine_softmax_loss(
 
 
 def _to_gradients(scores: Array, b: Array | None, y: Array, weight: Array, smoothing: float) -> Array:
-    """The losses of scores (+ b), with the gradient in the place of the scores, some rows after the other."""
+    """The losses of scores (+ b), with the gradient written over the scores, a few rows at a time."""
     pieces = _pieces(len(scores), SCORES_BYTES // scores[0].nbytes)
     return np.concatenate([_cross_entropy(scores[i], b, y[i], weight[i], smoothing) for i in pieces])
 

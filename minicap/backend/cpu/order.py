@@ -1,8 +1,8 @@
 """The memory order of fast image layers: logical NCHW arrays as views over H, W, N, C memory.
 
-In this order everything at one pixel, all images and all their channels, lies in one piece, so that tiles,
-windows and pooling are long contiguous runs and a 1x1 convolution is one matrix product.  The order travels
-in the strides: a fast layer returns such a view, and the next one finds it and copies nothing.
+In this order everything at one pixel, for all images and channels, is contiguous, so tiles, windows and
+pooling are long contiguous runs and a 1x1 convolution is one matrix product.  The order travels in the
+strides: a fast layer returns such a view, and the next one recognises it and copies nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ def as_hwnc(images: Array) -> Array:
 
 
 def as_nchw(memory: Array) -> Array:
-    """The way back: (H, W, N, C) seen as (N, C, H, W)."""
+    """The inverse: (H, W, N, C) seen as (N, C, H, W)."""
     return memory.transpose(2, 3, 0, 1)
 
 
@@ -40,7 +40,7 @@ def empty_images(shape: Sequence[int], dtype: npt.DTypeLike) -> Array:
 
 
 class Scratch:
-    """Temporaries of one call: each is made once, and every block of the call writes over it again."""
+    """Temporaries of one call: each is allocated once and overwritten by every block of the call."""
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._dtype = dtype
@@ -58,7 +58,7 @@ class Scratch:
 
 
 def is_float(x: object) -> bool:
-    """Whether x is a NumPy array of float32 or float64 with something in it: what the faster pairs take."""
+    """Whether x is a non-empty NumPy array of float32 or float64, which is what the faster pairs take."""
     return isinstance(x, np.ndarray) and x.dtype.char in "fd" and x.size > 0
 
 
@@ -73,23 +73,23 @@ def empty_in_order(shape: Sequence[int], order: Sequence[int], dtype: npt.DTypeL
 
 
 def in_order(x: Array, order: Sequence[int]) -> Array:
-    """x with its axes in this order in memory and without gaps: x itself when it is so, else a copy."""
+    """x with its axes in this order in memory and without gaps: x itself if it is so already, else a copy."""
     if x.transpose(order).flags.c_contiguous:
         return x
     turned = empty_in_order(x.shape, order, x.dtype)
-    # Where samples lie one after the other, each is turned in cache: that takes a quarter of the time.
+    # Where samples are contiguous, each is reordered in cache, which takes a quarter of the time.
     for part in range(len(x)) if x.ndim > 1 and axis_order(x)[0] == 0 else [...]:
         turned[part] = x[part]
     return turned
 
 
 def is_dense(x: Array) -> bool:
-    """Whether x fills one stretch of memory, in whatever order."""
+    """Whether x fills one stretch of memory, in any order of its axes."""
     return x.transpose(axis_order(x)).flags.c_contiguous
 
 
 def flat_pieces(*arrays: Array, entries: int = 1 << 18) -> Iterator[list[Array]]:
-    """Matching pieces, one after the other in memory, of dense arrays of one order; small enough to cache."""
+    """Matching consecutive pieces of dense arrays in the same memory order, small enough for the cache."""
     lines = [x.transpose(axis_order(x)).reshape(-1) for x in arrays]
     for first in range(0, len(lines[0]), entries):
         yield [line[first : first + entries] for line in lines]

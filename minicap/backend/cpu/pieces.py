@@ -1,4 +1,4 @@
-"""Work on every entry alike, done piece by piece so that what it makes on the way stays in cache."""
+"""Elementwise work, done piece by piece so that its temporaries stay in cache."""
 
 from collections.abc import Callable
 
@@ -12,11 +12,11 @@ ENTRIES = 1 << 17  # of a piece
 
 
 def by_pieces(work: Callable[..., None], *arrays: Array) -> None:
-    """Call work(*pieces) until it has seen every entry of arrays of one shape once, on all cores.
+    """Call work(*pieces) so that it sees every entry of arrays of one shape once, on all cores.
 
-    work: changes entries in place, each by the entries at the same place in the other arrays.
-    The pieces are flat and match.  Arrays that are small, not NumPy's, or differ in their memory order come
-    as they are, at once.
+    work: changes entries in place, each from the entries at the same place in the other arrays.
+    The pieces are flat and match.  Arrays that are small, not NumPy's or of different memory orders are
+    passed whole.
     """
     first = arrays[0]
     if first.size <= ENTRIES or not all(_match(first, array) for array in arrays):

@@ -1,4 +1,5 @@
-"""ReLU and dropout: few passes, a mask of one byte per entry for the backward, and the memory order of x.
+"""ReLU and dropout in few passes, with a mask of one byte per entry for the backward and the memory order of
+x.
 
 A float times a bool runs at about the speed of memory; `where` and `copyto(where=)` take ten times as long.
 """
@@ -18,7 +19,7 @@ ROW = 1 << 12
 
 
 def supports(x: Array) -> bool:
-    """Floats without gaps in memory, and not few."""
+    """A dense array of floats that is not small."""
     return is_float(x) and x.size >= MIN_SIZE and is_dense(x)
 
 
@@ -54,7 +55,7 @@ def supports_dropout(
     train: bool = True,
     rng: RandomStream | np.random.Generator | int | None = None,
 ) -> bool:
-    """As relu, and something is dropped; what is wrong with rate or rng, the textbook says."""
+    """As relu, where something is dropped; the textbook reports a wrong rate or rng."""
     return supports(x) and train and rng is not None and isinstance(rate, float) and 0 < rate < 1
 
 
@@ -64,8 +65,8 @@ def dropout_forward(
     train: bool = True,
     rng: RandomStream | np.random.Generator | int | None = None,
 ) -> tuple[Array, DropoutCache]:
-    """The bits are drawn in the order of the logical x, whatever its memory order, and the mask is turned:
-    it is a byte an entry, so that costs a quarter of turning x.
+    """The bits are drawn in the logical order of x, whatever its memory order, and the mask is reordered: at
+    one byte per entry, that costs a quarter of reordering x.
     """
     keep = in_order(random_keep(as_stream(rng), x.shape, float(rate)), axis_order(x))
     cache = DropoutCache(keep, 1 / (1 - float(rate)))

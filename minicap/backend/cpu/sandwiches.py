@@ -1,4 +1,4 @@
-"""ReLU and maximum pooling in the other order, which is the same and leaves ReLU a fraction of the entries.
+"""ReLU and maximum pooling in reverse order, which is equivalent and leaves ReLU a fraction of the entries.
 
 The largest of max(0, x) is max(0, the largest x), and the same entry wins: where two are equal and not
 negative, the first one either way; where none is positive, no gradient gets through.

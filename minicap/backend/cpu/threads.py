@@ -1,8 +1,8 @@
-"""Work cut over threads inside one layer, for calls that are not in a shard already.
+"""Work divided among threads inside one layer, for calls that are not in a shard already.
 
-A fast convolution makes thousands of small matrix products.  BLAS with threads of its own would cut each of
-them and wait for the slower half every time; with one BLAS thread and the batch cut once, the threads only
-meet at the end.  How many threads a call may use is the number BLAS has been given: all cores unless
+A fast convolution makes thousands of small matrix products.  A threaded BLAS would cut each of them and wait
+for the slower half every time; with one BLAS thread and the batch cut once, the threads only meet at the
+end.  How many threads a call may use is the number BLAS has been given: all cores unless
 OPENBLAS_NUM_THREADS or threadpoolctl says otherwise, and one inside a shard, where the shards are the
 parallelism.
 """
@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
-LEAST_PRODUCTS = 1 << 23  # multiplications of a part; fewer are done before another thread has started
+LEAST_PRODUCTS = 1 << 23  # multiplications per part; fewer are done before another thread has started
 PRODUCTS_AN_ENTRY = 16  # what a pass over memory costs, in multiplications
 
 _lock = threading.Lock()
@@ -29,7 +29,7 @@ _threads_before = 1
 
 
 def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
-    """work(part) for all parts of a batch or of rows, at the same time; the results in the parts' order.
+    """Run work(part) for all parts of a batch or of rows in parallel; results come in the parts' order.
 
     products: multiplications of the whole, which decide how many parts are worth a thread.
     """
@@ -46,14 +46,14 @@ def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
 
 @contextmanager
 def one_blas_thread() -> Iterator[int]:
-    """One BLAS thread for all calls inside; gives the number there was before."""
+    """One BLAS thread for all calls inside; yields the previous number."""
     global _inside, _threads_before
     with _lock:
         if not _inside:
             _threads_before = blas_threads()
             _set_blas_threads(1)
         _inside += 1
-        # A call from another thread meanwhile shares the cores with this one.
+        # A concurrent call from another thread shares the cores with this one.
         allowed = _threads_before if _inside == 1 else 1
     try:
         yield allowed
@@ -70,7 +70,7 @@ def core_count() -> int:
 
 
 def blas_threads() -> int:
-    """How many threads BLAS may use; 1 for a BLAS that does not say."""
+    """How many threads BLAS may use; 1 for a BLAS that does not tell."""
     return max((library.num_threads for library in _libraries()), default=1) or 1
 
 

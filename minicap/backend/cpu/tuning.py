@@ -3,18 +3,18 @@
 Fast layers have choices that depend on the processor and its BLAS: how many rows a matrix product takes at
 once, which algorithm a convolution of some shape uses.  `choose` answers such a question
 
-* by its default when the environment variable MINICAP_AUTOTUNE is 0: the same on every machine;
-* else from the file `tuning-<machine>.jsonl` in the cache folder, where earlier answers are;
-* else by a measurement of some milliseconds, which goes into that file;
-* by its default again where that file cannot be written: an answer that nobody finds again is not used.
+* by its default if the environment variable MINICAP_AUTOTUNE is 0: the same on every machine;
+* else from the file `tuning-<machine>.jsonl` in the cache folder, which holds earlier answers;
+* else by a measurement of a few milliseconds, which is added to that file;
+* by its default again if that file cannot be written: an answer that cannot be kept is not used.
 
-Different answers give results that differ by rounding.  But an answer is kept before it is used, and the
-first one kept counts for every process, so runs with one cache folder repeat bit for bit, as they do with
-MINICAP_AUTOTUNE=0.  Of all questions only an affine layer's, for the gradient of its input, names how many
-samples there are.
+Different answers give results that differ by rounding.  But an answer is stored before it is used, and the
+first one stored counts for every process, so runs with the same cache folder repeat bit for bit, as they do
+with MINICAP_AUTOTUNE=0.  Only the question of an affine layer, about the gradient of its input, depends on
+how many samples there are.
 
-One thread measures at a time, with one BLAS thread, as inside a shard; a second shard that comes to the same
-question meanwhile waits for the answer instead of disturbing the measurement.
+One thread measures at a time, with one BLAS thread, as inside a shard; a second shard with the same question
+waits for the answer instead of disturbing the measurement.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ _answers: dict[str, str] = {}
 def choose(question: str, names: Sequence[str], candidates: Callable[[], dict[str, Candidate]]) -> str:
     """The name of the fastest candidate.
 
-    question: what is asked, in words that never change.  names: of the candidates, the default first.
+    question: a text that never changes.  names: of the candidates, the default first.
     candidates() makes the ways to be timed, by name; it is called only when a measurement is due.
     """
     if not enabled() or len(names) == 1:
@@ -82,7 +82,7 @@ def forget() -> None:
 
 def _measure(default: str, candidates: dict[str, Candidate]) -> str:
     """Run the candidates in turn; the shortest time of each counts, since noise only ever adds."""
-    keep_freed_memory()  # else malloc gives every temporary back, and the page faults drown the difference
+    keep_freed_memory()  # else malloc returns every temporary, and page faults drown the difference
     best = dict.fromkeys(candidates, float("inf"))
     with blas().limit(limits=1):
         for candidate in candidates.values():
@@ -100,7 +100,7 @@ def _measure(default: str, candidates: dict[str, Candidate]) -> str:
 
 
 def _stored(question: str, names: Sequence[str]) -> str | None:
-    """The first answer on the disk that is one of the names; damaged lines are passed over."""
+    """The first answer on the disk that is one of the names; damaged lines are skipped."""
     try:
         with open_regular(_file()) as file:
             lines = file.read(_MOST_ANSWERS).decode("utf-8", errors="replace").splitlines()
@@ -119,7 +119,7 @@ def _stored(question: str, names: Sequence[str]) -> str | None:
 def _append(*question_and_answer: str) -> bool:
     """Add a line to the file, in one write, so that processes do not tear each other's lines.
 
-    Returns whether the file can be written; with nothing to add that is all that is found out.
+    Returns whether the file can be written; with nothing to add, that is all it does.
     """
     try:
         path = _file()

@@ -64,6 +64,6 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
 
 
 def _pixels(x: Array, window: Window) -> Array:
-    """The pixels that the stride gets to: (OH*OW*N, C)."""
+    """The pixels that the stride reaches: (OH*OW*N, C)."""
     sh, sw = window.stride
     return hwnc(x[:, :, ::sh, ::sw]).reshape(-1, x.shape[1])
