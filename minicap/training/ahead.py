@@ -16,11 +16,11 @@ Made = TypeVar("Made")
 def made_ahead(
     make: Callable[[Wanted], Made], wanted: Sequence[Wanted], threads: int
 ) -> Iterator[Iterator[Made]]:
-    """Inside the `with` block, an iterator over make(w) for each w in order, as map(make, wanted) is.
+    """Inside the `with` block, an iterator over make(w) for each w in order, like map(make, wanted).
 
-    threads: how many work ahead, each on one of the next things; with 0 everything is made when its turn
-    comes.  What `make` raises is raised when its turn comes, too.  The threads end with the block, however
-    it ends, and nothing is begun after that.
+    threads: how many work ahead, each on one of the next items; with 0 each item is made when its turn comes.
+    Exceptions of `make` are raised at the item's turn, too.  The threads end with the block, however it ends,
+    and start nothing after that.
     """
     if not threads:
         yield map(make, wanted)

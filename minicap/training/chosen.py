@@ -1,4 +1,4 @@
-"""Which checkpoint of a run is used, and what is to be said of it."""
+"""Which checkpoint of a run is used, and how it is described."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from minicap.formats import Checkpoint, load_about
 
 
 def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
-    """The best checkpoint of a run folder, the last where there is no best; of a file the file itself.
+    """The best checkpoint of a run folder, or the last if there is no best; a file is returned as it is.
 
     Raises InputError for a folder without checkpoints.
     """
@@ -22,7 +22,7 @@ def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
 
 
 def run_folder_of(path: str | os.PathLike[str]) -> Path | None:
-    """The run folder that a path names, or that the checkpoint lies in; None for one that lies in none."""
+    """The run folder that a path names or whose checkpoint it is; None for a checkpoint outside any run."""
     folder = Path(path)
     if not folder.is_dir():
         checkpoints = folder.absolute().parent
@@ -33,7 +33,7 @@ def run_folder_of(path: str | os.PathLike[str]) -> Path | None:
 def kind_of(path: str | os.PathLike[str]) -> str:
     """What a run folder or a checkpoint holds, such as "captioner".
 
-    Raises InputError when there is none, FormatError when it is damaged or does not say.
+    Raises InputError when there is none, FormatError when it is damaged or names no kind.
     """
     path = chosen_checkpoint(path)
     kind = load_about(path).get("kind")
@@ -43,7 +43,7 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 
 
 def origin(checkpoint: Checkpoint, path: Path) -> str:
-    """Which checkpoint of its run this is, in words; nothing when that is not known."""
+    """Which checkpoint of its run this is, in words; an empty text when unknown."""
     epoch, chosen_by = checkpoint.progress.get("epoch"), checkpoint.about.get("chosen_by")
     if not epoch:
         return ""

@@ -25,29 +25,30 @@ MOST_SHARDS = 1024  # each is a thread
 class TrainingConfig:
     """How to train.
 
-    epochs: passes over the training set.  steps: the most there are, 0 for all of these epochs.
+    epochs: passes over the training set.  steps: at most this many, 0 for all steps of these epochs.
     batch_size: samples per step.
-    batch_growth: other batch sizes after so many epochs, such as [[10, 128], [20, 256]].
+    batch_growth: other batch sizes from some epochs on, such as [[10, 128], [20, 256]].
     optimizer: sgd, momentum, nesterov, adagrad, adadelta, rmsprop, adam or adamw.
     optimizer_options: the optimizer's own settings, such as beta1 = 0.8.
     learning_rate: size of the optimizer's steps.
     weight_decay: L2 penalty on every parameter; for adamw, its decay.  l1: L1 penalty on every parameter.
     groups: different settings for some parameters, selected by a pattern of their names.
-    schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
+    schedule: of the learning rate: constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: steps over which the learning rate first rises linearly.
     plateau: epochs without a new best after which the learning rate falls, 0 for never.
     plateau_factor: factor by which it falls.
-    lookahead: steps after which the weights go back to their lookahead average, 0 for never.
-    lookahead_alpha: share of the way that this average goes with them.
-    lookahead_power: above 0, this share starts at 1 and falls to lookahead_alpha by this power of the steps.
-    average: decay of a moving average of the weights, such as 0.999, which is evaluated instead of them and
-    kept as the best; 0 for none.
-    clip_norm: bound on the global norm of the gradients, 0 for none.
-    monitor: the value of an epoch that decides which checkpoint is the best.
+    lookahead: steps after which the weights return to their lookahead average, 0 for never.
+    lookahead_alpha: share of the way that this average moves towards them.
+    lookahead_power: if above 0, this share starts at 1 and falls to lookahead_alpha as this power of the
+    steps.
+    average: decay of a moving average of the weights, such as 0.999, which is evaluated in their place and
+    saved as the best; 0 for none.
+    clip_norm: limit on the global norm of the gradients, 0 for none.
+    monitor: the recorded value that decides which epoch is the best.
     monitor_direction: whether low (min) or high (max) is good; auto expects losses and errors to fall.
     patience: epochs without a new best after which training stops, 0 for never.
-    checkpoint_every: steps between checkpoints, besides the one after every epoch; 0 for none.
+    checkpoint_every: steps between checkpoints, in addition to one after every epoch; 0 for none.
     shards: parallel parts of a batch, 0 for one per core where that pays.
     loaders: threads that make batches ahead of their step, 0 for none.
     seed: seed of everything random.
@@ -98,7 +99,7 @@ class TrainingConfig:
         for name in ("weight_decay", "l1"):
             own = name not in self.optimizer_options
             _require(own, f"{name} is a setting of its own, not one of optimizer_options")
-        self.make_rule()  # unknown names and options are said before any work is done
+        self.make_rule()  # unknown names and options are reported before any work is done
         self.make_schedule(1)
 
     def _require_sensible_averages(self) -> None:
@@ -117,21 +118,21 @@ class TrainingConfig:
         _require(all(size >= 1 for size in sizes), f"batch_growth has sizes {sizes}: each must be at least 1")
 
     def batch_size_after(self, epochs: int) -> int:
-        """Samples per step in the epoch that follows so many."""
+        """Samples per step in the epoch after this many."""
         sizes = [size for start, size in self.batch_growth if start <= epochs]
         return sizes[-1] if sizes else self.batch_size
 
     def steps_after(self, epochs: int, examples: int) -> int:
-        """Steps of the epoch that follows so many, over a set of so many examples."""
+        """Steps of the epoch after this many, over a set of this many examples."""
         return -(-examples // self.batch_size_after(epochs))
 
     def steps_of(self, examples: int) -> int:
-        """Steps of the whole run over a set of so many examples."""
+        """Steps of the whole run over a set of this many examples."""
         steps = sum(self.steps_after(epoch, examples) for epoch in range(self.epochs))
         return min(steps, self.steps or steps)
 
     def make_rule(self, steps: int = 1) -> Rule | Lookahead:
-        """The update rule of a run of so many steps, before groups."""
+        """The update rule of a run of this many steps, before groups."""
         options = {"weight_decay": self.weight_decay, "l1": self.l1, **self.optimizer_options}
         rule = make_rule(self.optimizer, self.learning_rate, **options)
         if not self.lookahead:
@@ -140,7 +141,7 @@ class TrainingConfig:
         return Lookahead(rule, self.lookahead, rises if self.lookahead_power else self.lookahead_alpha)
 
     def make_schedule(self, steps: int) -> Schedule:
-        """The schedule of a run of so many steps, warmup included."""
+        """The schedule of a run of this many steps, including the warmup."""
         rest = max(1, steps - self.warmup_steps)
         schedule = make_schedule(self.schedule, rest, **self.schedule_options)
         return linear_warmup(self.warmup_steps, schedule) if self.warmup_steps else schedule

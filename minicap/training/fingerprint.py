@@ -1,4 +1,4 @@
-"""What makes a run this run and no other, so that a resumed run notices when it would become another."""
+"""What identifies a run, so that resuming notices when its data or settings have changed."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ _DIGEST = "sha256:"
 
 
 def digest(value: Any) -> str:
-    """A short text for a large JSON value that is another text for any other value."""
+    """A short text that stands for a large JSON value and differs for any other."""
     return _DIGEST + sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
@@ -26,7 +26,7 @@ def settings_fingerprint(table: str, settings: Any, leave_out: Collection[str] =
 
 
 def changes(before: Any, after: Mapping[str, str]) -> list[str]:
-    """What differs between a fingerprint out of a file and another, in words."""
+    """What differs between a fingerprint from a file and another, in words."""
     if not isinstance(before, dict):
         return ["its checkpoint has no fingerprint"]
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

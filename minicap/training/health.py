@@ -1,4 +1,4 @@
-"""Stop before a run gone wrong is taken for a good one."""
+"""Stop a run that has gone wrong before it passes for a good one."""
 
 from collections.abc import Mapping
 from math import isfinite, sqrt
@@ -33,7 +33,7 @@ class Health:
             )
 
     def require_sound(self, arrays: Mapping[str, Array], params: Mapping[str, Array], where: str) -> None:
-        """Every array must be finite, every parameter so small that its square is."""
+        """Every array must be finite, and so must the squares of the parameters."""
         for name, array in arrays.items():
             largest = float(to_host(backend_of(array=array).xp.abs(array).max()))
             most = float(np.finfo(array.dtype).max)

@@ -1,4 +1,4 @@
-"""What the Trainer asks of a model and of a set of examples."""
+"""What the Trainer needs from a model and from a set of examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from minicap.training.shards import Batch, HasLoss
 
 
 class Trainable(HasLoss, Protocol):
-    """A model the Trainer can train: named parameters, a loss, and what the loss is a mean over.
+    """A model the Trainer can train: named parameters, a loss, and how many things the loss averages over.
 
-    One that has `metrics` too (see minicap.nn.Supervised) is measured by them on the validation set.
+    If it also has `metrics` (see minicap.nn.Supervised), they are measured on the validation set.
     """
 
     @property
@@ -29,12 +29,12 @@ class Trainable(HasLoss, Protocol):
 class Examples(Protocol):
     """A set of examples: its size, and the batch of the examples with these indices.
 
-    rng: for augmentation, a function of seed and step; whatever is random must come from it.  None in
-    evaluation, where nothing is.
-    With `loaders` threads, batch() is called from several at once.
-    A set may have `lengths` too, an array; then batches are made of examples of similar length, which saves
-    the work on padding.  `whole`, the names of arrays of a batch that are not cut into shards.  And
-    `of_epoch(epoch, rng)`, the set as it is in the epoch that follows so many; rng is that of the whole run.
+    rng: for augmentation, a function of seed and step, the only source of randomness; None in evaluation,
+    where nothing is random.
+    With `loaders` threads, batch() is called from several threads at once.
+    A set may also have `lengths`, an array, so that batches are made of examples of similar length, which
+    saves work on padding; `whole`, the names of arrays of a batch that are not cut into shards; and
+    `of_epoch(epoch, rng)`, the set to use in the epoch after this many, with the rng of the whole run.
     """
 
     def __len__(self) -> int: ...
@@ -43,9 +43,9 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step found: the loss, gradients by name, what the loss is a mean over, and more to record.
+    """What a step found: the loss, gradients by name, how many things the loss averages over, more to record.
 
-    loss: a number, or a 0-d array of a device that may still be at work on it; float(to_host(loss)) waits.
+    loss: a number, or a 0-d array of a device that may still be computing it; float(to_host(loss)) waits.
     """
 
     loss: Any
@@ -55,7 +55,7 @@ class StepResult:
 
 
 def require_examples(examples: Any, which: str) -> None:
-    """Raise InputError, saying what to do, for examples that cannot be made into batches."""
+    """Raise InputError, saying what to do, for examples that give no batches."""
     if not (callable(getattr(examples, "batch", None)) and hasattr(examples, "__len__")):
         raise InputError(
             f"Trainer: the {which} set is a {type(examples).__name__}, of which no batches can be made; "

@@ -1,4 +1,4 @@
-"""The loss of a step, looked at when the next batch is ready: a GPU computes it meanwhile."""
+"""The loss of a step, read only when the next batch is ready: meanwhile a GPU computes it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from minicap.training.interfaces import StepResult
 
 
 def is_late(loss: Any) -> bool:
-    """Whether a device may still be at work on it."""
+    """Whether a device may still be computing it."""
     return find_backend(loss) not in (None, NUMPY)
 
 
@@ -25,13 +25,13 @@ class LateLoss:
         self._kept: tuple[int, StepResult] | None = None
 
     def keep(self, step: int, found: StepResult) -> None:
-        """Look at it later; right away where no device is at work."""
+        """Look at it later, or at once if no device is computing it."""
         self._kept = step, replace(found, grads={})
         if not is_late(found.loss):
             self.settle()
 
     def settle(self) -> None:
-        """Wait for the loss that is kept, where one is, and look at it."""
+        """Wait for the loss that is kept, if any, and look at it."""
         if self._kept:
             (step, found), self._kept = self._kept, None
             self._look(step, replace(found, loss=float(to_host(found.loss))))

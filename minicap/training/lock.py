@@ -12,7 +12,7 @@ from minicap.formats import open_own
 if sys.platform == "win32":
     import msvcrt
 
-    _FAR = 2**30  # the locked byte, far behind the text: nobody else may read a locked byte
+    _FAR = 2**30  # the locked byte, far beyond the text: other processes cannot read a locked byte
 
     def _lock(file: int) -> None:
         os.lseek(file, _FAR, os.SEEK_SET)
@@ -32,15 +32,15 @@ def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder: an operating-system lock on its file `.lock`, which says who holds it.
 
     The system drops the lock when the process ends, so a crash leaves none behind.
-    Raises InputError when somebody else holds it, or when the file cannot be made.
+    Raises InputError when another process holds it, or when the file cannot be made.
     """
     path = folder / ".lock"
     try:
-        open_own(path, append=True).close()  # makes it where there is none
+        open_own(path, append=True).close()  # creates it if it is missing
         opened = open_own(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None
-    with opened:  # whose end drops the lock
+    with opened:  # closing it drops the lock
         file = opened.fileno()
         try:
             _lock(file)
@@ -49,7 +49,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
             raise InputError(
                 f"{folder} is in use by {holder}: wait for it, or choose another folder"
             ) from None
-        os.ftruncate(file, 0)  # what a crash has left
+        os.ftruncate(file, 0)  # what a crash may have left
         os.write(file, f"process {os.getpid()}\n".encode())
         try:
             yield

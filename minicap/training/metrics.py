@@ -12,7 +12,7 @@ from minicap.training.shards import Batch
 
 
 class HasMetrics(Protocol):
-    """A model with scores and metrics of them (see minicap.nn.Supervised).
+    """A model with scores, and metrics of these (see minicap.nn.Supervised).
 
     metrics: functions of scores (N, ...) and targets (N, ...), NumPy arrays of a whole set, by name.
     """
@@ -34,9 +34,9 @@ def set_metrics(model: HasMetrics, batches: Iterable[Batch]) -> dict[str, float]
 
 
 def as_numbers(metrics: Mapping[str, Any], taken: Collection[str]) -> dict[str, float | None]:
-    """Metrics as values of JSON: numbers, None where they are not finite.
+    """Metrics as JSON values: numbers, None where they are not finite.
 
-    Raises InputError for what is no number, and for a name that is taken.
+    Raises InputError for anything but a number, and for a name that is taken.
     """
     numbers: dict[str, float | None] = {}
     for name, value in metrics.items():
@@ -44,7 +44,7 @@ def as_numbers(metrics: Mapping[str, Any], taken: Collection[str]) -> dict[str, 
             raise InputError(f'a metric cannot be called "{name}", which every epoch already records')
         try:
             host = to_host(value)
-            if np.ndim(host):  # NumPy before 2.4 makes a number of an array of one
+            if np.ndim(host):  # NumPy before 2.4 converts an array of one entry to a number
                 raise TypeError
             number = float(host)
         except (TypeError, ValueError):

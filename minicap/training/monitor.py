@@ -24,7 +24,7 @@ class Monitor(NamedTuple):
         return self.direction == "min"
 
     def in_words(self, validation: str) -> str:
-        """What it is, such as "accuracy on VALIDATION"; validation: what the validation set is called."""
+        """What it measures, such as "accuracy on VALIDATION"; validation: the name of the validation set."""
         if self.name == "train_loss":
             return "training loss"
         return f"{self.name.removeprefix('validation_')} on {validation}"
@@ -32,7 +32,7 @@ class Monitor(NamedTuple):
     def value(self, record: Mapping[str, Any]) -> float:
         """The watched value of an epoch's record.
 
-        Raises InputError naming what is recorded when it is not, or is not a finite number.
+        Raises InputError when it is not recorded, naming what is, or is not a finite number.
         """
         if self.name not in record:
             recorded = [name for name in record if name not in ("step", "epoch", "seconds")]

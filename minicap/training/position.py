@@ -1,4 +1,4 @@
-"""Where a run stands."""
+"""How far a run has got."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,7 +11,7 @@ from minicap.formats import from_mapping
 
 @dataclass
 class Position:
-    """Where a run stands; all that a checkpoint must know besides arrays."""
+    """How far a run has got: everything a checkpoint stores besides arrays."""
 
     epoch: int = 0  # epochs done
     step: int = 0
@@ -20,10 +20,10 @@ class Position:
     loss_sum: float = 0.0
     loss_count: int = 0
     first_loss: float | None = None
-    monitor: str = ""  # what `best` is a value of
+    monitor: str = ""  # the name of the value `best`
     best: float | None = None
     waited: int = 0  # epochs since the best one
-    rate_factor: float = 1.0  # of the learning rate, what plateaus have left of it
+    rate_factor: float = 1.0  # of the learning rate, after plateaus
     seconds: float = 0.0
     cores: int = field(default_factory=core_count)  # where the run began; bounds automatic shards
 

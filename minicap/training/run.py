@@ -42,19 +42,19 @@ class RunFolder:
         return self.path / "figures"
 
     def checkpoint_path(self, name: str) -> Path:
-        """Where the checkpoint of that name lies."""
+        """The file of the checkpoint of that name."""
         return self.path / "checkpoints" / f"{name}.safetensors"
 
     @property
     def holds_a_run(self) -> bool:
-        """True when a run has left a checkpoint or metrics here."""
+        """Whether a run has left a checkpoint or metrics here."""
         return self.last.exists() or self.metrics_path.stat().st_size > 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out of the folder, and other objects of this class; may be nested.
+        """Keep other processes and other RunFolder objects out of the folder; may be nested.
 
-        Raises InputError when it is in use already.
+        Raises InputError when it is already in use.
         """
         if self._locked:
             yield
@@ -67,18 +67,18 @@ class RunFolder:
                 self._locked = False
 
     def write_config(self, text: str) -> None:
-        """Keep the settings of the run."""
+        """Write the settings of the run."""
         atomic_write_text(self.path / "config.toml", text)
 
     def open_events(self, resume_step: int | None = None) -> None:
-        """Start a TensorBoard event file; of a resumed run it hides what came after resume_step."""
+        """Start a TensorBoard event file; that of a resumed run hides what came after resume_step."""
         self._events = EventWriter(self.path, None if resume_step is None else resume_step + 1)
 
     def record(self, values: dict[str, Any]) -> None:
         """Add a line to metrics.jsonl, and its numbers to the events.
 
         values must have "step"; NumPy's scalars are written as numbers.
-        Raises InputError for a value that JSON does not know, or when the disk is full.
+        Raises InputError for a value that JSON cannot hold, or when the disk is full.
         """
         try:
             line = json.dumps(values, default=_as_number)
@@ -94,9 +94,9 @@ class RunFolder:
                 self._events.scalar(tag, value, values["step"])
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The records so far; a last line cut short by a crash is passed over.
+        """The records so far; a last line cut short by a crash is skipped.
 
-        Raises InputError for a line that is no record anywhere else.
+        Raises InputError for any other line that is not a record.
         """
         try:
             with open_regular(self.metrics_path) as file:
@@ -113,7 +113,7 @@ class RunFolder:
         return records
 
     def forget_after(self, step: int, epoch: int) -> None:
-        """Drop the records of steps and of epochs after these, which a resumed run writes again."""
+        """Drop the records of later steps and epochs, which a resumed run writes again."""
         kept = [
             json.dumps(record) + "\n"
             for record in self.metrics()
@@ -136,7 +136,7 @@ def is_step(record: dict[str, Any]) -> bool:
 
 
 def _as_number(value: Any) -> Any:
-    """What a NumPy or CuPy scalar is in Python."""
+    """The Python number of a NumPy or CuPy scalar."""
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"{value!r} is a {type(value).__name__}, not a JSON value")

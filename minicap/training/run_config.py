@@ -13,8 +13,8 @@ from minicap.formats import defaults, from_mapping, read_toml, settings_named, t
 class RunConfig:
     """All settings of a run, as in its config.toml: a field of a subclass is a table.
 
-    application: what the run trains, which the file says first.
-    registries: for tables whose settings depend on their `name`, the dataclasses by that name.
+    application: what the run trains; the first line of the file.
+    registries: for tables whose settings depend on their `name`, the dataclasses by name.
     """
 
     application: ClassVar[str]
@@ -22,9 +22,9 @@ class RunConfig:
 
     @classmethod
     def tables(cls, **names: str) -> dict[str, type[Any]]:
-        """The tables and their dataclasses, those with a registry by these names, or the usual ones.
+        """The tables and their dataclasses; those with a registry by these names, or by default.
 
-        Raises InputError for a name that the registries do not know.
+        Raises InputError for a name that is not in the registry.
         """
         hints, usual = get_type_hints(cls), cls.usual_names() | names
         return {
@@ -36,13 +36,13 @@ class RunConfig:
 
     @classmethod
     def usual_names(cls) -> dict[str, str]:
-        """What is chosen where nothing is said, for every table with a registry."""
+        """The default name for every table with a registry."""
         usual = defaults(cls)
         return {table: usual[table].name for table in cls.registries}
 
     @classmethod
     def names_in(cls, values: Mapping[str, Any], where: str) -> dict[str, str]:
-        """What these values choose, for every table with a registry.
+        """The name these values choose, for every table with a registry.
 
         Raises InputError for an unknown table, or the settings of another application.
         """

@@ -1,4 +1,4 @@
-"""A shard is the one unit of parallel work: a part of a batch, with its own forward and backward."""
+"""A shard is the unit of parallel work: a part of a batch, with its own forward and backward."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -50,12 +50,12 @@ def sharded_loss(
     count: int | None = None,
     whole: Collection[str] = (),
 ) -> tuple[Array, dict[str, Array]]:
-    """Loss and gradients of a batch, its shards on threads of their own; one BLAS thread a shard.
+    """Loss and gradients of a batch, each shard on its own thread with one BLAS thread.
 
-    Every shard divides by the count of the whole batch and draws the dropout bits of its own rows, so that
-    the sum, taken in the order of the shards, is that of the batch in one piece up to rounding.  A single
-    shard runs on this thread and has all BLAS threads.
-    count: where the caller knows it already; on a GPU, asking a batch for it waits for the device.
+    Every shard divides by the count of the whole batch and draws the dropout bits of its own rows, so the
+    sum, taken in the order of the shards, equals that of the whole batch up to rounding.  A single shard
+    runs on this thread with all BLAS threads.
+    count: if the caller knows it already; on a GPU, asking a batch for it waits for the device.
     whole: names of arrays of the batch that are not cut.
     """
     keep_freed_memory()
@@ -67,7 +67,7 @@ def sharded_loss(
 
     if len(parts) == 1:
         return run(*parts[0])
-    # The shards are the parallelism; BLAS threads on top of them would fight for the cores.
+    # The shards are the parallelism; more BLAS threads would compete for the cores.
     with blas().limit(limits=1):
         waiting = [_threads().submit(copy_context().run, run, row, part) for row, part in parts]
         results = [future.result() for future in waiting]
@@ -81,7 +81,7 @@ def sharded_loss(
 
 
 def _sum(a: Array, b: Array) -> Array:
-    """a + b, on all cores: the gradients of large layers are as much memory traffic as an update."""
+    """a + b, on all cores: adding the gradients of large layers moves as much memory as an update."""
     total = np.empty_like(a)
     by_pieces(lambda out, x, y: np.add(x, y, out=out), total, a, b)
     return total

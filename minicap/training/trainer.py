@@ -38,10 +38,10 @@ from minicap.training.shards import Batch, sharded_loss
 
 Record = dict[str, Any]
 
-# Settings that a resumed run may change: how long it goes on, and how the same work is done.
+# Settings that a resumed run may change: how long it continues, and how the same work is done.
 _HOW_LONG = ("epochs", "steps", "patience", "learning_rate", "monitor", "monitor_direction")
 MAY_CHANGE = frozenset((*_HOW_LONG, "checkpoint_every", "shards", "loaders"))
-_AUGMENTATION = 2**32  # its stream of random numbers, far from those of the steps, which count from 0
+_AUGMENTATION = 2**32  # its random stream, far from those of the steps, which count from 0
 
 
 Step = Callable[["Trainer", Batch, RandomStream], StepResult]
@@ -55,13 +55,14 @@ def loss_step(trainer: "Trainer", batch: Batch, rng: RandomStream) -> StepResult
 class Trainer:
     """Trains a model and keeps its run folder.
 
-    All randomness is a function of the seed, the epoch and the step, so a resumed run goes on bit for bit.
+    All randomness is a function of the seed, the epoch and the step, so a resumed run matches an
+    uninterrupted one bit for bit.
 
-    about: JSON values stored in every checkpoint, for whoever uses the model later.
-    callbacks: called with this trainer and the epoch's record, once that is recorded and saved.
-    measure: called after every epoch, for values to record that the model's loss does not tell.
-    step: computes loss and gradients of a batch; all else that makes a step stays.
-    rule, schedule: instead of those the config names.
+    about: JSON values stored in every checkpoint, for later users of the model.
+    callbacks: called with this trainer and the epoch's record, after that is recorded and saved.
+    measure: called after every epoch, for values to record besides the loss.
+    step: computes loss and gradients of a batch; the rest of a training step stays the same.
+    rule, schedule: used instead of those the config names.
     fingerprint: what must be the same when the run is resumed (data, vocabulary, settings of the model).
     """
 
@@ -115,17 +116,17 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs or steps are done, or patience has come to its end."""
+        """Whether all epochs or steps are done, or patience has run out."""
         here, patience = self.position, self.config.patience
         done = here.epoch >= self.config.epochs or here.step >= self.steps
         return done or 0 < patience <= here.waited
 
     def fit(self) -> list[Record]:
-        """Train to the last epoch, or until patience ends; returns the records of all epochs.
+        """Train to the last epoch, or until patience runs out; returns the records of all epochs.
 
         Raises InputError when the folder holds another run already or is in use, TrainingError when the loss,
         a gradient or a parameter is no longer finite or the loss diverges, DeviceMemoryError when a GPU is
-        full; the last good checkpoint is then still there.
+        full; the last good checkpoint then still exists.
         """
         with self.run.locked():
             if not self.resumed and self.run.holds_a_run:
@@ -137,24 +138,24 @@ class Trainer:
                 else:
                     self.run.open_events()
                     self.save()
-                # Where numbers overflow, the checks for finite values say so.
+                # The checks for finite values report numbers that overflow.
                 with np.errstate(over="ignore", invalid="ignore"):
                     while not self.finished:
                         self.train_epoch()
                         self.end_epoch()
             finally:
-                # An interrupted step may be half done; resume() goes back to a whole one.
+                # An interrupted step may be half done; resume() returns to a whole one.
                 self.resumed = False
                 self.run.close()
             return [record for record in self.run.metrics() if not is_step(record)]
 
     def train_epoch(self) -> None:
-        """Every batch of the epoch that is not done yet."""
+        """Train on every batch of the epoch that is not done yet."""
         here = self.position
         stream = RandomStream(self.config.seed).child(_AUGMENTATION)
         label = f"epoch {here.epoch + 1}/{self.config.epochs}"
         steps = here.batch + len(self.batches_left())
-        # Where callbacks say what came of the epoch, their line takes the place of the bar.
+        # Where callbacks report the epoch, their line replaces the bar.
         with Progress(steps, label, "batch", leave=not self.callbacks) as progress:
             progress.reach(here.batch)
 
@@ -190,7 +191,7 @@ class Trainer:
                 late.settle()
 
     def batches_left(self) -> list[np.ndarray]:
-        """Example indices of the batches of this epoch that are not done."""
+        """Example indices of this epoch's batches that are not done."""
         size, here, lengths = len(self.examples), self.position, getattr(self.examples, "lengths", None)
         in_order = bool(getattr(self.examples, "in_order", False))
         batch_size = self.config.batch_size_after(here.epoch)
@@ -198,12 +199,12 @@ class Trainer:
         return batches[here.batch :][: self.steps - here.step]
 
     def _of_this_epoch(self, rng: RandomStream) -> Examples:
-        """The training set, as it is in this epoch if that makes a difference."""
+        """The training set, or its version for this epoch if it has one."""
         of_epoch = getattr(self.examples, "of_epoch", None)
         return cast(Examples, of_epoch(self.position.epoch, rng)) if of_epoch else self.examples
 
     def train_step(self, batch: Batch) -> StepResult:
-        """One update.  On a GPU the loss is still an array, and nothing has waited for it."""
+        """One update.  On a GPU the loss is still an array that nothing has waited for."""
         here, where = self.position, f"at step {self.position.step + 1}"
         result = self.step(self, batch, RandomStream(self.config.seed).child(here.step))
         if not is_late(result.loss):
@@ -211,7 +212,7 @@ class Trainer:
         grads = {name: grad for name, grad in result.grads.items() if name not in self.frozen}
         if self.config.clip_norm:
             grads, norm = clip_global_norm(grads, self.config.clip_norm)
-            if not isfinite(norm):  # the loss, where it is at fault, says more
+            if not isfinite(norm):  # if the loss is at fault, that says more
                 self._require_sane(float(to_host(result.loss)), "loss", where)
             self.health.require_finite(norm, "norm of the gradients", where)
         self.rule.learning_rate = self.learning_rate * here.rate_factor * self.schedule(here.step)
@@ -221,7 +222,7 @@ class Trainer:
         return result
 
     def loss(self, batch: Batch, rng: RandomStream, train: bool = True) -> StepResult:
-        """Loss and gradients of a batch, on threads where that pays; without gradients in evaluation."""
+        """Loss and gradients of a batch, on threads if that pays; without gradients in evaluation."""
         count = self.model.count(batch)
         batch = {name: to_device(array) for name, array in batch.items()}
         cut_up = {name: array for name, array in batch.items() if name not in self.whole}
@@ -230,7 +231,7 @@ class Trainer:
         return StepResult(loss if is_late(loss) else float(loss), grads, count)
 
     def end_epoch(self) -> None:
-        """Validate, measure, record and save; the checkpoint of the best epoch is kept apart."""
+        """Validate, measure, record and save; the best epoch's checkpoint is kept separately."""
         here = self.position
         record: Record = {
             "step": here.step,
@@ -248,7 +249,7 @@ class Trainer:
             value = self.monitor.value(record)
         except TrainingError:
             raise
-        except BaseException:  # whatever else goes wrong in measuring, the epoch's training is not lost
+        except BaseException:  # if measuring fails, the epoch's training is not lost
             with suppress(TrainingError):
                 self.save()
             raise
@@ -266,11 +267,11 @@ class Trainer:
             callback(self, record)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Inside the `with` block the model has the average of its weights, where the config asks for one."""
+        """Inside the `with` block the model has the average of its weights, if the config asks for one."""
         return self.average.standing_in(self._weights())
 
     def _weights(self) -> dict[str, Array]:
-        """What is averaged: running statistics too, which belong to the weights."""
+        """What is averaged: the parameters that learn, and the running statistics that belong to them."""
         params = {name: w for name, w in self.model.params.items() if name not in self.frozen}
         return params | self.model.state
 
@@ -284,7 +285,7 @@ class Trainer:
         return total / count
 
     def evaluation_batches(self, examples: Examples) -> Iterator[Batch]:
-        """A set in its own order, a batch at a time, without augmentation."""
+        """A set in its own order, batch by batch, without augmentation."""
         order, size = np.arange(len(examples)), self.config.batch_size
         parts = [order[start : start + size] for start in range(0, len(order), size)]
         with made_ahead(lambda part: examples.batch(part, None), parts, self.config.loaders) as batches:
@@ -303,16 +304,15 @@ class Trainer:
     def _require_sane(self, loss: float, what: str, where: str) -> None:
         """Raise TrainingError for a loss that is not finite, or far above that of the untrained model."""
         self.health.require_finite(loss, what, where)
-        if self.step is loss_step:  # the size of another step's loss need not say anything
+        if self.step is loss_step:  # the size of another step's loss may mean nothing
             here = self.position
             here.first_loss = loss if here.first_loss is None else here.first_loss
             self.health.require_no_divergence(loss, here.first_loss, what, where)
 
     def save(self, name: str = "last") -> None:
-        """Write a checkpoint of this moment.
+        """Write a checkpoint of the present state.
 
-        Raises TrainingError when its numbers are not all finite, or a parameter is so large that its square
-        is not.
+        Raises TrainingError when one of its numbers, or the square of a parameter, is not finite.
         """
         here, params = self.position, self.model.params
         here.rule_steps = self.rule.step_count
@@ -322,7 +322,7 @@ class Trainer:
         save_checkpoint(self.run.checkpoint_path(name), Checkpoint(model, optimizer, progress, self.about))
 
     def resume(self) -> None:
-        """Take up the run where its last checkpoint left it.
+        """Continue the run from its last checkpoint.
 
         Raises InputError when there is none, or when its data or settings have changed (naming what),
         FormatError when it does not fit this model or its optimizer; then nothing has changed.
