@@ -1,4 +1,4 @@
-"""Files other programs read and write too: safetensors, TensorBoard events, JSON and TOML; never pickle."""
+"""Files that other programs read and write, too: safetensors, TensorBoard events, JSON, TOML; no pickle."""
 
 from minicap.formats.atomic import atomic_write_bytes, atomic_write_text, atomic_writer
 from minicap.formats.checkpoint import Checkpoint, load_about, load_checkpoint, narrowed, save_checkpoint

@@ -1,4 +1,4 @@
-"""Replace a file as a whole or not at all, whatever happens while it is written."""
+"""Replace a file completely or not at all, whatever happens during the write."""
 
 import os
 import secrets
@@ -16,13 +16,13 @@ _REPLACE_DELAYS = (0.01, 0.1, 1.0)  # seconds between attempts
 
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a binary file that takes its place at `path` when the block ends well.
+    """Open a binary file that moves to `path` when the block succeeds.
 
-    Until then `path` keeps its old content; when the block raises, it keeps it for good and nothing is left
-    behind. After the block the new content is on the disk and outlives a power cut. A link at `path` is
-    replaced and what it led to is kept, so that nobody can steer a write to another file.
-    Only a process killed inside the block leaves its temporary file (.minicap-*.tmp), which writes into the
-    same folder remove once it is an hour old.
+    Until then `path` keeps its old content; if the block raises, it keeps it for good and nothing is left
+    behind. After the block the new content is on disk and survives a power cut. A link at `path` is replaced
+    and its target is kept, so a link cannot redirect a write to another file.
+    Only a process killed inside the block leaves its temporary file (.minicap-*.tmp), which later writes into
+    the same folder remove once it is an hour old.
     Raises InputError when `path` cannot be written: a folder, no such folder, no permission, a full disk.
     """
     target = Path(path)
@@ -56,7 +56,7 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def atomic_write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a whole UTF-8 file with line ends as they are in `text`, crash-safe as `atomic_writer`."""
+    """Write a whole UTF-8 file with the line ends of `text`, crash-safe as `atomic_writer`."""
     atomic_write_bytes(path, text.encode("utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on, in one safetensors file, never pickle."""
+"""Checkpoints: everything a run needs to continue, in one safetensors file, never pickle."""
 
 import json
 import os
@@ -19,8 +19,8 @@ _FORMAT = 1
 class Checkpoint(NamedTuple):
     """What a checkpoint holds.
 
-    model: parameters and buffers by flat name.  optimizer: its memory by flat name.
-    progress: where the run stands (JSON values).  about: what the model needs to be used again
+    model: parameters and buffers by flat name.  optimizer: its state by flat name.
+    progress: how far the run has got (JSON values).  about: what is needed to use the model again
     (its kind and settings, vocabulary, preprocessing; JSON values).
     """
 
@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint, crash-safe; live arrays stay where they are.
 
-    Raises InputError when it cannot, or when an array of the model is not finite floats.
+    Raises InputError when that fails, or when an array of the model is not finite floats.
     """
     model = {name: to_host(a) for name, a in checkpoint.model.items()}
     if flaw := _flaw(model):
@@ -51,7 +51,7 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a checkpoint.
 
-    Raises FormatError when the file is damaged, is no checkpoint of minicap, is of a newer format, or when
+    Raises FormatError when the file is damaged, is not a checkpoint of minicap, is of a newer format, or when
     an array of its model is not finite floats.
     """
     tensors, metadata = load_safetensors(path)
@@ -68,9 +68,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
 
 def load_about(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a checkpoint says of its model, without reading its arrays.
+    """What a checkpoint says about its model, without reading its arrays.
 
-    Raises FormatError when the header is damaged, or the file is no checkpoint of this format.
+    Raises FormatError when the header is damaged, or the file is not a checkpoint of this format.
     """
     _, metadata = load_safetensors(path, mmap=True)
     _require_format(metadata, path)

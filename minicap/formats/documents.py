@@ -1,7 +1,7 @@
-"""Read JSON and TOML from anywhere: bounded in size and depth, numbers that fit, text that is text.
+"""Read JSON and TOML from any source: bounded in size and depth, with numbers that fit and valid text.
 
-Python's own parsers take more than the formats promise (NaN, numbers of a thousand digits, half characters)
-and leave with errors of many kinds. Here every content is either a value or a FormatError.
+Python's own parsers accept more than the formats allow (NaN, numbers of a thousand digits, half characters)
+and raise errors of many kinds. Here any content is either a value or a FormatError.
 """
 
 import codecs
@@ -35,8 +35,8 @@ def read_json(path: str | os.PathLike[str], most: int = _MOST_JSON) -> Any:
 def parse_json(text: str, where: str, unique: bool = False, finite: bool = True) -> Any:
     """The value of a JSON text.  where: named in errors.
 
-    unique: refuse an object that has a key twice.  finite: refuse NaN and Infinity, which JSON does not know.
-    Raises FormatError for anything else than JSON, integers beyond 64 bits, floats beyond float64, values
+    unique: refuse an object with a repeated key.  finite: refuse NaN and Infinity, which are not JSON.
+    Raises FormatError for anything but JSON, integers beyond 64 bits, floats beyond float64, values
     nested deeper than 64, and lone surrogates.
     """
     try:
@@ -63,7 +63,7 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The content of a TOML file.
 
     Raises InputError when it cannot be read, FormatError when it is not TOML, larger than 64 KiB, nested
-    deeper than 64, or holds a number that 64 bits do not.
+    deeper than 64, or has a number beyond 64 bits.
     """
     text = read_text(path, _MOST_TOML)
     try:
@@ -99,9 +99,9 @@ def read_text(path: str | os.PathLike[str], most: int) -> str:
 
 
 def entry(record: Mapping[str, Any], key: str, kind: type | tuple[type, ...], where: str) -> Any:
-    """record[key], which must be of that kind: str, int, float (which an integer may spell), list or dict.
+    """record[key], which must be of this kind: str, int, float (or an integer), list or dict.
 
-    Raises FormatError saying `where`, when it is missing or of another kind.
+    Raises FormatError, beginning with `where`, when it is missing or of another kind.
     """
     if key not in record:
         raise FormatError(f'{where}: the key "{key}" is missing')
@@ -127,7 +127,7 @@ _JSON_TYPES = {
 
 
 def json_type(value: Any) -> str:
-    """What JSON calls the kind of the value, for messages."""
+    """The JSON name of the value's type, for messages."""
     return repr(value) if isinstance(value, bool | float) else _JSON_TYPES[type(value)]
 
 
@@ -139,7 +139,7 @@ def _integer(digits: str) -> int:
 
 def _float(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number) and digits.strip("+-") != "inf":  # which TOML may say
+    if math.isinf(number) and digits.strip("+-") != "inf":  # which TOML allows
         raise ValueError(f"the number {_shortened(digits)} is too large")
     return number
 

@@ -1,4 +1,4 @@
-"""Where files of minicap lie on the disk when nobody says otherwise."""
+"""The default places of minicap's files on disk."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ from minicap.errors import InputError
 
 
 def default_cache_folder() -> Path:
-    """Where minicap keeps what it can make again: $MINICAP_CACHE, or the system's usual place for caches.
+    """Where minicap keeps what it can recompute: $MINICAP_CACHE, or the system's usual place for caches.
 
-    Raises InputError when there is no home folder to put it in.
+    Raises InputError when there is no home folder.
     """
     if chosen := os.environ.get("MINICAP_CACHE"):
         return Path(chosen).expanduser()

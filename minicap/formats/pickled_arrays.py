@@ -1,4 +1,4 @@
-"""NumPy arrays inside a pickle, read without running anything: what the pickle says is checked first."""
+"""NumPy arrays inside a pickle, read without running anything: every claim is checked first."""
 
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ _DTYPES = {f"{kind}{size}" for kind, sizes in (("f", "248"), ("i", "1248"), ("u"
 
 
 class PickledDtype:
-    """What a pickle says of a dtype."""
+    """What a pickle says about a dtype."""
 
     def __init__(self, name: Any = "", *_: Any) -> None:
         self.name = name.decode("latin1") if isinstance(name, bytes) else name
@@ -30,7 +30,7 @@ class PickledDtype:
 
 
 class PickledArray:
-    """What a pickle says of an array; nothing is built before it is checked."""
+    """What a pickle says about an array; nothing is built before it is checked."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None

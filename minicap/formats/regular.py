@@ -1,6 +1,6 @@
-"""Open regular files alone: no pipe or device that blocks, no link that leads a write elsewhere.
+"""Open regular files only: no pipe or device that blocks, no link that redirects a write.
 
-Whatever is wrong is an OSError with its reason, as from `open`; callers say which file of what it was.
+Every failure is an OSError with its reason, as from `open`; callers say which file it was.
 """
 
 import errno
@@ -10,16 +10,16 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-# Windows knows none of the first two: opening a pipe there does not block, and links need special rights.
+# Windows has neither of the first two: opening a pipe there does not block, and links need special rights.
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open a file for reading, also through links.  Raises OSError, for a pipe, a device or a socket too."""
+    """Open a file for reading, also through links.  Raises OSError, also for a pipe, a device or a socket."""
     try:
-        # Asked before it is opened, since opening some devices does something.
+        # Checked before opening, since opening some devices has effects.
         _require_regular(path, os.stat(path))
     except ValueError as error:  # a zero byte in the path
         raise OSError(errno.EINVAL, str(error), str(path)) from None
@@ -29,10 +29,10 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
 
 
 def open_own(path: str | os.PathLike[str], append: bool = False) -> BinaryIO:
-    """Open a file of minicap's own for reading and writing; or, made where there is none, for appending.
+    """Open a file of minicap's own for reading and writing, or for appending, which creates it if missing.
 
-    Raises OSError, also when the name is a link, no regular file, or one of several names of the same file:
-    a write would change something else.
+    Raises OSError, also when the name is a link, not a regular file, or one of several names of one file: a
+    write would change something else.
     """
     if os.path.islink(path):
         raise _link(path)
@@ -46,9 +46,9 @@ def open_own(path: str | os.PathLike[str], append: bool = False) -> BinaryIO:
 
 
 def create_own(path: str | os.PathLike[str]) -> BinaryIO:
-    """Make a new file for writing in the place of whatever stands there; what a link led to is kept.
+    """Create a new file for writing, replacing whatever is there; the target of a link is kept.
 
-    Raises OSError, also when somebody else makes the file at the same moment.
+    Raises OSError, also when another process creates the file at the same moment.
     """
     Path(path).unlink(missing_ok=True)
     return open(path, "x+b")

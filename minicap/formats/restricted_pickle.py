@@ -1,4 +1,4 @@
-"""Pickles read with an allow-list: plain values and what a format names, nothing that could run code."""
+"""Pickles read with an allow-list: plain values and what a format needs, nothing that could run code."""
 
 import pickle
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """Read and write safetensors files.
 
 A file is an 8-byte little-endian length, a JSON header of that length and the tensors' bytes back to back:
-little-endian, row-major, without holes. Specification: github.com/huggingface/safetensors, README, "Format".
+little-endian, row-major, without gaps. Specification: github.com/huggingface/safetensors, README, "Format".
 """
 
 import json
@@ -68,7 +68,7 @@ def save_safetensors(
 
     tensors: name -> NumPy array of bool, integers of 8 to 64 bits or floats of 16 to 64 bits, of any shape,
     strides and byte order. Their order is kept.
-    The file is replaced as a whole or, when anything fails, not at all; see `atomic_writer`.
+    The file is replaced completely or, if anything fails, not at all; see `atomic_writer`.
     Raises DtypeError for other arrays, InputError for names or metadata that are not strings, or when
     `path` cannot be written.
     """
@@ -112,11 +112,11 @@ def load_safetensors(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read a safetensors file: (tensors by name, metadata).
 
-    mmap: read-only arrays whose bytes are fetched from the file when touched. While one of them lives the
-    file must not change, and on Windows it cannot be replaced. Without it each array owns its memory.
-    bfloat16, which NumPy lacks, comes as float32, exactly.
+    mmap: read-only arrays whose bytes are read from the file when accessed. While one of them exists the
+    file must not change, and on Windows it cannot be replaced. Without mmap each array owns its memory.
+    bfloat16, which NumPy lacks, becomes float32, exactly.
     Raises FormatError when the file is missing, unreadable, damaged, of another format, or holds a dtype
-    NumPy has no room for (F8_E4M3, ...). Nothing in the file is ever executed.
+    that NumPy lacks (F8_E4M3, ...). Nothing in the file is ever executed.
     """
     path = Path(path)
     try:
@@ -162,7 +162,7 @@ def _dtype_name(name: object, array: object) -> str:
 
 
 def _read_header(file: BufferedReader) -> tuple[list[_Entry], dict[str, str], int]:
-    """The tensors in the header's order, the metadata, and the position of the data, where `file` is left."""
+    """The tensors in the header's order, the metadata, and where the data begins, at which `file` is left."""
     size = os.fstat(file.fileno()).st_size
     prefix = file.read(8)
     if len(prefix) < 8:
@@ -223,7 +223,7 @@ def _are_sizes(values: Any) -> TypeGuard[list[int]]:
 
 
 def _check_layout(entries: list[_Entry], data_size: int) -> None:
-    """The tensors must tile the data: no byte twice, none left out."""
+    """The tensors must tile the data: every byte exactly once."""
     position = 0
     for entry in sorted(entries, key=_position):
         if entry.end > data_size:
@@ -260,6 +260,6 @@ def _to_array(stored: np.ndarray, entry: _Entry) -> np.ndarray:
 
 
 def _shown(value: object) -> str:
-    """`value` for an error message: on one line and short, whatever a hostile file holds."""
+    """`value` for an error message: short and on one line, whatever a hostile file holds."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,8 +1,8 @@
 """Settings as frozen dataclasses, read from TOML, JSON or the command line and written to TOML.
 
 The type hints say what a setting may be: bool, int, float, str, a choice (Literal), a tuple of these,
-"or none" (int | None), options by name (dict), another dataclass.  All else is refused, and so are unknown
-keys.
+"or none" (int | None), options by name (dict), another dataclass.  Anything else is refused, and so are
+unknown keys.
 """
 
 import json
@@ -24,7 +24,7 @@ NONE = "none"  # how TOML and the command line, which have no None, write it
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """' (did you mean "x"?)' for the known name most like this one, or nothing."""
+    """' (did you mean "x"?)' for the most similar known name, or an empty text."""
     match = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{match[0]}"?)' if match else ""
 
@@ -37,7 +37,7 @@ def descriptions(kind: type) -> dict[str, str]:
 
 
 def defaults(kind: type) -> dict[str, Any]:
-    """The settings of a config dataclass that have a default, with it."""
+    """The settings of a config dataclass that have defaults, with these."""
     return {
         f.name: f.default if f.default_factory is MISSING else f.default_factory()
         for f in fields(kind)
@@ -62,7 +62,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str = "configu
 def require_types(settings: Any) -> None:
     """Raise InputError for a field of a config dataclass that is not of its type.
 
-    For what is made in Python: files and flags are checked when read.  NumPy's scalars count as numbers.
+    For objects made in Python: files and flags are checked when read.  NumPy's scalars count as numbers.
     """
     types = get_type_hints(type(settings))
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
@@ -86,7 +86,7 @@ def from_named(kinds: Mapping[str, type[Any]], values: Mapping[str, Any], what: 
 
 
 def checked(hints: Mapping[str, Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values, each as its type hint wants it: lists as tuples, whole numbers as floats.
+    """The values converted to their type hints: lists to tuples, whole numbers to floats.
 
     Raises InputError naming an unknown key or a value of the wrong type.
     """
@@ -176,7 +176,7 @@ def parse(hint: Any, text: str, where: str) -> Any:
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
-    """TOML text of config dataclasses, a table each."""
+    """TOML text of config dataclasses, one table each."""
     blocks = (
         "\n".join([f"[{name}]", *(f"{f.name} = {toml_value(getattr(table, f.name))}" for f in fields(table))])
         for name, table in tables.items()
@@ -185,7 +185,7 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 
 
 def toml_value(value: Any) -> str:
-    """One setting as TOML writes it; of a dataclass inside another, what differs from its defaults."""
+    """One setting as TOML; of a nested dataclass, what differs from its defaults."""
     if value is None:
         return json.dumps(NONE)
     if isinstance(value, float):
@@ -198,7 +198,7 @@ def toml_value(value: Any) -> str:
         value = {name: v for name, v in said.items() if name not in usual or usual[name] != v}
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(k)} = {toml_value(v)}" for k, v in value.items()) + "}"
-    # Else as in JSON, but that TOML knows no surrogate pairs and no bare DEL.
+    # Otherwise as in JSON, except that TOML has no surrogate pairs and no bare DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

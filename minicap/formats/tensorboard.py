@@ -1,7 +1,8 @@
 """Write TensorBoard event files without TensorFlow, TensorBoard or protobuf.
 
-A file is a row of records, each one an Event message (tensorflow/core/util/event.proto and summary.proto)
-between its length and checksums (tensorflow/core/lib/io/record_writer.h). Field numbers are those files'.
+A file is a sequence of records, each one an Event message (tensorflow/core/util/event.proto and
+summary.proto) between its length and checksums (tensorflow/core/lib/io/record_writer.h). Field numbers are
+those files'.
 """
 
 import io
@@ -33,12 +34,12 @@ _CRC_TABLE = tuple(_crc_of_byte(byte) for byte in range(256))
 class EventWriter:
     """Append scalars and images to a run folder that `tensorboard --logdir` shows.
 
-    folder: made when it does not exist. Every writer starts a file `events.out.tfevents.<time>.<host>`, later
-    by name than those already there; TensorBoard reads them as one run.
+    folder: created if it does not exist. Every writer starts a file `events.out.tfevents.<time>.<host>`,
+    whose name sorts after those already there; TensorBoard reads them as one run.
     purge_step: for a run resumed from a checkpoint. TensorBoard hides what earlier files say about this step
     and later ones, which the resumed run writes again.
 
-    Each event is handed to the operating system at once, so a killed process loses none.
+    Each event goes to the operating system at once, so a killed process loses none.
     Raises InputError when the folder cannot be written or the disk is full.
     """
 
@@ -75,7 +76,7 @@ class EventWriter:
         self._summary(tag, _bytes_field(4, picture + _bytes_field(4, png.getvalue())), step)
 
     def flush(self) -> None:
-        """Put every event so far on the disk, where it outlives a power cut too."""
+        """Put every event so far on disk, where it survives even a power cut."""
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -108,7 +109,7 @@ class EventWriter:
 
 
 def _create(folder: Path) -> tuple[Path, io.FileIO]:
-    """Open a new event file, later by name than its neighbours: TensorBoard reads them in that order."""
+    """Open a new event file whose name sorts last: TensorBoard reads them in that order."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         taken = [int(name.split(".")[3]) for name in os.listdir(folder) if _is_event_file(name)]
@@ -157,7 +158,7 @@ def _bytes_field(field: int, data: bytes) -> bytes:
 
 
 def _crc32c(data: bytes) -> int:
-    """Castagnoli's checksum (RFC 3720, appendix B.4), a byte at a time: 0.12 s for a megabyte."""
+    """Castagnoli's checksum (RFC 3720, appendix B.4), byte by byte: 0.12 s per megabyte."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)

@@ -12,9 +12,9 @@ from minicap.formats.documents import parse_json
 
 
 def load_tfjs(archive: Path) -> dict[str, np.ndarray]:
-    """The float32 arrays that model.json lists, by name: its "weightsManifest" says in which files they lie.
+    """The float32 arrays that model.json lists, by name; its "weightsManifest" names their files.
 
-    Nothing is unpacked to the disk.  Raises FormatError for a damaged archive or one without such a model.
+    Nothing is unpacked to disk.  Raises FormatError for a damaged archive or one without such a model.
     """
     try:
         with tarfile.open(archive) as files:

@@ -1,8 +1,8 @@
 """PyTorch's .pth and .pt files, read without PyTorch and without running what a pickle can run.
 
-A file is a pickle of the object that was saved, its tensors as (storage, offset, size, stride), and beside it
-the bytes of every storage: entries of a zip archive since PyTorch 1.6, before that one after another behind
-the pickle.
+A file holds a pickle of the saved object, with tensors as (storage, offset, size, stride), and the bytes of
+every storage: as entries of a zip archive since PyTorch 1.6, before that one after another following the
+pickle.
 """
 
 import io
@@ -43,9 +43,9 @@ def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """The tensors of a state dict, or of a TorchScript module, by name; bfloat16 becomes float32, other
     dtypes stay.
 
-    A checkpoint that keeps its state dict under "state_dict", "model_state_dict" or "model" is looked into.
-    Raises InputError when the file cannot be read; FormatError when it is damaged, no file of PyTorch, holds
-    something else than a state dict, or names anything that could run code.
+    A state dict that a checkpoint keeps under "state_dict", "model_state_dict" or "model" is found there.
+    Raises InputError when the file cannot be read; FormatError when it is damaged, not a PyTorch file, holds
+    anything but a state dict, or names anything that could run code.
     """
     where = str(path)
     try:
@@ -56,7 +56,7 @@ def load_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 class _StateDict(dict):
-    """An OrderedDict, which PyTorch gives attributes of its own; nobody needs them."""
+    """An OrderedDict, to which PyTorch adds attributes that are not needed."""
 
     def __setstate__(self, state: Any) -> None:
         pass
@@ -71,7 +71,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """A tensor before its numbers have arrived."""
+    """A tensor whose numbers are not read yet."""
 
     storage: Any
     offset: Any
@@ -220,7 +220,7 @@ def _in_modules(root: _ScriptModule, where: str) -> Iterator[tuple[str, _Tensor]
 
 
 def _array(tensor: _Tensor, numbers: dict[str, np.ndarray], where: str) -> np.ndarray:
-    """The tensor as an array of its own; every index is shown to lie in the storage before it is read."""
+    """The tensor as an array of its own; every index is checked to lie in the storage before it is read."""
     storage, offset, size, stride = tensor
     whole = [offset, *size, *stride] if isinstance(size, tuple) and isinstance(stride, tuple) else [None]
     if not isinstance(storage, _Storage) or not all(type(n) is int and n >= 0 for n in whole):
@@ -232,5 +232,5 @@ def _array(tensor: _Tensor, numbers: dict[str, np.ndarray], where: str) -> np.nd
     start = stored[offset:] if prod(size) else stored[:0]
     try:
         return as_strided(start, size, [s * start.itemsize for s in stride]).copy()
-    except (ValueError, OverflowError) as error:  # more axes, or larger numbers, than NumPy has room for
+    except (ValueError, OverflowError) as error:  # more axes, or larger numbers, than NumPy allows
         raise FormatError(f"{where} cannot be an array ({error})") from None
