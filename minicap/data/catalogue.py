@@ -36,7 +36,7 @@ def load_labelled(name: str, path: str | os.PathLike[str], size: int = 64) -> Sp
     if not path.is_dir():
         raise InputError(
             f"{path}: there is no such folder; {name} is expected there as {LABELLED[name].layout} "
-            "(minicap data list says where to get it)"
+            "(minicap data list says where to get it, minicap data prepare gets it)"
         )
     return LABELLED[name].load(path, size)
 

@@ -35,7 +35,8 @@ def load_restricted(
     Raises FormatError for a pickle that names anything else, or is damaged.
     """
 
-    class Reader(pickle.Unpickler):
+    # Its form in Python: the one in C takes gigabytes for a pickle that says it will remember as many values.
+    class Reader(pickle._Unpickler):
         def find_class(self, module: str, name: str) -> Any:
             if scripted and module.startswith("__torch__."):
                 return scripted

@@ -2,6 +2,7 @@ import codecs
 import io
 import os
 import pickle
+import tracemalloc
 
 import pytest
 
@@ -56,6 +57,14 @@ def test_what_is_allowed_is_built_by_its_stand_in():
 def test_pointing_outside_is_refused():
     with pytest.raises(FormatError, match="points outside itself"):
         load(b"Pname\n.")
+
+
+def test_a_pickle_that_claims_to_remember_billions_of_values_takes_no_memory_for_them():
+    tracemalloc.start()
+    assert load(b"\x80\x02]r\xff\xff\xff\x0f.") == []  # remembered under the number 268,435,455
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 @pytest.mark.parametrize(

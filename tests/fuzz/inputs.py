@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from fuzz.mutations import HOSTILE, of_bytes, of_text
+from fuzz.published import PUBLISHED
 from PIL import Image
 from training.tiny import make_dataset
 
@@ -248,4 +249,5 @@ KINDS: dict[Callable[[Path], Try], int] = {
     checkpoints: 3000,
     caches: 1000,
     command_lines: 600,
+    **PUBLISHED,
 }
