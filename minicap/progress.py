@@ -1,4 +1,4 @@
-"""One line that says how far long work has come."""
+"""One line that shows the progress of long work."""
 
 import os
 import shutil
@@ -20,16 +20,17 @@ _quiet = ContextVar("minicap_quiet", default=False)
 
 
 def printable(text: str) -> str:
-    r"""The text for a terminal: what could move the cursor or hide something is spelled out, as \x1b is.
+    r"""The text for a terminal: characters that could move the cursor or hide something are spelled out, as
+    \x1b is.
 
-    File names, captions and words come from others, and an escape sequence in one can rewrite the screen.
+    File names, captions and words come from others, and an escape sequence in them could rewrite the screen.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside the `with` block no progress line is drawn: somebody else says how far the work has come."""
+    """Inside the `with` block no progress line is drawn, because other code reports the progress."""
     before = _quiet.set(True)
     try:
         yield
@@ -46,7 +47,7 @@ class Progress:
 
     total: how much work there is, or None when that is unknown (then there is no bar).
     unit: what is counted, in the singular.
-    leave: whether the full line stays; else it is wiped out in the end, for a line that says the result.
+    leave: whether the full line stays; otherwise it is erased at the end, to make room for the result.
     The line is drawn in terminals and notebooks; nothing is written where the output is a file or a pipe.
     """
 

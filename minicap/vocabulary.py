@@ -45,8 +45,8 @@ class Vocabulary:
     def build(cls, captions: Iterable[Sequence[str]], min_count: int = 1) -> "Vocabulary":
         """Collect the words that occur at least min_count times; the others become <unk>.
 
-        captions: token lists.  Raises InputError when there are none or one is no list of words, and unless
-        min_count is at least 1.
+        captions: token lists.  Raises InputError when there are none, one is not a list of words, or
+        min_count is below 1.
         """
         if not min_count >= 1:
             raise InputError(f"Vocabulary.build: min_count is {min_count} but must be at least 1")
@@ -63,7 +63,7 @@ class Vocabulary:
         return cls((*SPECIAL, *kept), counts)
 
     def extended(self, other: "Vocabulary") -> "Vocabulary":
-        """These words at their places, then those of the other that are new; counts are added up."""
+        """These words in their places, then the other's new ones; counts are added up."""
         new = [word for word in other.words if word not in self.index]
         count = {word: other.counts[i] for word, i in other.index.items()}
         counts = [n + count.get(word, 0) for word, n in zip(self.words, self.counts, strict=True)]
@@ -96,16 +96,16 @@ class Vocabulary:
     def encode(self, tokens: Sequence[str]) -> list[int]:
         """Indices of the words of a caption, <end> last; unknown words become <unk>.
 
-        Raises InputError for a text that is not cut into words.
+        Raises InputError for a text that is not split into words.
         """
         _require_words("Vocabulary.encode", tokens)
-        # A token that looks like a special word ("<end>") is no more known than a rare one.
+        # A token that looks like a special word ("<end>") counts as unknown, like a rare one.
         return [*(max(self.index.get(word, self.unk), self.unk) for word in tokens), self.end]
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The caption up to <end>, special words left out but <unk>.
+        """The caption up to <end>, without special words other than <unk>.
 
-        Raises ClassIndexError for an index that is no word.
+        Raises ClassIndexError for an index outside the vocabulary.
         """
         words = []
         for i in ids:
@@ -120,7 +120,7 @@ class Vocabulary:
         return " ".join(words)
 
     def log_frequency(self) -> NDArray[np.float64]:
-        """Log of the share of each word in training, (V,); a word never seen counts as seen half a time."""
+        """Log of each word's share in training, (V,); a word never seen counts as half an occurrence."""
         counts = np.maximum(np.asarray(self.counts, dtype=np.float64), 0.5)
         return np.log(counts / counts.sum())
 
@@ -130,7 +130,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Vocabulary":
-        """Raises FormatError when the values are no vocabulary."""
+        """The inverse of to_json.  Raises FormatError for values that are not a vocabulary."""
         try:
             return cls(tuple(values["words"]), tuple(values["counts"]))
         except (KeyError, TypeError, InputError):
@@ -138,7 +138,7 @@ class Vocabulary:
 
 
 def _require_words(function: str, caption: Sequence[str]) -> None:
-    """A text is a sequence of texts too, of its characters, which nobody means."""
+    """Raise InputError for anything but texts, and for one text, which is a sequence of its characters."""
     if isinstance(caption, str) or not all(isinstance(word, str) for word in caption):
         raise InputError(
             f"{function}: {caption!r:.60} is not a list of words; minicap.metrics.captions.tokenize makes one"

@@ -1,4 +1,4 @@
-"""How good a classifier is: the share of right answers, and which classes it takes for which."""
+"""How good a classifier is: the share of right answers, and which classes it confuses."""
 
 from collections.abc import Callable
 from numbers import Integral
@@ -15,11 +15,11 @@ Classes = NDArray[np.integer]
 
 
 def accuracy(scores: Scores, y: Classes) -> float:
-    """The share of samples whose own class has the highest score; of equal scores the first class counts.
+    """The share of samples whose own class has the highest score; among equal scores the first class counts.
 
     scores: (N, K).  y: (N,) integer classes.
     Raises ShapeError, DtypeError, ClassIndexError when a class is not 0..K-1, InputError for no samples and
-    for scores that are not numbers.
+    for NaN scores.
     """
     _check(accuracy, scores, y)
     return float((scores.argmax(axis=1) == y).mean())
@@ -41,7 +41,7 @@ def top_k_accuracy(scores: Scores, y: Classes, k: int = 5) -> float:
 
 
 def confusion_matrix(scores: Scores, y: Classes) -> NDArray[np.int64]:
-    """How many samples of class i (row) were taken for class j (column).
+    """How many samples of class i (row) were classified as class j (column).
 
     scores: (N, K).  y: (N,) integer classes.  Returns (K, K) counts.  Raises as accuracy.
     """

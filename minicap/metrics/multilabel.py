@@ -1,8 +1,8 @@
-"""How good a model of several labels a sample is.
+"""How good a model is that gives each sample several labels.
 
-A label is given where its score is above a threshold: 0 for logits, 0.5 for probabilities.  With TP the
-labels given rightly, precision is TP / labels given, recall TP / labels there, and F1 is
-2 TP / (given + there).  A ratio of nothing to nothing counts as 0.
+A label is predicted where its score is above a threshold: 0 for logits, 0.5 for probabilities.  With TP the
+number of correct predictions, precision is TP / predicted, recall TP / present, and F1 is
+2 TP / (predicted + present).  0 / 0 counts as 0.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Floats = NDArray[np.floating]
 
 
 class PerClass(NamedTuple):
-    """One number for each class, (K,) each."""
+    """One number per class, (K,) each."""
 
     precision: Floats
     recall: Floats
@@ -26,20 +26,20 @@ class PerClass(NamedTuple):
 
 
 def precision(scores: Floats, y: Floats, average: Average = "samples", threshold: float = 0.0) -> float:
-    """Of the labels given, the share that is right.
+    """The share of predicted labels that are correct.
 
     scores: (N, K).  y: (N, K), 1 where a sample has a label, else 0.
-    average: of the precision of each sample ("samples") or of each class ("classes"), or the precision of all
-    labels together ("overall").
-    Raises ShapeError when the shapes differ, InputError for no samples, targets other than 0 and 1, scores
-    that are not numbers, or another average.
+    average: the mean of each sample's precision ("samples") or of each class's ("classes"), or the precision
+    of all labels together ("overall").
+    Raises ShapeError when the shapes differ, InputError for no samples, targets other than 0 and 1, NaN
+    scores or another average.
     """
     right, given, _ = _counts(precision, scores, y, average, threshold)
     return float(_ratio(right, given).mean())
 
 
 def recall(scores: Floats, y: Floats, average: Average = "samples", threshold: float = 0.0) -> float:
-    """Of the labels that are there, the share that is given.  Arguments and errors as in precision."""
+    """The share of present labels that are predicted.  Arguments and errors as in precision."""
     right, _, there = _counts(recall, scores, y, average, threshold)
     return float(_ratio(right, there).mean())
 
@@ -47,7 +47,7 @@ def recall(scores: Floats, y: Floats, average: Average = "samples", threshold: f
 def f1(scores: Floats, y: Floats, average: Average = "samples", threshold: float = 0.0) -> float:
     """The harmonic mean of precision and recall.  Arguments and errors as in precision.
 
-    With an average, of the F1 of each sample or class.
+    An average is over the F1 of each sample or class.
     """
     right, given, there = _counts(f1, scores, y, average, threshold)
     return float(_ratio(2 * right, given + there).mean())
@@ -62,9 +62,9 @@ def per_class(scores: Floats, y: Floats, threshold: float = 0.0) -> PerClass:
 def average_precision(scores: Floats, y: Floats) -> Floats:
     """The area under precision over recall of each class:  sum_n (R_n - R_n-1) P_n.
 
-    P_n and R_n: precision and recall when a label is given down to the n-th highest score; samples of equal
-    scores are taken together.
-    scores, y: (N, K).  Returns (K,), NaN for a class that no sample has.  Raises as precision.
+    P_n and R_n: precision and recall when the label is predicted down to the n-th highest score; samples with
+    equal scores count together.
+    scores, y: (N, K).  Returns (K,), NaN for a class without samples.  Raises as precision.
     """
     _check(average_precision, scores, y)
     return np.array([_area(scores[:, k], y[:, k]) for k in range(scores.shape[1])])
@@ -95,7 +95,7 @@ def _area(scores: Floats, y: Floats) -> float:
 def _counts(
     function: Callable[..., Any], scores: Floats, y: Floats, average: str, threshold: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Labels given rightly, given, and there: of each sample, each class, or all together."""
+    """Labels predicted correctly, predicted, and present: of each sample, each class, or all together."""
     axes: dict[str, int | None] = {"samples": 1, "classes": 0, "overall": None}
     if average not in axes:
         raise InputError(f"{function.__name__}: average is {average!r} but must be one of {', '.join(axes)}")

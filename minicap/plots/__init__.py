@@ -1,7 +1,7 @@
 """Figures: curves, sweeps, caption sheets, attention, classes and what speaks for them, filters, activations.
 
-Every function returns a matplotlib Figure that no one else knows of: pyplot, its backend and its list of
-open figures are left alone.  Needs matplotlib.
+Every function returns a matplotlib Figure of its own: pyplot, its backend and its list of open figures are
+left alone.  Needs matplotlib.
 """
 
 from minicap.plots.attention import attention_sheet

@@ -1,4 +1,4 @@
-"""Photos with what the model and what people say about them."""
+"""Photos with the captions of the model and of people."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ def caption_sheet(
 ) -> "Figure":
     """Photos in rows; beneath each the model's caption in bold, and up to two human ones in grey.
 
-    images: (H, W, 3) uint8 each, of any sizes.  captions: one an image.  references: a list of human
-    captions an image, or () for none.  Captions are wrapped; what is beyond four lines becomes an ellipsis.
+    images: (H, W, 3) uint8 each, of any sizes.  captions: one per image.  references: a list of human
+    captions per image, or () for none.  Captions are wrapped; anything beyond four lines becomes an ellipsis.
     Raises ShapeError, DtypeError, InputError.
     """
     check_photos("caption_sheet", images)

@@ -1,4 +1,4 @@
-"""What a classifier takes for what."""
+"""Which classes a classifier confuses."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,11 +19,11 @@ _MOST_COUNTS, _MOST_NAMES = 20, 50  # classes whose counts can be read in their 
 
 
 def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str = "") -> "Figure":
-    """Classes as rows, what they were taken for as columns, the right answers on the diagonal.
+    """True classes as rows, predicted classes as columns, with the right answers on the diagonal.
 
     counts: (K, K), as minicap.metrics.classification.confusion_matrix.  names: K.
-    A cell is as blue as the root of its share of the row, so that rare mistakes can be seen beside many
-    right answers.  Up to 20 classes the counts are written in, up to 50 the names beside.
+    A cell's blue grows with the root of its share of the row, so that rare mistakes are visible beside many
+    right answers.  For up to 20 classes the counts are written in the cells, for up to 50 the names beside.
     Raises ShapeError, InputError for negative counts.
     """
     K = len(names)

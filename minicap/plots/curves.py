@@ -1,4 +1,4 @@
-"""How a training run went."""
+"""The course of a training run."""
 
 from collections.abc import Sequence
 from itertools import cycle, product
@@ -48,9 +48,10 @@ def loss_curves(
     records: those of a run's metrics.jsonl.  A step has "step", "epoch" and "loss"; an epoch has "step" (its
     last), "epoch", "train_loss", perhaps "validation_loss", and any other number, which counts as a metric.
     unit: what the loss is, for the axis ("cross-entropy per word, nats").
-    judge: the value that decides which epoch is the best, the training loss where nobody records it.
+    judge: the value that decides which epoch is the best; the training loss if it is not recorded.
     falls: whether low values of it are good.
-    The mean over an epoch is drawn at the epoch's middle, the validation at its end, when it was measured.
+    The mean over an epoch is drawn at the epoch's middle, the validation loss at its end, where it was
+    measured.
     Raises InputError when the records hold no loss.
     """
     steps, epochs = _having("loss", records), _having("train_loss", records)
@@ -100,7 +101,7 @@ def loss_curves(
 def _curve(
     panel: "Axes", x: NDArray[np.float64], key: str, epochs: list[Record], label: str, **style: Any
 ) -> None:
-    """A line through the epochs that have the key, its points marked as long as they stay apart."""
+    """A line through the epochs that have the key; its points are marked unless they are too close."""
     points = [
         (place, record[key]) for place, record in zip(x, epochs, strict=True) if _is_number(record.get(key))
     ]
@@ -122,7 +123,7 @@ def _best(panels: Sequence["Axes"], epochs: list[Record], judge: str, falls: boo
 
 
 def _dress(panel: "Axes") -> None:
-    """Few lines, and the legend above the panel, where it hides nothing."""
+    """Few frame lines, and the legend above the panel, where it hides nothing."""
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -148,7 +149,7 @@ def _dress(panel: "Axes") -> None:
 
 
 def _time(records: list[Record], epochs: list[Record]) -> NDArray[np.float64]:
-    """Where records lie on the x axis: in epochs done, or in steps before an epoch is done."""
+    """The records' positions on the x axis: in epochs done, or in steps before the first epoch is done."""
     steps = np.array([r["step"] for r in records], dtype=np.float64)
     if not epochs:
         return steps

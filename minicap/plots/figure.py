@@ -46,7 +46,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def figure_format(path: str | os.PathLike[str]) -> str:
-    """ "png", "pdf" or "svg", by the ending of the path.  Raises InputError for another one."""
+    """ "png", "pdf" or "svg", by the suffix of the path.  Raises InputError for any other."""
     ending = Path(path).suffix.lower().removeprefix(".")
     if ending not in FORMATS:
         raise InputError(f"save_figure: {path} must end in " + ", ".join(f".{name}" for name in FORMATS))
@@ -54,10 +54,10 @@ def figure_format(path: str | os.PathLike[str]) -> str:
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str], dpi: int = 150) -> None:
-    """Write a figure as .png, .pdf or .svg; a file that was there is replaced as a whole or kept.
+    """Write a figure as .png, .pdf or .svg; an existing file is replaced completely or kept.
 
-    dpi: pixels an inch of a PNG.
-    Raises InputError for another ending, a figure too large at this dpi, or a path that cannot be written.
+    dpi: pixels per inch of a PNG.
+    Raises InputError for another suffix, a figure too large at this dpi, or a path that cannot be written.
     """
     ending = figure_format(path)
     if not dpi > 0:

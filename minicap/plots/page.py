@@ -19,7 +19,7 @@ Text = TypeVar("Text", str, list[str])
 
 _POINT = 1 / 72  # inch
 _LINE = 1.32  # distance of two lines, in font sizes
-_MOST_PIXELS = 900  # a side of a photo; more cannot be seen at the size it is drawn
+_MOST_PIXELS = 900  # per side of a photo; more cannot be seen at the size it is drawn
 _TIGHTER = 0.97  # letters on a grid of pixels are a little wider than their outlines, which are measured
 
 
@@ -55,7 +55,7 @@ class Page:
         self.axes.imshow(image, extent=extent, aspect="auto", **options)
 
     def bar(self, box: Box, color: str) -> None:
-        """Draw a filled rectangle, behind all images."""
+        """Draw a filled rectangle behind all images."""
         middle = box.y + box.height / 2
         self.axes.barh(middle, box.width, box.height, left=box.x, color=color, linewidth=0, zorder=-1)
 
@@ -87,7 +87,7 @@ class Page:
 
 
 def text_height(lines: int, size: float) -> float:
-    """Height in inches of that many lines."""
+    """Height in inches of this many lines."""
     return lines * _LINE * size * _POINT
 
 
@@ -148,7 +148,7 @@ def _most(items: Text, fits: Callable[[Text], bool]) -> int:
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, bold: bool) -> float:
-    """Width in inches of a line, its size in points."""
+    """Width in inches of a line; size in points."""
     require_matplotlib()
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path

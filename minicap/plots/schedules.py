@@ -1,4 +1,4 @@
-"""How learning rates go over a run."""
+"""Learning rates over a run."""
 
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -17,9 +17,9 @@ _TITLE_WIDTH = 1.7  # inches, that of a panel
 def schedule_curves(
     schedules: Mapping[str, Callable[[int], float]], steps: int, columns: int = 4
 ) -> "Figure":
-    """The factor of the learning rate at every step of a run, a panel for each schedule.
+    """The learning-rate factor at every step of a run, one panel per schedule.
 
-    schedules: by what is written above them (see minicap.optim).  steps: of the run.
+    schedules: by title (see minicap.optim).  steps: of the run.
     Raises InputError when there are no schedules, or no steps or columns.
     """
     if not schedules or steps < 1 or columns < 1:

@@ -1,4 +1,4 @@
-"""What the metrics take in: a candidate and a set of references for every image."""
+"""The metrics' arguments: a candidate and a set of references for every image."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def ngram_counts(tokens: Tokens, order: int) -> Counter[NGram]:
 
 
 def check_list(function: str, name: str, value: object, content: str) -> None:
-    """Raise InputError unless `value` is a sequence other than a string, with something in it."""
+    """Raise InputError unless `value` is a non-empty sequence other than a string."""
     if isinstance(value, str) or not isinstance(value, Sequence):
         kind = "a string" if isinstance(value, str) else f"of type {type(value).__name__}"
         raise InputError(f"{function}: {name} is {kind}; pass a list of {content}")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from minicap.metrics.captions.arguments import MAX_ORDER, Tokens, check_pairs, ngram_counts
 
-# The COCO evaluation's guards against 0 / 0; one image without a 4-gram match shows them.
+# The COCO evaluation's guards against 0 / 0; they show for a single image without a matching 4-gram.
 TINY = 1e-15
 SMALL = 1e-9
 
@@ -21,7 +21,7 @@ def bleu(
     where an n-gram counts at most as often as it does in one of the image's references;
     BLEU-N = min(1, exp(1 - r / c)) (p_1 ... p_N)^(1/N),
     with c the words of the candidates and r those of the references closest in length (the shorter of two).
-    The corpus's counts are summed over its images before they are divided: it is not the images' mean.
+    For the corpus, counts are summed over the images before they are divided: it is not the images' mean.
 
     candidates: a token list per image.  references: lists of token lists.
     Returns ([BLEU-1, ..., BLEU-4], the same for every image), fractions.
@@ -40,7 +40,7 @@ def bleu(
 
 
 def clipped_matches(candidate: Tokens, references: Sequence[Tokens]) -> list[int]:
-    """For n = 1..4, the candidate's n-grams found in a reference, none oftener than in one reference."""
+    """For n = 1..4, the candidate's n-grams that are in a reference, each at most as often as there."""
     matches = []
     for order in range(1, MAX_ORDER + 1):
         counts = ngram_counts(candidate, order)
@@ -50,7 +50,7 @@ def clipped_matches(candidate: Tokens, references: Sequence[Tokens]) -> list[int
 
 
 def closest_length(length: int, references: Sequence[Tokens]) -> int:
-    """Length of the reference nearest to `length`; of two as near, the shorter."""
+    """Length of the reference closest to `length`; of two equally close, the shorter."""
     return min((len(reference) for reference in references), key=lambda r: (abs(r - length), r))
 
 

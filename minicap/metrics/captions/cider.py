@@ -17,7 +17,7 @@ class TfIdf(NamedTuple):
 
 
 def cider(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, list[float]]:
-    """CIDEr-D: cosine of tf-idf weighted n-grams, rare phrases counting more than common ones.
+    """CIDEr-D: cosine of tf-idf weighted n-grams, so that rare phrases count more than common ones.
 
     g(w) = count of n-gram w in the caption * log(images / images with w in a reference);
     CIDEr-D_n = 10 mean over s of exp(-(l_c - l_s)^2 / (2 sigma^2)) min(g_c, g_s) . g_s / (|g_c| |g_s|),
@@ -31,7 +31,7 @@ def cider(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     Returns (mean over the images, one score per image), each between 0 and 10.
     Raises InputError when candidates and references do not pair up.
     Source: Vedantam et al. 2015, CIDEr: Consensus-based Image Description Evaluation, section 3 and
-    section 7 (CIDEr-D), words not stemmed: what the COCO caption evaluation prints as "CIDEr".
+    section 7 (CIDEr-D), words not stemmed: which the COCO caption evaluation prints as "CIDEr".
     """
     check_pairs("cider", candidates, references, tokens=True)
     corpus = CiderCorpus(references)
@@ -75,14 +75,14 @@ def inverse_document_frequency(counted: Sequence[Sequence[Sequence[Counter[NGram
 
 
 def tf_idf(length: int, orders: Sequence[Counter[NGram]], idf: dict[NGram, float], images: int) -> TfIdf:
-    """Weights of a caption's n-grams; one that no reference holds weighs as if one image had it."""
+    """Weights of a caption's n-grams; one in no reference is weighted as if one image had it."""
     unseen = math.log(images)
     weights = [{w: count * idf.get(w, unseen) for w, count in counts.items()} for counts in orders]
     return TfIdf(length, weights, [math.sqrt(sum(g * g for g in vector.values())) for vector in weights])
 
 
 def clipped_similarity(candidate: TfIdf, reference: TfIdf) -> float:
-    """Mean over n of the clipped cosine, lowered by the difference in length."""
+    """Mean over n of the clipped cosine, reduced for a difference in length."""
     cosines = 0.0
     for g_c, g_s, norm_c, norm_s in zip(
         candidate.weights, reference.weights, candidate.norms, reference.norms, strict=True

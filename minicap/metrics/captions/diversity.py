@@ -9,7 +9,7 @@ from minicap.metrics.captions.tokenizer import tokenize
 
 
 def distinct_n(candidates: Sequence[str], n: int) -> float:
-    """Different n-grams / all n-grams of the captions; 0 when none is n words long.
+    """Distinct n-grams / all n-grams of the captions; 0 when none is n words long.
 
     Raises InputError when n is below 1 or there is no caption.
     Source: Li et al. 2016, A Diversity-Promoting Objective Function for Neural Conversation Models.
@@ -23,7 +23,7 @@ def distinct_n(candidates: Sequence[str], n: int) -> float:
 
 
 def vocabulary_used(candidates: Sequence[str]) -> int:
-    """Number of different words in the captions.  Raises InputError when there is no caption."""
+    """Number of distinct words in the captions.  Raises InputError when there is no caption."""
     return len(set().union(*token_lists("vocabulary_used", "candidates", candidates)))
 
 

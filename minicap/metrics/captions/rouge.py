@@ -10,10 +10,10 @@ BETA = 1.2
 def rouge_l(
     candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 ) -> tuple[float, list[float]]:
-    """ROUGE-L: how long a subsequence the candidate shares with its references.
+    """ROUGE-L: the longest common subsequence of the candidate and its references.
 
     P = LCS / words of the candidate,  R = LCS / words of the reference, each the best over the references;
-    ROUGE-L = (1 + beta^2) P R / (R + beta^2 P),  beta = 1.2, which weighs recall above precision.
+    ROUGE-L = (1 + beta^2) P R / (R + beta^2 P),  beta = 1.2, which favours recall.
 
     candidates: a token list per image.  references: lists of token lists.
     Returns (mean over the images, one score per image), fractions; a candidate without words scores 0.

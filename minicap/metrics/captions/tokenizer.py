@@ -2,7 +2,7 @@
 
 import re
 
-# What the COCO evaluation drops, as single characters; "!!" and "-lrb-" are not on its list and stay.
+# Single characters that the COCO evaluation drops; "!!" and "-lrb-" are not on its list and stay.
 PUNCTUATION = frozenset("'\"`.?!,:;-")
 
 BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
@@ -15,7 +15,7 @@ ABBREVIATIONS = (
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri"
 )
 
-# The alternatives are tried from the top, so the special comes before the general.
+# The alternatives are tried in order, so special cases come before general ones.
 TOKEN = re.compile(
     rf"""
       n't\b | '(?:s|m|d|re|ve|ll)\b                        # what a contraction ends in: is|n't, dog|'s
@@ -43,7 +43,8 @@ def tokenize(caption: str) -> list[str]:
     the dog 's ball is n't in the snow-packed yard.
 
     Follows the tokeniser of the COCO caption evaluation (Stanford CoreNLP 3.4.1 PTBTokenizer, then a
-    list of punctuation to drop), habits included: brackets become -lrb- and -rrb- and stay, as does "!!".
+    list of punctuation to drop), including its quirks: brackets become -lrb- and -rrb- and stay, as does
+    "!!".
     """
     tokens = (token.lower() for token in TOKEN.findall(caption.translate(TYPOGRAPHY)))
     return [BRACKETS.get(token, token) for token in tokens if token not in PUNCTUATION]
