@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 import numpy as np
@@ -14,6 +14,7 @@ from minicap.errors import DtypeError, InputError, ShapeError
 from minicap.formats import Checkpoint, load_checkpoint, save_checkpoint
 from minicap.nn.description import KIND, Made, description
 from minicap.nn.init import Initializer, Shape
+from minicap.nn.parameters import Parameters
 from minicap.nn.sharing import Work, worthwhile_shards
 from minicap.nn.summary import Summary, summarize
 
@@ -126,7 +127,7 @@ class Module:
         return (module for _, module in self._tree())
 
     @property
-    def params(self) -> "Parameters":
+    def params(self) -> Parameters:
         """Every parameter under its flat name ("conv1.w"): the live arrays."""
         return Parameters({path: module[name] for path, module, name in self._slots()})
 
@@ -259,25 +260,6 @@ class Module:
         for prefix, module in self._tree():
             for name in module.buffers if buffers else module.declared:
                 yield prefix + name, module, name
-
-
-class Parameters(dict[str, Array]):
-    """Arrays by name, to change in place; the dictionary itself cannot be changed."""
-
-    def __setitem__(self, name: str, array: Array) -> None:
-        if self.get(name) is not array:  # params["w"] -= step ends here, and has done its work already
-            self._refuse()
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise InputError(
-            "params: this dictionary shows the model's arrays, and changing it would not change the model; "
-            "write params[name][...] = array, or model.load(arrays)"
-        )
-
-    __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self),)
 
 
 def prefixed(name: str, grads: Gradients) -> Gradients:

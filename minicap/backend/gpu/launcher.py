@@ -1,13 +1,7 @@
-"""Launching CUDA kernels with every argument checked: CuPy itself would read whatever it is handed.
+"""Launching CUDA kernels with every argument checked: CuPy itself would read whatever it is given."""
 
-The parameter list of a kernel in its .cu file, with the shapes in its comments, is the one place that says
-what the kernel takes; the launcher reads it there.
-"""
-
-import re
 from collections.abc import Callable
 from functools import cache, lru_cache, partial
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +9,7 @@ import numpy as np
 from minicap.arrays.backends import Array, backend_of, find_backend
 from minicap.arrays.out_of_memory import is_out_of_memory
 from minicap.backend.gpu import INSTALL, no_room_for_kernels
+from minicap.backend.gpu.sources import Parameter, Signature, compile_options, kernels_in, source_of
 from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
 
 MOST_ENTRIES = 2**31 - 1  # kernels count entries in 32 bits
@@ -29,89 +24,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 _LIMITS = {name: (int(np.iinfo(d).min), int(np.iinfo(d).max)) for name, d in _DTYPES.items() if d.kind != "b"}
 _REALS = (np.dtype(np.float32), np.dtype(np.float64))
 _LABELS = (np.dtype(np.int64), np.dtype(np.int32))
-_CPP = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
-_NULL = np.uintp(0)  # CuPy would pass None on as no argument at all
-
-_KERNEL = re.compile(r"^KERNEL (\w+)\((.*?)\) \{", re.DOTALL | re.MULTILINE)
-_INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.MULTILINE)
-_PARAMETER = re.compile(r"(?:const )?(\w[\w ]*?)(\*?) (\w+)(?:,|$)[^\S\n]*(?://(.*))?")
-_SHAPE = re.compile(r"\s*\[(.*?)\]\s*(or null)?")
-
-
-class Parameter(NamedTuple):
-    """One parameter of a kernel.
-
-    type: as written in C++.  shape: an array's, as written, None for a scalar.
-    optional: whether an array may be None.
-    """
-
-    name: str
-    type: str
-    shape: str | None = None
-    optional: bool = False
-
-
-class Signature(NamedTuple):
-    """The parameters of a kernel, in the order of its source.
-
-    sizes: from the integers by name to the number of entries of every array.
-    """
-
-    parameters: tuple[Parameter, ...]
-    names: frozenset[str]
-    arrays: tuple[Parameter, ...]
-    scalars: tuple[Parameter, ...]
-    sizes: Callable[..., tuple[int, ...]]
-
-
-@cache
-def source_of(file: str) -> str:
-    """CUDA C++ of a kernel file, after the prelude that all of them begin with, its includes filled in."""
-    folder = files(__package__) / "kernels"
-
-    def text(name: str) -> str:
-        return _INCLUDE.sub(lambda found: text(found[1]), (folder / name).read_text(encoding="utf-8"))
-
-    return text("prelude.cuh") + "\n" + text(file)
-
-
-@cache
-def kernel_files() -> tuple[str, ...]:
-    """Every kernel file there is."""
-    folder = files(__package__) / "kernels"
-    return tuple(sorted(path.name for path in folder.iterdir() if path.name.endswith(".cu")))
-
-
-@cache
-def kernels_in(file: str) -> dict[str, Signature]:
-    """The kernels of a file and their parameters, as its source declares them."""
-    return {name: _signature(name, text) for name, text in _KERNEL.findall(source_of(file))}
-
-
-def _signature(kernel: str, text: str) -> Signature:
-    found = []
-    for type_name, star, name, comment in _PARAMETER.findall(text):
-        shape = _SHAPE.match(comment)
-        if not star:
-            found.append(Parameter(name, type_name))
-        elif shape is None:
-            raise InputError(f"kernel {kernel}: the comment at {name} must begin with its shape, [N, D]")
-        else:
-            found.append(Parameter(name, type_name, shape[1], shape[2] is not None))
-    arrays = tuple(p for p in found if p.shape is not None)
-    scalars = tuple(p for p in found if p.shape is None)
-    products = ("*".join(f"({factor})" for factor in (p.shape or "").split(",")) for p in arrays)
-    integers = ", ".join(p.name for p in scalars if p.type == "int")
-    sizes = eval(
-        f"lambda {integers}: ({''.join(f'{product}, ' for product in products)})", {"__builtins__": {}}
-    )
-    known = lru_cache(maxsize=1 << 8)(sizes)
-    return Signature(tuple(found), frozenset(p.name for p in found), arrays, scalars, known)
-
-
-def compile_options(real: str, label: str = "int64") -> tuple[str, ...]:
-    """Options for NVRTC that choose the dtypes of a module."""
-    return ("-std=c++17", f"-DREAL={_CPP[real]}", f"-DLABEL={_CPP[label]}")
+_NULL = np.uintp(0)  # CuPy would pass None as no argument at all
 
 
 @cache
@@ -162,7 +75,7 @@ def _room_for(xp: Any, file: str, name: str, real: np.dtype[Any], device: int, s
     return each * runtime.deviceGetAttribute(runtime.cudaDevAttrMultiProcessorCount, device)
 
 
-@lru_cache(maxsize=1 << 12)  # the sizes of a net come again at every step
+@lru_cache(maxsize=1 << 12)  # the sizes of a network recur at every step
 def _integer(type_name: str, value: int) -> Any:
     """The integer in the kernel's width, None when that cannot hold it."""
     least, most = _LIMITS[type_name]
@@ -170,15 +83,15 @@ def _integer(type_name: str, value: int) -> Any:
 
 
 class _Call(NamedTuple):
-    function: Callable[[], Any]  # the kernel, compiled when it is called for
+    function: Callable[[], Any]  # the kernel, compiled when it is first needed
     arguments: tuple[Any, ...]
-    like: Any  # an array that says the device
+    like: Any  # an array on the device
 
 
 class Kernel:
     """A kernel of a file in backend/gpu/kernels, compiled when it is first launched.
 
-    Its parameters are passed as keywords.  Nothing is launched when there is nothing to do.
+    Parameters are passed as keywords.  Nothing is launched when there is nothing to do.
 
     Raises DtypeError, ShapeError, BackendMismatch and InputError naming the kernel and the argument: another
     dtype, a size that does not follow from the integers, memory that is not C-contiguous, an array on another
@@ -190,13 +103,13 @@ class Kernel:
         self._signature: Signature | None = None  # read when first launched
 
     def threads(self, count: int, /, **values: Any) -> None:
-        """Launch at least that many threads, one an entry, in blocks of 256."""
+        """Launch at least this many threads, one per entry, in blocks of 256."""
         self.blocks(-(-count // THREADS_PER_BLOCK), **values)
 
     def blocks(self, count: int, like: Any = None, /, **values: Any) -> None:
-        """Launch that many blocks of 256 threads, one a row or a tile.
+        """Launch this many blocks of 256 threads, one per row or tile.
 
-        like: an array that says the backend and what `real` is, where no parameter is an array.
+        like: an array that determines the backend and `real`, if no parameter is an array.
         """
         call = self._prepare(like, values)
         if count:
@@ -204,7 +117,7 @@ class Kernel:
                 call.function()((count,), (THREADS_PER_BLOCK,), call.arguments)
 
     def blocks_together(self, count: int, shared_bytes: int, /, **values: Any) -> None:
-        """Launch that many blocks of 256 threads at the same time, so that they can wait for each other.
+        """Launch this many blocks of 256 threads at the same time, so that they can wait for each other.
 
         shared_bytes: dynamic shared memory of each.  count: at most room_for(array, shared_bytes).
         Raises InputError for more: CuPy would launch fewer, and those would wait for the others forever.
@@ -226,9 +139,9 @@ class Kernel:
             )
 
     def room_for(self, like: Any, shared_bytes: int) -> int:
-        """How many of its blocks run at the same time; 0 when they could not wait for each other.
+        """How many of its blocks run at the same time; 0 if they cannot wait for each other.
 
-        like: an array that says the backend, the device and what `real` is.
+        like: an array that determines the backend, the device and `real`.
         """
         owner = find_backend(like)
         assert owner is not None
@@ -256,7 +169,7 @@ class Kernel:
                 continue
             first = array if first is None else first
             dtype = real if p.type == "real" else label if p.type == "label" else _DTYPES[p.type]
-            # What is wrong is worked out only when something is.
+            # The message is worked out only when something is wrong.
             if not (
                 array is not None
                 and type(array) is type(first)
@@ -292,7 +205,7 @@ class Kernel:
         return real or _REALS[0], label or _LABELS[0]
 
     def _number(self, p: Parameter, value: Any, real: np.dtype[Any]) -> Any:
-        """A scalar as CuPy passes it on, of exactly the width that the kernel reads; or a struct."""
+        """A scalar of exactly the width that the kernel reads, as CuPy passes it on; or a struct."""
         if p.type == "real":
             return real.type(value)
         if p.type not in _LIMITS:
@@ -307,7 +220,7 @@ class Kernel:
     def _refuse(
         self, p: Parameter, dtype: np.dtype[Any], size: int, integers: dict[str, int], given: dict[str, Any]
     ) -> None:
-        """Say why an array cannot be read.  Returns when it can after all."""
+        """Raise for an array that cannot be read, saying why."""
         array, kernel = given[p.name], f"kernel {self.name}"
         if array is None:
             raise InputError(f"{kernel}: {p.name} is None but must be an array [{p.shape}]")

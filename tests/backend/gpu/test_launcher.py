@@ -7,7 +7,8 @@ from cuda_on_cpu import DEVICE, SECOND_DEVICE, CompileException
 from strict_cupy import Device
 
 from minicap.arrays import Backend, to_device
-from minicap.backend.gpu.launcher import Kernel, kernel_files, kernels_in, source_of
+from minicap.backend.gpu.launcher import Kernel
+from minicap.backend.gpu.sources import kernel_files, kernels_in, source_of
 from minicap.errors import BackendMismatch, BackendMissing, DtypeError, InputError, ShapeError
 
 RELU = Kernel("activations.cu", "relu_forward")

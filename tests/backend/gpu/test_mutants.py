@@ -15,7 +15,7 @@ from cuda_on_cpu import ORDERS, LaunchError, thread_order
 from kernel_cases import LARGER, TOLERANCE, inputs_of, on_device, run, supporting
 
 from minicap.arrays import Backend, textbook, to_host
-from minicap.backend.gpu import launcher
+from minicap.backend.gpu import launcher, sources
 from minicap.gradcheck.case import Case
 from minicap.gradcheck.library import all_layers, load_cases
 
@@ -69,15 +69,15 @@ SITES = sites()
 def mutant(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The site; the launcher finds kernels without what stands there."""
     caches = (
-        launcher.source_of,
-        launcher.kernels_in,
+        sources.source_of,
+        sources.kernels_in,
         launcher._function,
         launcher._module,
         launcher._room_for,
     )
     shutil.copytree(KERNELS, tmp_path / "kernels")
     (tmp_path / "kernels" / request.param.file).write_text(request.param.mutated, encoding="utf-8")
-    monkeypatch.setattr(launcher, "files", lambda package: tmp_path)
+    monkeypatch.setattr(sources, "files", lambda package: tmp_path)
     for cached in caches:
         cached.cache_clear()
     yield request.param
@@ -125,8 +125,8 @@ def test_a_kernel_without_it_is_caught(mutant: Site, gpu: Backend):
         compiler = nvrtc.find(13) or nvrtc.find(12)
         if compiler is None:
             pytest.skip(f'needs NVRTC: pip install "{nvrtc.WHEELS[13]}"')
-        options = (*launcher.compile_options("float32"), "-arch=sm_90a")
-        texts = nvrtc.compile_kernels(compiler, launcher.source_of(mutant.file), options).texts()
+        options = (*sources.compile_options("float32"), "-arch=sm_90a")
+        texts = nvrtc.compile_kernels(compiler, sources.source_of(mutant.file), options).texts()
         wanted = {"__threadfence();": ("membar.gl", 2), "__ldcg": ("ld.global.cg", 4)}[mutant.what]
         assert all(len(re.findall(re.escape(wanted[0]), text)) < wanted[1] for text in texts.values())
         return

@@ -8,7 +8,7 @@ from typing import Any
 import nvrtc
 import pytest
 
-from minicap.backend.gpu.launcher import compile_options, kernel_files, kernels_in, source_of
+from minicap.backend.gpu.sources import compile_options, kernel_files, kernels_in, source_of
 
 ARCHITECTURES = ("75", "80", "90a", "100")  # Turing, Ampere, Hopper, Blackwell
 # By CUDA 13 for all of them, by CUDA 12 for one: the front end is what may differ.
