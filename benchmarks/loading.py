@@ -5,7 +5,7 @@
 Three tables: CNN2 trained on CIFAR-10's shapes, images mirrored, shifted and partly hidden (what is on them
 does not matter here); CNN2 trained on JPEGs that are decoded for every batch; and reading a folder of JPEGs
 alone, as `load_image_folder` does.  The numbers of threads take turns, and each figure is the median over the
-rounds.
+rounds.  Before them, what a batch and a step take of the processor, which a busy machine changes least.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from PIL import Image
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "training, decoding": partial(trained, Photos(photos), args.batch_size),
             "decoding alone": partial(decoded, photos),
         }
+        for name, examples in (("augmented", cifar(args.images)), ("decoded", Photos(photos))):
+            batch, step = processor_time(examples, args.batch_size, args.rounds)
+            print(f"{args.batch_size} photos {name}: {1000 * batch:.2f} ms, a step: {1000 * step:.1f} ms")
         print("photos a second  " + "".join(f"{f'{n} loaders':>12}" for n in args.loaders))
         for name, run in cases.items():
             rounds = [[run(loaders) for loaders in args.loaders] for _ in range(args.rounds)]
@@ -93,6 +96,21 @@ def trained(examples: Examples, batch_size: int, loaders: int) -> float:
     with TemporaryDirectory() as run:
         records = Trainer(model, examples, config, RunFolder(run)).fit()
     return len(examples) / float(records[-1]["seconds"])
+
+
+def processor_time(examples: Examples, batch_size: int, rounds: int) -> tuple[float, float]:
+    """Seconds of all cores that a batch takes, and a step with it."""
+    model = Supervised(make_network(SmallNetworkConfig("cnn2"), (3, 32, 32), 10)).initialize(0)
+    indices, stream = np.arange(min(batch_size, len(examples))), RandomStream(0)
+    times = []
+    for _ in range(rounds + 1):
+        started = process_time()
+        batch = examples.batch(indices, stream)
+        made = process_time()
+        model.loss(batch, rng=stream)
+        times.append((made - started, process_time() - made))
+    of_batch, of_step = np.median(times[1:], axis=0)
+    return float(of_batch), float(of_step)
 
 
 def decoded(photos: list[Path], loaders: int) -> float:
