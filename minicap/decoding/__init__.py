@@ -2,7 +2,7 @@
 
 A decoder sees the model through one function, `step(state, words)`.  words: (B,) the last word of every
 row.  state: a tuple of arrays with B rows each.  It returns log probabilities (B, V) of the next word,
-the next state, and extras: arrays with B rows that show how the step came about, such as attention.
+the next state, and extras: arrays with B rows that explain the step, such as attention weights.
 """
 
 from minicap.decoding.beams import beam_search

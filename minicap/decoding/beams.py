@@ -1,4 +1,4 @@
-"""Beam search: many beginnings of a caption at once, of which the best go on."""
+"""Beam search: many beginnings of a caption at once, of which the best continue."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -38,11 +38,11 @@ def beam_search(
     """Keep the `beam` most probable beginnings at every step (Sutskever et al. 2014, section 3.2).
 
     A beginning that takes <end> is finished and frees no place: the search of a row is over when `beam`
-    captions are finished.  What is unfinished after max_length words is returned too, behind the finished.
+    captions are finished.  Those unfinished after max_length words are returned too, after the finished ones.
     length_power: captions are ranked by log probability / words ** length_power, <end> counted as a word;
     0 ranks by probability, 1 by the mean over the words.
-    forbid: from the words of a beginning to those that must not come next; `lambda words: words` lets no
-    word be said twice.
+    forbid: a function from the words of a beginning to those that must not come next; `lambda words: words`
+    allows no word twice.
     groups: diverse beam search (Vijayakumar et al. 2018).  Each group has beam / groups places.  One group
     after the other takes its words, and for a later group a word counts as less probable: its log
     probability is lowered by `diversity` for every time that it was taken at this step.
@@ -103,7 +103,7 @@ def _best_first(
     taken: Taken,
     diversity: float,
 ) -> list[Choice]:
-    """What the beginnings in these rows may go on with: owner after owner, for each from the best on."""
+    """The possible continuations of the beginnings in these rows: owner by owner, best first."""
     if not rows:
         return []
     (scores,) = rows_of((log_probs,), rows)

@@ -25,9 +25,9 @@ def without(step: Step, never: Sequence[int]) -> Step:
 
 
 def no_repeats(n: int) -> Forbid:
-    """Forbid every word that would say n words in a row a second time; 3 is trigram blocking.
+    """Forbid every word that would repeat a run of n words; n = 3 is trigram blocking.
 
-    With n = 1 no word comes twice.  Source: Paulus et al. 2018, A Deep Reinforced Model for Abstractive
+    With n = 1 no word occurs twice.  Source: Paulus et al. 2018, A Deep Reinforced Model for Abstractive
     Summarization, section 2.5.
     Raises InputError unless n is at least 1.
     """

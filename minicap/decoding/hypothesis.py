@@ -15,7 +15,7 @@ class Hypothesis:
     """A caption as word indices without <start> and <end>.
 
     log_prob: of all its words, <end> included when finished.  score: what beams are ranked by.
-    extras: those of the model's steps, (T, ...) each, a row for every word, and for <end> when finished.
+    extras: of the model's steps, (T, ...) each, with a row for every word, and for <end> when finished.
     """
 
     words: tuple[int, ...]

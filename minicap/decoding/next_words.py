@@ -1,4 +1,4 @@
-"""One step of a model for many beginnings, and the best words that it offers."""
+"""One step of a model for many beginnings, and the best next words."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -53,9 +53,9 @@ def exclude(log_probs: Array, pairs: Iterable[tuple[int, int]]) -> None:
 
 
 def best(scores: Array, most: int) -> Candidates:
-    """The `most` highest of scores (B, V) in every row; of equals the first.
+    """The `most` highest of scores (B, V) in every row; the first among equals.
 
-    Finding the highest `most` times is quicker than sorting V words, and it stays on the device.
+    Finding the highest `most` times is faster than sorting V words, and stays on the device.
     """
     xp = backend_of(scores=scores).xp
     scores, rows = scores.copy(), xp.arange(len(scores))
@@ -83,5 +83,5 @@ def require_length(max_length: Any) -> None:
 
 
 def _beside(array: Array, indices: NDArray[np.int64]) -> Array:
-    """The indices where the array lives."""
+    """The indices on the array's device."""
     return to_device(indices, backend_of(array=array))

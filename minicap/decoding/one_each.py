@@ -34,10 +34,10 @@ def sample(
 ) -> list[Hypothesis]:
     """Draw every word from the softmax of log probability / temperature; one caption for every row.
 
-    top_k: draw from so many of the most probable words, 0 for all (Fan et al. 2018).
+    top_k: draw from this many of the most probable words, 0 for all (Fan et al. 2018).
     top_p: draw from the fewest most probable words that together have this probability, the nucleus
-    (Holtzman et al. 2020); it is taken after temperature and top_k.  Words as probable as the last that is
-    kept stay, too.
+    (Holtzman et al. 2020); it applies after temperature and top_k.  Ties with the last
+    word kept are kept, too.
     forbid: as in beam_search.
     Raises InputError unless the temperature is positive and finite, max_length at least 1, top_k not negative
     and top_p above 0 and at most 1.

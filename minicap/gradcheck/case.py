@@ -14,11 +14,11 @@ Inputs = dict[str, Any]
 class Case(NamedTuple):
     """One way to check one layer.
 
-    layer: a pair's name without its ending ("conv"), or a loss's full name ("softmax_loss").
-    variant: tells several cases of a layer apart.
+    layer: a pair's name without its suffix ("conv"), or a loss's full name ("softmax_loss").
+    variant: distinguishes several cases of a layer.
     make: draws the keyword arguments of the forward; a *parameter gets a list.  Every float array among them
-    is differentiated but those named in fixed (targets, masks, running statistics).
-    smooth: False when the layer has kinks, so that complex-step differentiation must leave it alone.
+    is differentiated, except those named in fixed (targets, masks, running statistics).
+    smooth: False when the layer has kinks, which rules out the complex step.
     directions: for large arrays, along how many random directions to measure instead of entry by entry.
     """
 
@@ -48,13 +48,13 @@ def case(
 
 
 def away_from_zero(rng: np.random.Generator, shape: tuple[int, ...], gap: float = 0.1) -> Array:
-    """Normal numbers on both sides of zero, none nearer to it than gap."""
+    """Normal numbers on both sides of zero, at least gap away from it."""
     x = rng.normal(size=shape)
     return x + np.copysign(gap, x)
 
 
 def distinct(rng: np.random.Generator, shape: tuple[int, ...], step: float = 0.1) -> Array:
-    """A shuffled ladder of values, any two at least step apart, so that a maximum is never a tie."""
+    """Shuffled values, any two at least step apart, so that a maximum is never a tie."""
     size = int(np.prod(shape))
     return rng.permutation(size).reshape(shape) * step - size * step / 2
 

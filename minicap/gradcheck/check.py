@@ -36,15 +36,15 @@ def check_pair(
 ) -> Report:
     """Check your own pair  out, cache = forward(**inputs);  dx, dw, ... = backward(dout, cache).
 
-    inputs: the forward's arguments by name.  Every float array among them, of no axes too and inside lists,
-    must get a gradient, in the order of the forward's signature, but those named in fixed.  An argument that
-    is None may get None.  With several outputs: forward returns (out1, out2, cache) and backward takes
-    (dout1, dout2, cache).
+    inputs: the forward's arguments by name.  Every float array among them, also one without axes or inside a
+    list, must get a gradient, in the order of the forward's signature, except those named in fixed.  An
+    argument that is None may get None.  With several outputs: forward returns (out1, out2, cache) and
+    backward takes (dout1, dout2, cache).
     smooth: also judge by the complex step (the forward must accept complex arrays).
-    float32: also demand that float32 inputs give float32 gradients.
+    float32: also check that float32 inputs give float32 gradients.
     directions: measure each array along so many random directions instead of entry by entry, where it is
-    large; two or three tell a wrong entry anywhere, though not which one.
-    name: of the rows; by default the forward's own without its ending "_forward".
+    large; two or three reveal a wrong entry anywhere, though not which one.
+    name: of the rows; by default the forward's own without its suffix "_forward".
     Returns a Report: it prints as a table, and its `passed` is True or False.
     Raises InputError for arguments of check_pair itself that cannot be used.
     """
@@ -93,6 +93,6 @@ def _require(caller: str, inputs: Any, fixed: Any, directions: Any, **functions:
 
 
 def _name_of(function: Callable[..., Any], otherwise: str) -> str:
-    """A function's name without "_forward"; what to say instead for a lambda, or an object without a name."""
+    """A function's name without "_forward"; the other text for a lambda or an object without a name."""
     name: str = getattr(function, "__name__", "<object>").removesuffix("_forward")
     return otherwise if name.startswith("<") else name

@@ -1,4 +1,4 @@
-"""Two independent ways to measure a derivative: extrapolated central differences, and a complex step.
+"""Two independent ways to measure a derivative: extrapolated central differences and the complex step.
 
 With f the objective along one entry of an argument, at a distance t from where it stands:
 
@@ -23,7 +23,7 @@ TOLERANCE = 1e-8  # for extrapolated central differences, relative to the larges
 COMPLEX_TOLERANCE = 1e-12  # for the complex step, which has no cancellation
 FLOAT32_TOLERANCE = 1e-3  # between the gradients of the float32 and the float64 run
 STEP = 1e-4  # of the largest entry of the array: rounding costs about 1e-12, truncation 1e-16
-DIRECTION_STEP = 1e-5  # along a direction every entry moves, and what one bends adds up
+DIRECTION_STEP = 1e-5  # along a direction every entry moves, so curvature adds up
 COMPLEX_STEP = 1e-20  # its square vanishes beside 1
 FLOOR = 1e-8  # gradients smaller than this are compared absolutely
 _EPS = float(np.finfo(np.float64).eps)
@@ -33,9 +33,9 @@ class Derivative(NamedTuple):
     """Central differences of one array argument, by its entries or along some directions."""
 
     values: Array  # like the argument, entries not measured nan; or (k,), one for each direction
-    kinks: Array  # bool, True where differences at three steps contradict each other
+    kinks: Array  # bool, True where differences at three steps disagree
     step: float
-    noise: float  # what rounding alone can put between two measurements
+    noise: float  # how far rounding alone can separate two measurements
     directions: Array | None = None  # (k, *shape of the argument); None where entries were measured
 
     def seen(self, gradient: Array) -> Array:
@@ -73,7 +73,7 @@ def central_differences(
     r1, bend = (4 * d2 - d1) / 3, np.abs(s1 - 4 * s2) / h
     limit = max(tolerance * max(FLOOR, float(np.abs(r1).max(initial=0.0))) / 10, 2 * noise)
 
-    # Differences at two steps agree nearly everywhere; a third step decides about the rest.
+    # Differences at two steps agree nearly everywhere; a third step decides the rest.
     values, kink = r1.copy(), np.zeros(len(chosen), dtype=bool)
     doubtful = np.flatnonzero(~((np.abs(d1 - d2) <= limit) & (bend <= limit)))
     if len(doubtful):
@@ -92,10 +92,10 @@ def central_differences(
 def along(
     call: Callable[[], float], x: Array, directions: Array
 ) -> Iterator[tuple[Callable[[], float], Array]]:
-    """Look at a function of x as one of how far x has moved along the directions (k, ...).
+    """View a function of x as a function of how far x moves along the directions (k, ...).
 
-    Gives, inside the `with`, the function and the distances (k,), zero at first, to be perturbed in place.
-    x is put back at the end.
+    Yields the function and the distances (k,), zero at first, to be perturbed in place.  x is restored at the
+    end.
     """
     start, distances = x.copy(), np.zeros(len(directions), dtype=x.dtype)
 

@@ -1,4 +1,4 @@
-"""Guess in words what is wrong with a gradient, from how it differs from the measured one."""
+"""Guess what is wrong with a gradient from how it differs from the measured one, in words."""
 
 from collections.abc import Iterator, Sequence
 

@@ -27,7 +27,7 @@ class Run(NamedTuple):
 def exercise(subject: Subject, dtype: Any, cotangents: list[Any], layout: Layout = contiguous) -> Run:
     """Forward, then backward from the cotangents, on inputs of the dtype laid out in memory by layout.
 
-    Between the two, the pair runs at another point, so that a state kept between calls shows.
+    Between the two, the pair runs at another point, which exposes any state kept between calls.
     Raises Misfit when one of them raises, or what they return is not what a pair or a loss returns.
     """
     inputs = subject.inputs_as(dtype, layout=layout)
@@ -70,7 +70,7 @@ def exercise(subject: Subject, dtype: Any, cotangents: list[Any], layout: Layout
 
 def _run_elsewhere(subject: Subject, dtype: Any, cotangents: list[Any]) -> None:
     """Run the pair or the loss at another point and forget the result."""
-    with suppress(Exception):  # the other point need not be in the layer's domain; this one is what counts
+    with suppress(Exception):  # the other point may lie outside the layer's domain; only this one counts
         result = subject.call(subject.elsewhere(dtype))
         if subject.backward is not None:
             _, cache = subject.outputs_and_cache(result)

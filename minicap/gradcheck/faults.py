@@ -1,4 +1,4 @@
-"""Faults of a pair as a whole: in what it reads, writes into and keeps, and in its text."""
+"""Faults of a whole pair: in what it reads, overwrites and keeps, and in its source."""
 
 import ast
 import inspect
@@ -17,7 +17,7 @@ from minicap.gradcheck.subject import Subject
 
 
 def shared_buffer(subject: Subject, _: int) -> Subject | None:
-    """The pair keeps what the backward needs in one place, so a second forward overwrites the first's."""
+    """The pair keeps what the backward needs in one place, which a second forward overwrites."""
     if subject.backward is None:
         return None
     forward, backward = subject.forward, subject.backward
@@ -75,7 +75,7 @@ def missing_output(subject: Subject, _: int) -> Subject | None:
 
 
 def writing(subject: Subject, arrays_of: Callable[[tuple[Any, ...]], Any]) -> Subject | None:
-    """After its work the backward doubles, in place, the first array of floats in what arrays_of picks."""
+    """At its end the backward doubles, in place, the first float array that arrays_of picks."""
     if subject.backward is None:
         return None
     backward = subject.backward
@@ -90,7 +90,7 @@ def writing(subject: Subject, arrays_of: Callable[[tuple[Any, ...]], Any]) -> Su
 
 
 def writing_inputs(subject: Subject, _: int) -> Subject:
-    """The forward doubles its first array of floats in place, after its work."""
+    """At its end the forward doubles its first float array in place."""
     forward = subject.forward
 
     @wraps(forward)
@@ -114,14 +114,14 @@ def flipped_unless_contiguous(dout: Array) -> Array:
 
 
 def as_in_memory(array: Any) -> Any:
-    """The entries in the order in which they lie in memory, whatever the strides say."""
+    """The entries in their memory order, ignoring the strides."""
     if not isinstance(array, np.ndarray) or array.flags.c_contiguous:
         return array
     return array.ravel(order="K").reshape(array.shape)
 
 
 def misreading_inputs(subject: Subject, _: int) -> Subject:
-    """The forward reads its arrays as they lie in memory."""
+    """The forward reads its arrays in memory order."""
     forward = subject.forward
 
     @wraps(forward)
@@ -132,7 +132,7 @@ def misreading_inputs(subject: Subject, _: int) -> Subject:
 
 
 def edited(right: str, wrong: str) -> Callable[[Subject, int], Subject | None]:
-    """A slip of the pen: what matches the pattern `right` in the text of the backward reads `wrong`."""
+    """A slip: text of the backward that matches the pattern `right` becomes `wrong`."""
 
     def make(subject: Subject, _: int) -> Subject | None:
         if subject.backward is None:

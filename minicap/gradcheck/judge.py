@@ -1,4 +1,4 @@
-"""Compare the gradients a layer gives with the ones that were measured, row by row."""
+"""Compare a layer's gradients with the measured ones, row by row."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +25,7 @@ KINKS_ALLOWED = 0.1  # share of an argument's entries that may be skipped
 
 
 def judge(subject: Subject, reference: Reference) -> Iterator[Row]:
-    """Run forward and backward, and compare what they give with the reference, row by row."""
+    """Run forward and backward, and compare the results with the reference, row by row."""
     try:
         run = exercise(subject, np.float64, reference.cotangents)
     except Misfit as misfit:
@@ -37,12 +37,12 @@ def judge(subject: Subject, reference: Reference) -> Iterator[Row]:
         yield failure(subject, reference.complaint, dtype="complex128")
     for position in range(len(subject.arguments)):
         yield _judge_argument(subject, reference, run, position)
-    for way in _WAYS[:2] if subject.directions else _WAYS:  # where each costs time, one dtype and one layout
+    for way in _WAYS[:2] if subject.directions else _WAYS:  # each costs time, so one dtype and one layout
         yield from _judge_again(subject, reference, run, way)
 
 
 def failure(subject: Subject, verdict: str, dtype: str = "float64") -> Row:
-    """The row of something that is wrong with the subject as a whole."""
+    """A row for something that is wrong with the subject as a whole."""
     return Row(subject.layer, subject.variant, dtype=dtype, verdict=verdict)
 
 
@@ -95,7 +95,7 @@ def _judge_argument(subject: Subject, reference: Reference, run: Run, position: 
 
 
 class _Way(NamedTuple):
-    """Another way to hand over the same numbers, in which the gradients must come out the same."""
+    """Another way to pass the same numbers, which must give the same gradients."""
 
     dtype: Any
     layout: Layout

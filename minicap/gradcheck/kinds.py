@@ -1,4 +1,4 @@
-"""The ways to be wrong: each makes of a right pair one with a certain fault."""
+"""The ways to be wrong: each turns a correct pair into one with a certain fault."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The same numbers in other memory orders.  What a layer computes must not depend on them."""
+"""The same numbers in other memory orders, on which no result may depend."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ def contiguous(array: Array) -> Array:
 
 
 def strided(array: Array) -> Array:
-    """A view of every other entry along every axis; what lies between would spoil a result."""
+    """A view of every other entry along every axis, with NaN in between."""
     between: Any = np.nan if is_float(array) else 0
     view = np.full([2 * size for size in array.shape], between, dtype=array.dtype)
     for axis in range(array.ndim):
@@ -27,7 +27,7 @@ def strided(array: Array) -> Array:
 
 
 def transposed(array: Array) -> Array:
-    """A view of an array whose axes lie in memory the other way round."""
+    """A view of an array whose axes are in reverse memory order."""
     return np.array(array.T, order="C").T
 
 

@@ -45,7 +45,7 @@ def add_layer(
 ) -> None:
     """Let run_checks, the mutants and the command line know a layer from outside minicap.
 
-    A pair, or a loss, which has no backward.  name: by default the forward's without its ending "_forward".
+    A pair, or a loss, which has no backward.  name: by default the forward's without its suffix "_forward".
     Its cases are registered with `case(name)`.  Raises InputError when there is a layer of that name.
     """
     name = name or forward.__name__.removesuffix("_forward")
@@ -81,8 +81,8 @@ def load_file(path: Path) -> list[str]:
 
 
 def all_layers() -> dict[str, Layer]:
-    """Every public pair and loss in the modules of minicap.layers, by name ("conv", "softmax_loss"), and what
-    add_layer has added.
+    """Every public pair and loss in the modules of minicap.layers, by name ("conv", "softmax_loss"), and
+    those of add_layer.
 
     A pair is listed even when one of its halves is missing.
     """
@@ -109,7 +109,7 @@ def all_layers() -> dict[str, Layer]:
 def load_cases(large: bool = True) -> list[Case]:
     """Import every module of minicap.gradcheck.cases and return the cases, sorted by layer.
 
-    large: those too that are measured along directions.
+    large: include those measured along directions.
     """
     for module_info in pkgutil.iter_modules(minicap_cases.__path__, f"{minicap_cases.__name__}."):
         import_module(module_info.name)
@@ -147,7 +147,7 @@ def subject_of(case: Case, layer: Layer) -> Subject:
 
 
 def subjects(layers: Sequence[str] = ()) -> Iterator[Subject | Row]:
-    """Every case of the layers, ready to be checked; a Row in the place of what cannot be."""
+    """Every case of the layers, ready to check; a Row in place of what cannot be checked."""
     known, cases = all_layers(), load_cases()
     for name in choose(layers):
         layer = known[name]

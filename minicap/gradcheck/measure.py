@@ -1,4 +1,4 @@
-"""Measure a layer's derivatives from its forward alone; no backward has a part in it."""
+"""Measure a layer's derivatives from its forward alone, without any backward."""
 
 import copy
 import warnings
@@ -24,7 +24,7 @@ from minicap.layers.checks import complex_numbers
 
 
 class Reference(NamedTuple):
-    """What the forward says about the gradients."""
+    """What the forward alone determines about the gradients."""
 
     cotangents: list[Any]  # random upstream gradients, nested like the outputs; for a loss ones
     derivatives: list[Derivative]  # by central differences, one for each argument
@@ -109,7 +109,7 @@ def _outputs(subject: Subject, inputs: Inputs, impure: bool) -> _Outputs:
         return window
 
     handed = map_leaves(view, inputs)
-    # A generator moves on when it is drawn from, and a forward that writes needs arrays of its own.
+    # A generator advances with every draw, and a forward that writes needs arrays of its own.
     copied = impure or any(isinstance(leaf, np.random.Generator) for leaf in flatten(list(inputs.values())))
 
     def now() -> list[Array]:
@@ -121,7 +121,7 @@ def _outputs(subject: Subject, inputs: Inputs, impure: bool) -> _Outputs:
 
 
 def _differences(target: Objective, x: Array, count: int, rng: np.random.Generator) -> Derivative:
-    """By every entry of x, or along so many random directions, each of which moves every entry as far."""
+    """By every entry of x, or along this many random directions, each of which moves every entry as far."""
     if not count:
         return central_differences(target.change, x, target.magnitude)
     directions = rng.choice([-1.0, 1.0], size=(count, *x.shape))
@@ -132,11 +132,11 @@ def _differences(target: Objective, x: Array, count: int, rng: np.random.Generat
 
 
 def _complex_gradients(subject: Subject, weights: list[Array]) -> tuple[list[Array] | None, str]:
-    """Gradients by the complex step, or why there are none; large arrays have differences alone."""
+    """Gradients by the complex step, or why there are none; large arrays have only differences."""
     if not subject.smooth or subject.directions:
         return None, ""
     complaint = ""
-    # Masks and running statistics may have to share the dtype of x, or to stay real: either will do.
+    # Masks and running statistics may need the dtype of x, or need to stay real: try both.
     for fixed_too in (True, False):
         outputs = _outputs(subject, subject.inputs_as(np.complex128, fixed_too), impure=False)
 

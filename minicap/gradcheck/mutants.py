@@ -1,4 +1,4 @@
-"""The checker checked: break every layer in every way we know, and count what the checker lets through."""
+"""The checker, checked: break every layer in every known way, and count what the checker misses."""
 
 import json
 import time
@@ -28,7 +28,7 @@ class Survivor(NamedTuple):
 
 @dataclass
 class Tally:
-    """How many mutants of each kind were killed, survived, or were no mutants at all (same)."""
+    """How many mutants of each kind were killed, survived, or were the same as the original."""
 
     killed: dict[str, int] = field(default_factory=dict)
     survived: dict[str, int] = field(default_factory=dict)
@@ -46,10 +46,10 @@ class Tally:
 def run_mutants(layers: Sequence[str] = (), progress: Callable[[str], None] | None = None) -> Tally:
     """Apply every kind of mutant to every case of the layers (all by default) and check each.
 
-    Not to those of large arrays, which cost time and show nothing that the others don't.
+    Cases with large arrays are left out: they cost time and show nothing that the others don't.
 
     The derivatives of a case are measured once: no mutant changes what the forward computes.
-    A mutant that the checker passes is "same" when it cannot be told from the original by use (see
+    A mutant that the checker passes is "same" when no use of it differs from the original (see
     `_observe`), and has survived otherwise.  Raises InputError for an unknown layer.
     """
     started = time.perf_counter()
@@ -135,13 +135,14 @@ def to_json(tally: Tally) -> str:
     return json.dumps(value, indent=1)
 
 
-# --- is a mutant one? ---------------------------------------------------------------------------------------
+# --- does a mutant differ?
+# ---------------------------------------------------------------------------------------
 
 
 def _observe(subject: Subject) -> list[Any]:
     """What a user of the pair sees, bit for bit: two forwards, then backward of each, then the first again.
 
-    Everything returned and everything handed over, afterwards, in both dtypes and all memory orders.
+    This includes everything returned and the arguments afterwards, in both dtypes and all memory orders.
     """
     seen: list[Any] = []
 

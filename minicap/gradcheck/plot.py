@@ -29,7 +29,7 @@ class Curve(NamedTuple):
 
 
 def error_curves(layers: Sequence[str] = (), progress: Callable[[str], None] | None = None) -> list[Curve]:
-    """The curve of every argument of the first case of each layer.  Cases that cannot run are left out."""
+    """The curve of every argument of each layer's first case.  Cases that cannot run are left out."""
     curves: list[Curve] = []
     done: set[str] = set()
     with textbook(), np.errstate(all="ignore"):
@@ -109,7 +109,7 @@ def draw_errors(curves: Sequence[Curve]) -> Any:
 
 
 def save_plot(path: Path, layers: Sequence[str] = (), progress: Callable[[str], None] | None = None) -> None:
-    """Draw the curves of the layers (default: all) into an image file; its ending names the format.
+    """Draw the curves of the layers (default: all) into an image file; its suffix names the format.
 
     Raises MissingExtra without matplotlib, InputError when the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""Call a function with everything it is handed frozen, and say what it tried to write into."""
+"""Call a function with its arguments frozen, and say what it tried to write into."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ def call_frozen(name: str, function: Callable[[], Any], handed: dict[str, Any]) 
 
     name: "forward" or "backward", for the words.  handed: what the function reads, by the names to report.
     Returns its result and complaints such as "backward wrote into cache.x".  A function that writes is run
-    again on writable arrays, so that its numbers can be judged too; what it overwrote is put back.
+    again on writable arrays, so that its numbers can be judged too; what it overwrote is restored.
     """
     arrays = [(path, array) for path, array in arrays_in(handed) if array.flags.writeable]
     copies = [array.copy() for _, array in arrays]
@@ -25,7 +25,7 @@ def call_frozen(name: str, function: Callable[[], Any], handed: dict[str, Any]) 
         try:
             return function()
         finally:
-            # A view can be opened only after the array it looks into.
+            # A view can be made writable only after its base array.
             for array in sorted(frozen, key=lambda a: a.base is not None):
                 array.flags.writeable = True
 
@@ -53,6 +53,6 @@ def call_frozen(name: str, function: Callable[[], Any], handed: dict[str, Any]) 
             raise
         written = [path for path, array in arrays if writes_into(array)] or ["an array it was handed"]
         result = function()
-    # A write through another view of the same memory passes the frozen flags; the copies show it.
+    # A write through another view of the same memory evades the frozen flags; the copies reveal it.
     written = list(dict.fromkeys(written + restore()))
     return result, [f"{name} wrote into {path}" for path in written]

@@ -1,4 +1,4 @@
-"""What the checker found: rows, a table for people, JSON for tools."""
+"""The checker's findings: rows, a table for people, JSON for tools."""
 
 import json
 import math
@@ -64,7 +64,7 @@ _RIGHT = {"cases", "gradients", "error", "complex", "step", "analytic", "numeric
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows as aligned text, one line each, columns that say nothing left out."""
+    """The rows as aligned text, one line each, without empty columns."""
     return _aligned([_HEADINGS, *(_cells(row) for row in rows)])
 
 
@@ -93,7 +93,7 @@ def _layer_cells(layer: str, rows: Report) -> list[str]:
 
 
 def _aligned(lines: list[list[str]]) -> str:
-    """Cells in columns, the headings first; columns that say nothing are left out."""
+    """Cells in columns, the headings first; empty columns are left out."""
     columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     aligned = []
     for column in columns:

@@ -18,7 +18,7 @@ from minicap.gradcheck.report import count
 
 
 class Misfit(MinicapError):
-    """A forward and a backward that do not belong together; the message is the verdict."""
+    """A forward and a backward that do not fit together; the message is the verdict."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Subject:
     """What is checked.  backward is None for a loss, which returns (loss, gradients...).
 
     float32: also judge it in float32.  directions: measure along so many random directions instead of entry
-    by entry.  takes: which inputs the forward takes, where it does not take all.
+    by entry.  takes: which inputs the forward accepts, if not all.
     """
 
     layer: str
@@ -71,7 +71,7 @@ class Subject:
         }
 
     def elsewhere(self, dtype: Any) -> Inputs:
-        """Other inputs of the same shapes: the differentiated arrays with their entries in reverse order."""
+        """Other inputs of the same shapes: the differentiated arrays with their entries reversed."""
         inputs = self.inputs_as(dtype)
         for array in self.differentiated(inputs):
             array[...] = array.ravel()[::-1].reshape(array.shape).copy()
@@ -105,7 +105,7 @@ class Subject:
     def outputs_and_cache(self, result: Any) -> tuple[list[Any], Any]:
         """The outputs that take an upstream gradient, and the cache.  For a loss: the loss and None.
 
-        Raises Misfit when the forward's outputs and the backward's upstream gradients are not as many.
+        Raises Misfit when the forward's outputs and the backward's upstream gradients differ in number.
         """
         if self.backward is None:
             if not isinstance(result, tuple) or len(result) < 2:

@@ -6,7 +6,7 @@ from minicap.errors import InputError
 from minicap.nn import LRN, Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
 from minicap.nn.init import HEAD
 
-_SMALLEST = 63  # pixels that leave one for the last pooling
+_SMALLEST = 63  # pixels, which leave one for the last pooling
 
 
 def alexnet(
@@ -18,9 +18,9 @@ def alexnet(
 ) -> Sequential:
     """Photos (N, 3, image_size, image_size) to scores (N, num_classes).
 
-    grouped: the paper's network.  Its second, fourth and fifth convolution are cut into two groups, one for
-    each GPU, and the first two are normalised across channels (LRN).  Else the one of "One weird trick"
-    (Krizhevsky 2014), which has neither and is narrower at first.
+    grouped: the paper's network.  Its second, fourth and fifth convolutions are split into two groups, one
+    per GPU, and the first two are normalised across channels (LRN).  Otherwise the network of "One weird
+    trick" (Krizhevsky 2014), which has neither and is narrower at first.
     image_size: 227 for the paper's network (which says 224, but 227 fits its sizes), 224 for the other.
     filters: of the five convolutions.  hidden: units of the two hidden layers.
     Raises InputError for photos smaller than 63 pixels.
@@ -31,7 +31,7 @@ def alexnet(
     first, *widths = filters or ((96, 256, 384, 384, 256) if grouped else (64, 192, 384, 256, 256))
     second, third, fourth, fifth = widths
     groups = 2 if grouped else 1
-    # The paper's alpha of 1e-4 is not divided by the size of the window, that of LRN is.
+    # The paper's alpha of 1e-4 is not divided by the window's size; that of LRN is.
     normalise: list[Module] = [LRN(5, alpha=5e-4), LRN(5, alpha=5e-4)] if grouped else []
     features = Sequential(
         *(Conv2d(3, first, 11, stride=4, pad=0 if grouped else 2), ReLU(), *normalise[:1], MaxPool2d(3, 2)),

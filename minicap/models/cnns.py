@@ -1,8 +1,8 @@
 """Eight small networks for small photos, from one matrix to eight layers.
 
-Those of the paper that compares them on MNIST, CIFAR-10 and Tiny ImageNet and captions photos with what they
-learn.  It leaves the padding open; here a convolution keeps the size of its image.  Each function gives a
-network that reads photos of shape `image`, (C, H, W), and ends in scores (N, num_classes).
+They are those of the paper that compares them on MNIST, CIFAR-10 and Tiny ImageNet and captions photos with
+what they learn.  It leaves the padding open; here a convolution keeps the size of its image.  Each function
+returns a network that takes photos of shape `image`, (C, H, W), and ends in scores (N, num_classes).
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def mlp(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
 
 
 def lenet(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
-    """Twice a convolution and pooling, and a hidden layer of 512."""
+    """A convolution and pooling, twice, and a hidden layer of 512."""
     return Sequential(
         *_conv(image[0], 32),
         MaxPool2d(),
@@ -49,7 +49,7 @@ def cnn1(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
 
 
 def cnn2(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
-    """Twice two convolutions, pooling and dropout."""
+    """Two convolutions, pooling and dropout, twice."""
     return Sequential(
         *_conv(image[0], 32),
         *_conv(32, 32),
@@ -78,7 +78,7 @@ def cnn3(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
 
 
 def cnn4(image: Image = (3, 32, 32), num_classes: int = 10) -> Sequential:
-    """Four convolutions, ever wider."""
+    """Four convolutions of growing width."""
     return Sequential(
         *_conv(image[0], 32, 5),
         *_conv(32, 32),
@@ -133,6 +133,6 @@ def _dense(in_features: int, units: int) -> tuple[Module, Module]:
 
 
 def _pixels(image: Image, channels: int | None = None, pools: int = 0) -> int:
-    """Numbers that are left of an image after some halvings, in so many channels."""
+    """How many numbers an image has after some halvings, in this many channels."""
     C, H, W = image
     return (channels or C) * (H >> pools) * (W >> pools)

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0: EfficientNet-B0 (Tan & Le 2019, table 1) without what small devices are slow at.
+"""EfficientNet-Lite0: EfficientNet-B0 (Tan & Le 2019, table 1) without what is slow on small devices.
 
-ReLU6 stands in place of SiLU, and no block squeezes and excites (the authors' "lite" variants of 2020).
+ReLU6 replaces SiLU, and no block has squeeze and excitation (the authors' "lite" variants of 2020).
 """
 
 from minicap.nn import (
@@ -31,9 +31,9 @@ _STAGES = (
 def efficientnet_lite0(num_classes: int = 1000, width: float = 1.0) -> Sequential:
     """Photos (N, 3, H, W) to scores (N, num_classes); trained on 224 x 224.
 
-    width: a factor on the channels of every stage, rounded to whole ones.
-    The layer in front of `pool` gives (N, 1280 width, H / 32, W / 32), sizes rounded up.
-    Layers are named as in the PyTorch port of lukemelas, without its underscores.
+    width: a factor on the channels of every stage, rounded to whole numbers.
+    The layer before `pool` gives (N, 1280 width, H / 32, W / 32), sizes rounded up.
+    Layers are named as in lukemelas's PyTorch port, without the underscores.
     """
 
     def wide(channels: int) -> int:
@@ -59,7 +59,7 @@ def efficientnet_lite0(num_classes: int = 1000, width: float = 1.0) -> Sequentia
 
 
 def _inverted_bottleneck(channels: int, out: int, size: int, stride: int, expansion: int) -> Module:
-    """Widen by 1x1 filters, filter every channel by itself, narrow (Sandler et al. 2018, table 1).
+    """Widen with 1x1 filters, filter every channel separately, narrow again (Sandler et al. 2018, table 1).
 
     x is added where the block keeps its shape.
     """
@@ -79,7 +79,7 @@ def _inverted_bottleneck(channels: int, out: int, size: int, stride: int, expans
 def _conv_norm(
     conv: str, bn: str, channels: int, out: int, size: int, stride: int = 1, groups: int = 1
 ) -> dict[str, Module]:
-    """A convolution padded as TensorFlow does, and its normalisation, under these names."""
+    """A convolution padded as in TensorFlow, and its normalisation, under these names."""
     return {
         conv: Conv2d(channels, out, size, stride, pad="same", groups=groups, bias=False),
         bn: BatchNorm2d(out, momentum=0.99, eps=1e-3),

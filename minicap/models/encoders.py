@@ -1,4 +1,4 @@
-"""From preprocessed photos to the features a captioner or a multi-label model reads; encoders by name."""
+"""From preprocessed photos to the features of captioners and multi-label models; encoders by name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ class Encoder(Protocol):
     """Turns a batch of preprocessed photos into features of one kind or another.
 
     config: its settings, a dataclass whose `name` is that of the encoder in the registry.
-    preprocess: how it wants its photos.
-    shapes: the kinds it gives and the shape of each for one photo: {"pooled": (F,), "grid": (S, F),
+    preprocess: how its photos are prepared.
+    shapes: the kinds of features and the shape of each for one photo: {"pooled": (F,), "grid": (S, F),
     "stages": (F1 + F2 + ...,)}, the last being the mean of every channel after each stage of the network.
     stages: (F1, F2, ...), how many channels each stage has.
     """
@@ -37,7 +37,7 @@ class Encoder(Protocol):
     @property
     def stages(self) -> tuple[int, ...]: ...
     def key(self, kind: str) -> str:
-        """Names the features of this kind in a cache: the weights, the layer, the pooling."""
+        """Identifies the features of this kind in a cache: the weights, the layer, the pooling."""
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
         """Features (N, *shapes[kind]) of photos (N, 3, size, size), on the current backend."""
@@ -83,7 +83,7 @@ class SqueezeNetEncoder:
 
     @cached_property
     def net(self) -> SqueezeNet:
-        """Loaded when the first photo comes."""
+        """The network, loaded for the first photo."""
         return SqueezeNet.pretrained()
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
@@ -170,7 +170,7 @@ class PretrainedEncoder:
 
     @cached_property
     def net(self) -> Module:
-        """Loaded when the first photo comes."""
+        """The network, loaded for the first photo."""
         return load_pretrained(self.weights)[0]
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:

@@ -1,4 +1,4 @@
-"""ImageNet weights of published networks: where they lie, how they come here, networks that have them."""
+"""ImageNet weights of published networks: where they are kept, how to get them, networks that have them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,12 +21,12 @@ from minicap.nn import Module
 
 
 def weights_file(name: str) -> Path:
-    """Where the weights of this network lie once they are there: in minicap's cache folder."""
+    """The file of this network's weights, in minicap's cache folder."""
     return default_cache_folder() / "weights" / f"{name}.safetensors"
 
 
 def have_weights(name: str) -> bool:
-    """Whether the weights of this network are here."""
+    """Whether the weights of this network are available."""
     return name == SHIPPED or weights_file(name).is_file()
 
 
@@ -49,10 +49,10 @@ def keep_weights(name: str, tensors: Mapping[str, np.ndarray], source: str, sha2
 
 
 def load_pretrained(name: str) -> tuple[Module, Preprocess]:
-    """The network with its weights, and how it wants its photos.
+    """The network with its weights, and how its photos are prepared.
 
-    Raises InputError, saying how to get them, when the weights are not there; FormatError for a file that
-    holds something else.
+    Raises InputError, saying how to get them, when the weights are missing; FormatError for a file that
+    holds anything else.
     """
     known = pretrained(name)
     if name == SHIPPED:

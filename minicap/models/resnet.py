@@ -29,7 +29,7 @@ def resnet(
     version: where a bottleneck block halves its image (depth 50 and 101): in its first 1x1 convolution, as
     the paper does ("v1"), or in its 3x3 convolution, as PyTorch does ("v1.5").
     width: channels of the first stage; the others have 2, 4 and 8 times as many.
-    Layers have torchvision's names; a block's convolutions are in `residual.body`, what goes past them in
+    Layers have torchvision's names; a block's convolutions are in `residual.body`, the path around them in
     `residual.shortcut`.  Raises InputError for another depth or version.
     """
     if depth not in _BLOCKS:
@@ -61,7 +61,7 @@ def resnet(
 
 
 def _basic(channels: int, width: int, stride: int, version: Version) -> tuple[Module, int]:
-    """Two 3x3 convolutions, and the channels they end in."""
+    """Two 3x3 convolutions, and how many channels they end in."""
     body = Sequential(
         conv1=Conv2d(channels, width, 3, stride, pad=1, bias=False),
         bn1=BatchNorm2d(width),
@@ -73,7 +73,7 @@ def _basic(channels: int, width: int, stride: int, version: Version) -> tuple[Mo
 
 
 def _bottleneck(channels: int, width: int, stride: int, version: Version) -> tuple[Module, int]:
-    """A 3x3 convolution between two of 1x1, which narrow and widen, and the channels they end in."""
+    """A 3x3 convolution between two of 1x1, which narrow and widen, and how many channels they end in."""
     in_1x1, in_3x3 = (stride, 1) if version == "v1" else (1, stride)
     body = Sequential(
         conv1=Conv2d(channels, width, 1, in_1x1, bias=False),
@@ -89,7 +89,7 @@ def _bottleneck(channels: int, width: int, stride: int, version: Version) -> tup
 
 
 def _shortcut(channels: int, out: int, stride: int) -> Module | None:
-    """x itself where the block keeps its shape."""
+    """A 1x1 convolution; None, for x itself, where the block keeps its shape."""
     if channels == out and stride == 1:
         return None
     return Sequential(conv=Conv2d(channels, out, 1, stride, bias=False), bn=BatchNorm2d(out))

@@ -15,10 +15,10 @@ from minicap.nn.description import KIND
 
 
 def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
-    """The model in a file of `model.save(path)`, made again as it was made.
+    """The model in a file of `model.save(path)`, rebuilt as it was made.
 
-    known: classes and functions that it is made of and that are not minicap's.  Nothing else is called.
-    Raises InputError when the model was not made of what a file can say or was changed afterwards, and when
+    known: the classes and functions in it that are not minicap's.  Nothing else is called.
+    Raises InputError when the model has arguments that a file cannot hold or was changed afterwards, and when
     two of `known` have the same name; FormatError when one is missing among `known`, or the file is damaged
     or holds something else.
     """
@@ -37,7 +37,7 @@ def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
         model = _again(made, names, str(path))
     except FormatError:
         raise
-    except Exception as error:  # a constructor may raise anything when a file has its arguments
+    except Exception as error:  # with arguments from a file, a constructor may raise anything
         raise FormatError(f"{path} does not say how to make its model: {error!r}") from None
     if not isinstance(model, Module):
         raise FormatError(f"{path} does not say how to make a model")
@@ -85,7 +85,7 @@ def _again(value: Any, names: Mapping[str, Any], where: str) -> Any:
 
 
 def _named(name: str, names: Mapping[str, Any], where: str) -> Any:
-    """What a name stands for.  "shapes.Block" is somebody else's, whatever minicap calls Block."""
+    """What a name stands for.  "shapes.Block" is never minicap's, even if minicap has a Block."""
     origin, _, last = name.rpartition(".")
     key = f"*.{last}" if origin else name
     if key not in names:

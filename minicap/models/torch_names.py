@@ -1,4 +1,4 @@
-"""PyTorch's names of the parameters of our networks, a table for each family.
+"""PyTorch's names for the parameters of our networks, one table per family.
 
 A table turns the path of one of our modules into PyTorch's; the last word of a name is the same for all.
 """
@@ -25,7 +25,7 @@ _NAMED_AT_MOST = 4
 
 
 def by_rules(rules: Mapping[str, str]) -> Rename:
-    """Regular expressions and what to put in their place, one after another."""
+    """Regular expressions and their replacements, applied in order."""
 
     def rename(path: str) -> str:
         for pattern, replacement in rules.items():

@@ -1,4 +1,4 @@
-"""One thing of a network changed, all else the same: its nonlinearity, its starting weights, its dropout."""
+"""A network with one thing changed: its nonlinearity, its initial weights or its dropout."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from minicap.nn.init import Initializer
 
 
 def with_activation(net: Sequential, make: Callable[[], Module]) -> Sequential:
-    """The layers of a network with another nonlinearity in the place of each ReLU."""
+    """The layers of a network with another nonlinearity in place of each ReLU."""
     return Sequential(*(make() if isinstance(layer, ReLU) else layer for layer in net.children.values()))
 
 
 def with_dropout(net: Sequential, factor: float) -> Sequential:
-    """The layers of a network, its dropout rates times a factor; without its dropout layers for 0."""
+    """The layers of a network with its dropout rates times a factor; for 0, without its dropout layers."""
     layers = [
         Dropout(factor * layer.options["rate"]) if isinstance(layer, Dropout) else layer
         for layer in net.children.values()
@@ -21,7 +21,7 @@ def with_dropout(net: Sequential, factor: float) -> Sequential:
 
 
 def with_draw(net: Module, draw: Initializer) -> Module:
-    """The network itself, every weight of which (biases have theirs) is to be drawn another way."""
+    """The network itself, with every weight, but no bias, to be drawn in another way."""
     for module in net.modules():
         if "w" in module.declared:
             module.declare("w", module.declared["w"].shape, draw)

@@ -1,4 +1,4 @@
-"""VGG (Simonyan & Zisserman 2015, table 1): 3x3 convolutions in five blocks, ever wider."""
+"""VGG (Simonyan & Zisserman 2015, table 1): 3x3 convolutions in five blocks of growing width."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,9 +21,9 @@ def vgg(
 ) -> Sequential:
     """VGG with depth 11, 13, 16 or 19: photos (N, 3, image_size, image_size) to scores (N, num_classes).
 
-    batch_norm: normalise behind every convolution, as the paper came too early to do.
+    batch_norm: normalise after every convolution, which the paper is too early for.
     filters: of each block.  hidden: units of the two hidden layers.
-    `features` ends behind the fifth pooling.  Raises InputError for another depth.
+    `features` ends after the fifth pooling.  Raises InputError for another depth.
     """
     if depth not in _CONVOLUTIONS:
         raise InputError(f"vgg: depth is {depth} but must be one of {', '.join(map(str, _CONVOLUTIONS))}")
