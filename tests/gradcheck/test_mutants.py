@@ -10,27 +10,34 @@ from minicap.gradcheck.kinds import KINDS
 from minicap.gradcheck.mutants import run_mutants, table
 
 
+patient = pytest.mark.timeout(1800)  # whichever comes first runs all mutants, half an hour on a busy machine
+
+
 @pytest.fixture(scope="module")
 def tally():
     return run_mutants()
 
 
+@patient
 def test_no_mutant_of_any_layer_survives(tally):
     assert tally.passed, table(tally)
     assert tally.layers == library.all_layers().keys()
 
 
+@patient
 def test_there_are_at_least_ten_kinds_and_each_kills_somewhere(tally):
     assert len(KINDS) >= 10
     assert all(tally.killed[kind.name] > 0 for kind in KINDS)
 
 
+@patient
 def test_few_mutants_are_the_same_as_their_original(tally):
     for kind in KINDS:
         if kind.name in {"zeroed", "sign flipped", "scaled by 1.001", "one entry wrong", "constant added"}:
             assert tally.same[kind.name] == 0, kind.name
 
 
+@patient
 def test_every_layer_and_every_argument_is_mutated(tally):
     subjects = list(library.subjects())
     for kind in KINDS:
