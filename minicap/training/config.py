@@ -33,7 +33,7 @@ class TrainingConfig:
     learning_rate: size of the optimizer's steps.
     weight_decay: L2 penalty on every parameter; for adamw, its decay.  l1: L1 penalty on every parameter.
     groups: different settings for some parameters, selected by a pattern of their names.
-    schedule: of the learning rate: constant, step, exponential, linear, cosine, triangular or one-cycle.
+    schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: steps over which the learning rate first rises linearly.
     plateau: epochs without a new best after which the learning rate falls, 0 for never.
