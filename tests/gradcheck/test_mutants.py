@@ -9,7 +9,6 @@ from minicap.gradcheck import kinds, library, mutants
 from minicap.gradcheck.kinds import KINDS
 from minicap.gradcheck.mutants import run_mutants, table
 
-
 patient = pytest.mark.timeout(1800)  # whichever comes first runs all mutants, half an hour on a busy machine
 
 
