@@ -1,4 +1,4 @@
-"""Captioned photos in splits, whatever layout they were read from."""
+"""Captioned photos in splits, from any layout."""
 
 import hashlib
 import os
@@ -59,7 +59,7 @@ class CaptionDataset:
 
 
 def words_of(caption: str) -> tuple[str, ...]:
-    """The words of a caption as it was written: lower case, without punctuation but the apostrophe."""
+    """The words of a written caption: lower case, without punctuation except the apostrophe."""
     return tuple(re.findall(r"(?:[^\W_]|')+", caption.lower().replace("’", "'")))
 
 
@@ -71,8 +71,8 @@ def with_words(captions: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
 def deal(photos: Sequence[Path], folder: Path) -> dict[Path, str]:
     """A split for every photo, by the names of their files below the folder alone.
 
-    One in ten is held out as "test" and one in ten as "val", when there are ten or more: the first ones in
-    the order of the SHA-256 of their names, so the choice is the same everywhere.
+    If there are ten or more, one in ten is held out as "test" and one in ten as "val": the first in the order
+    of the SHA-256 of their names, so the choice is the same everywhere.
     """
     held_out = len(photos) // _HELD_OUT if len(photos) >= _FEWEST_TO_SPLIT else 0
     names = {photo: Path(os.path.relpath(photo, folder)).as_posix() for photo in photos}
@@ -88,7 +88,7 @@ def dealt(images: Sequence[CaptionedImage], folder: Path) -> list[CaptionedImage
 
 
 def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:
-    """Where a data set's photo lies.
+    """The path of a data set's photo.
 
     Raises FormatError when its name leads out of the folder and `outside` does not allow that.
     """
@@ -101,7 +101,7 @@ def photo_path(folder: Path, name: Path, outside: bool, where: str) -> Path:
 
 
 def refuse_missing(source: Path, folder: Path, photos: Sequence[Path]) -> None:
-    """Raise InputError when photos of a data set in `folder` are not there, naming the first."""
+    """Raise InputError when photos of a data set in `folder` are missing, naming the first."""
     missing = [path for path in photos if not os.path.isfile(path)]  # which takes names of any length
     if missing:
         below = f"{folder.as_posix()}/"
@@ -113,9 +113,9 @@ def refuse_missing(source: Path, folder: Path, photos: Sequence[Path]) -> None:
 
 
 def seen_in_training(dataset: CaptionDataset) -> list[tuple[Path, Path]]:
-    """Photos held out that are in the split "train" too, under any name: (held out, its twin in training).
+    """Held-out photos that are also in the split "train", under any name: (held out, its twin in training).
 
-    A model may know them by heart, so scores on them say little.
+    A model may have memorised them, so scores on them mean little.
     """
     alike: dict[tuple[int, bytes], list[CaptionedImage]] = defaultdict(list)
     sizes = Counter(image.path.stat().st_size for image in dataset.images)
@@ -143,7 +143,7 @@ def _ending(path: Path, size: int) -> bytes:
 
 
 def shortcomings(dataset: CaptionDataset) -> list[str]:
-    """What stands in the way of learning from these photos and of judging that, a sentence each."""
+    """What makes it hard to learn from these photos, or to judge the result: one sentence each."""
     counts = dataset.counts()
     train = [image for image in dataset.images if image.split == "train"]
     seen = Counter(word for image in train for caption in image.captions for word in caption)

@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 def load_labelled(name: str, path: str | os.PathLike[str], size: int = 64) -> Splits:
     """The splits of a labelled data set: "train", and "val" and "test" where it has them.
 
-    size: side in pixels that the photos of a "folder" are brought to; other sets have their own.
+    size: side in pixels to which the photos of a "folder" are scaled; other sets have their own.
     Raises InputError for an unknown name and for missing files, FormatError for damaged ones.
     """
     require_known(name)
@@ -48,7 +48,7 @@ def require_known(name: str) -> None:
 
 
 def _two(load: Callable[[Path], tuple[ArrayDataset, ArrayDataset]], second: str = "test") -> Load:
-    """A loader that gives the training set and one other."""
+    """A loader of the training set and one other split."""
     return lambda path, size: dict(zip(("train", second), load(path), strict=True))
 
 
@@ -85,7 +85,7 @@ LABELLED: dict[str, Entry] = {
         "data_batch_1 to 5 and test_batch: the Python version, the binary version (.bin), or pictures (.png)",
     ),
     "tiny-imagenet": Entry(
-        _two(load_tiny_imagenet, "val"),  # nobody has published the labels of its test set
+        _two(load_tiny_imagenet, "val"),  # the labels of its test set are not published
         "photos in 200 classes: 100,000 to train on and 10,000 to validate, 64 x 64, colour",
         "cs231n.stanford.edu/tiny-imagenet-200.zip",
         "train/WNID/images, val/images, val/val_annotations.txt and words.txt",

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009), in each form that it is handed around in."""
+"""CIFAR-10 (Krizhevsky 2009), in each form in which it is distributed."""
 
 import os
 from collections.abc import Callable
@@ -29,9 +29,9 @@ _MOST_LABELS = 1 << 20  # bytes of JSON
 def load_cifar10(folder: str | os.PathLike[str]) -> tuple[ArrayDataset, ArrayDataset]:
     """Training set (50,000) and test set (10,000) of CIFAR-10, (N, 3, 32, 32) uint8.
 
-    folder: holds the Python version (data_batch_1, ...; read without running what pickles can run), the
-    binary version (data_batch_1.bin, ...), or pictures of 1024 x 10000 pixels, an image in each row
-    (data_batch_1.png, ..., with train_lables.json and test_lables.json, spelt so).
+    folder: holds the Python version (data_batch_1, ...; read without running any code in the pickles), the
+    binary version (data_batch_1.bin, ...), or pictures of 1024 x 10000 pixels with one image per row
+    (data_batch_1.png, ..., with train_lables.json and test_lables.json, spelt like this).
     Raises InputError when a file is missing, FormatError when one is damaged or is none of these.
     """
     folder = Path(folder)
@@ -79,7 +79,7 @@ def _read_binary(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_png(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A row of 1024 RGB pixels for every image; the labels of all rows are in one file beside."""
+    """One row of 1024 RGB pixels per image; the labels of all rows are in a separate file."""
     with _opened(path) as file:
         try:
             with Image.open(file, formats=["PNG"]) as picture:

@@ -25,7 +25,7 @@ def load_coco(path: str | os.PathLike[str], outside: bool = False) -> CaptionDat
     JSON or above its folder `annotations`.
     outside: allow photos outside that folder.
     Photos without captions are left out; the `extra` of a photo has the other keys of its entry.
-    Raises InputError for missing files, FormatError for a file that is not laid out so.
+    Raises InputError for missing files, FormatError for a file in another layout.
     """
     path = Path(path)
     sources = [path] if os.path.isfile(path) else find_coco(path)

@@ -1,4 +1,4 @@
-"""A file from a web server, with progress, resumed where it broke off, checked by its checksum."""
+"""A file from a web server, with progress, resumed where it was interrupted, verified by its checksum."""
 
 import hashlib
 from collections.abc import Callable
@@ -31,10 +31,10 @@ class Download:
 
 
 def download(file: Download, folder: Path, report: Report = lambda done, total: None) -> Path:
-    """Get the file into a folder, unless it is there; gives its path.
+    """Download the file into a folder, unless it is there; return its path.
 
-    A download that broke off (NAME.part) goes on where it stopped, now and in a later call; from the start
-    where the server cannot do that.
+    An interrupted download (NAME.part) continues where it stopped, now or in a later call; from the start if
+    the server cannot do that.
     Raises InputError when the server cannot be reached, refuses, or stays silent, and when the file cannot be
     written; FormatError for a file that is not the expected one, of which nothing is left.
     """
@@ -67,7 +67,7 @@ def sha256_of(file: Path) -> str:
 
 
 def _receive(file: Download, part: Path, report: Report) -> None:
-    """Connect again and again until all bytes are there, as long as that brings some."""
+    """Reconnect until all bytes have arrived, as long as each attempt brings some."""
     fruitless = 0
     while (before := _size(part)) != file.size:
         reason = "the server ended the connection early"

@@ -1,4 +1,4 @@
-"""Features of photos on the disk: three files in a folder, filled by one process at a time."""
+"""Features of photos on disk: three files in a folder, filled by one process at a time."""
 
 import errno
 import hashlib
@@ -19,7 +19,7 @@ from minicap.data.images import Preprocess
 from minicap.errors import FormatError, InputError, ShapeError
 from minicap.formats import atomic_write_text, create_own, entry, open_own, read_json
 
-_LOG = logging.getLogger(__name__)  # its warnings go to stderr where nobody has set up logging
+_LOG = logging.getLogger(__name__)  # its warnings go to stderr unless logging is set up
 _VERSION = 2  # large JPEGs are decoded at a fraction of their size
 _LOCK_RETRY = 0.2  # seconds
 
@@ -33,8 +33,8 @@ class _Stored(NamedTuple):
 class FeatureCache:
     """One list of photos under one encoder: a folder with three files.
 
-    index.json says what the rows are and is written last, so where it stands the others do too.
-    features.npy has the rows, done.bin a byte 1 for each finished one, on the disk after the row itself.
+    index.json says what the rows are and is written last, so where it exists the others do too.
+    features.npy has the rows, done.bin a byte 1 for each finished row, written to disk after the row itself.
     """
 
     def __init__(self, root: Path, key: str, preprocess: Preprocess, photos: list[str]) -> None:
@@ -46,7 +46,7 @@ class FeatureCache:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Only one process at a time fills a cache; a second one waits, then finds it full."""
+        """Let only one process at a time fill a cache; a second one waits, then finds it full."""
         with _storage_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.folder.is_symlink():
@@ -60,7 +60,7 @@ class FeatureCache:
             yield
 
     def open(self) -> np.ndarray:
-        """Returns (N,) bool: the rows that are finished.  A damaged or foreign cache starts anew."""
+        """Return which rows are finished, (N,) bool.  A damaged or foreign cache starts afresh."""
         if (self.folder / "index.json").exists():
             try:
                 stored = _load(self.folder, self._encoder)
@@ -87,7 +87,7 @@ class FeatureCache:
                 f"{stored.shape[1:]} under the same key; another encoder needs another key"
             )
         row_bytes = stored[0].nbytes
-        # Written as a file: through the memory map a full disk would kill the process.
+        # Written as a file: a full disk would kill a process that writes through the memory map.
         with _storage_errors(self.folder):
             with open_own(self.folder / "features.npy") as file:
                 for row, feature in zip(rows, features.astype(stored.dtype, copy=False), strict=True):
@@ -163,7 +163,7 @@ def _mapped(path: Path) -> np.memmap:
     """The array of floats in a .npy file, read-only.
 
     Raises OSError as `open_own`, FormatError for any other content. A map longer than its file would kill the
-    process when the missing part is touched, so the size is checked.
+    process when the missing part is accessed, so the size is checked.
     """
     with open_own(path) as file:
         try:

@@ -31,14 +31,14 @@ def extract_features(
     images: N photo files.
     encode: a batch (B, 3, size, size) float32 to floats (B, ...), always of the same shape per photo; the
     array may live on any backend.
-    key: names the encoder and its weights (a hash of them). Features of another key, another `preprocess` or
-    other photos are never mixed up with these.
+    key: identifies the encoder and its weights (a hash of them). Features of another key, another
+    `preprocess` or other photos are never confused with these.
     progress: called with (photos done, N), first with what the cache already holds.
     Returns a read-only memory-mapped array (N, ...), row i for images[i].
 
-    Finished rows survive a killed process, and rows of photos in other lists under the same key are taken
-    over, so only what is new is computed. A photo is the same while its path, size and time of change are.
-    A damaged cache is computed anew; a warning is logged.
+    Finished rows survive a killed process, and rows of photos in other lists under the same key are reused,
+    so only new photos are computed. A photo is the same while its path, size and modification time are.
+    A damaged cache is recomputed; a warning is logged.
     Raises InputError for photos that cannot be used (all others are finished first, then one message names
     them), an unwritable folder, a full disk, features that are not finite; ShapeError for features of a
     changing shape; DeviceMemoryError when a GPU has no room for a batch.
@@ -66,7 +66,7 @@ def extract_features(
 
 
 def _photo_states(paths: list[Path]) -> list[str]:
-    """What changes whenever a photo does. Raises InputError naming the files that are not there."""
+    """A text per photo that changes whenever the photo does. Raises InputError naming missing files."""
     states, missing = [], []
     for path in paths:
         try:

@@ -27,7 +27,7 @@ def load_flickr(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
     photos that none of them names are left out.  Without these lists the photos are dealt out (`deal`).
     Photos lie in `images` or a folder of the names they were published in, beside the file or one above.
     outside: allow photos outside that folder.
-    Raises InputError for missing files, FormatError for a line that is not laid out so.
+    Raises InputError for missing files, FormatError for a line in another layout.
     """
     path = Path(path)
     source = path if os.path.isfile(path) else find_tokens(path)

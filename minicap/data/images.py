@@ -1,4 +1,4 @@
-"""Photos from files, and the arithmetic that turns one into the input of a network."""
+"""Photos from files, and the arithmetic that turns them into the input of a network."""
 
 import hashlib
 import json
@@ -24,10 +24,10 @@ Fit = Literal["crop", "squash"]
 Channels = Literal["RGB", "BGR"]
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
-# What Pillow may open. Others of its readers call programs (Ghostscript for EPS) or are hardly ever used.
+# What Pillow may open. Its other readers call programs (Ghostscript for EPS) or are hardly ever used.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 
-# How the names of such files end; a photo named outright may have any name.
+# The suffixes of such files; a photo that is named explicitly may have any name.
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".webp", ".gif", ".bmp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -40,13 +40,13 @@ _FILTERS = threading.Lock()
 def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.ndarray:
     """The photo in a file, as (H, W, 3) uint8 RGB, upright.
 
-    enough: a shorter side that will do.  A JPEG at least twice as large is read at a half, a quarter or an
+    enough: a sufficient shorter side.  A JPEG at least twice as large is read at a half, a quarter or an
     eighth of its size, which takes a fraction of the time and memory.
 
     The EXIF orientation is applied. Greyscale, palette, CMYK and 1-bit photos become RGB; 16-bit greyscale
-    keeps its upper 8 bits; transparent pixels are laid over white; of an animation the first frame is taken.
+    keeps its upper 8 bits; transparent pixels are laid over white; the first frame of an animation is used.
     Raises InputError, naming the file: missing, a folder, unreadable, empty, not an image, truncated or
-    damaged, no regular file, 32-bit or floating-point pixels, more pixels than Pillow's limit against
+    damaged, not a regular file, 32-bit or floating-point pixels, more pixels than Pillow's limit against
     decompression bombs.
     """
     path = Path(path)
@@ -80,7 +80,7 @@ def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.nd
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Pillow's warnings, such as of broken EXIF data; photos of too many pixels are an error."""
+    """Silence Pillow's warnings, such as about broken EXIF data; photos with too many pixels are an error."""
     with _FILTERS, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\b")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -132,7 +132,7 @@ class Preprocess:
     3. its centre of size x size pixels is kept;
     4. the channels are put in the order of `channels`, and each becomes (x * scale - mean) / std, with mean
        and std in that same order.
-    Checkpoints store one, so that a network always sees photos as it did in training.
+    Checkpoints store it, so that a network always sees photos as it did in training.
     Raises InputError for a value out of range.
     """
 
@@ -172,17 +172,17 @@ class Preprocess:
     def read(self, path: str | os.PathLike[str]) -> np.ndarray:
         """The input (3, size, size) float32 for the photo in a file.
 
-        A large JPEG is decoded at a fraction of its size, but with twice as many pixels as are needed.
+        A large JPEG is decoded at a fraction of its size, but with at least twice the pixels needed.
         Raises InputError as `load_image`.
         """
         return self.of_photo(self.load(path))
 
     def load(self, path: str | os.PathLike[str]) -> np.ndarray:
-        """The photo in a file, (H, W, 3) uint8, as large as `of_photo` needs it.  Raises as `load_image`."""
+        """The photo in a file, (H, W, 3) uint8, as large as `of_photo` needs.  Raises as `load_image`."""
         return load_image(path, enough=2 * self.resize_to)
 
     def of_photo(self, image: np.ndarray) -> np.ndarray:
-        """The same for an image that surely is a photo: one in 0..1 is nearly black then, and no mistake."""
+        """The same for an image known to be a photo: values in 0..1 then mean nearly black, not a mistake."""
         if self.fit == "crop":
             image = _centre(image, min(image.shape[:2]), min(image.shape[:2]))
         resample = Image.Resampling[self.interpolation.upper()]

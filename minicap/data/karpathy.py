@@ -21,10 +21,10 @@ def load_karpathy(
     path: the JSON file, or the folder that holds exactly one `dataset_*.json`.
     images: the folder of the photos; by default `images` beside the JSON file, or else the JSON's own folder.
     An entry's "filepath", when it has one, is a folder below it.
-    outside: allow photos outside that folder, by "..", or by a whole path.
+    outside: allow photos outside that folder, by ".." or an absolute path.
     Each entry of "images" needs "filename", "imgid", "split" and "sentences" with "tokens"; "raw" defaults to
     the joined tokens, other keys go to `extra`. Photos of the split "restval" join "train".
-    Raises InputError for missing files, FormatError for a file that is not laid out so.
+    Raises InputError for missing files, FormatError for a file in another layout.
     """
     source = _find_json(Path(path))
     folder = _find_images(source, images)

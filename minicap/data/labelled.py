@@ -16,10 +16,10 @@ Augmentation = Callable[[Array, RandomStream], Array]
 
 @dataclass(frozen=True, eq=False)
 class ArrayDataset:
-    """Samples x and what is to be said of them, y.
+    """Samples x and their targets y.
 
     x: (N, ...), uint8 images (N, C, H, W) or numbers.  y: (N,) class indices, or (N, K) targets.
-    classes: their names, where they have any.
+    classes: the names of the classes, if any.
     mean, std: of each channel; a batch of images holds (x / 255 - mean) / std in float32, one of numbers
     (x - mean) / std, floats in their own dtype and others in float32.
     augment: changes the images of a training batch at random (minicap.data.transforms), while their black
@@ -28,7 +28,7 @@ class ArrayDataset:
     alternate: a random half is mirrored in a run's first epoch, the other half in the next, and so on, so
     that two epochs in a row show every image both ways round (Jordan 2024, section 3.6).
     Raises ShapeError when x and y differ in length or mean and std do not fit the channels, InputError for
-    a std that is not positive and for what is no array of numbers.
+    a std that is not positive and for anything but arrays of numbers.
     """
 
     x: Array
@@ -59,7 +59,7 @@ class ArrayDataset:
         return len(self.x)
 
     def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
-        """The samples with these indices, {"x", "y"}; augmented where there is an rng, as in training."""
+        """The samples with these indices, {"x", "y"}; augmented if an rng is given, as in training."""
         x = self.x[indices]
         if self.mirrored is not None and rng is not None:
             x[self.mirrored[indices]] = x[self.mirrored[indices], ..., ::-1]
@@ -105,7 +105,7 @@ class ArrayDataset:
         return replace(self, x=self.x[indices], y=self.y[indices], mirrored=mirrored)
 
     def split(self, share: float, seed: int = 0) -> tuple["ArrayDataset", "ArrayDataset"]:
-        """Two parts drawn at random, the first with this share of the samples.
+        """Two random parts, the first with this share of the samples.
 
         Raises InputError unless both parts have samples, and for a negative seed.
         """

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, and every other set in their idx files."""
+"""MNIST, Fashion-MNIST and any other set in the same idx files."""
 
 import gzip
 import os
@@ -49,8 +49,8 @@ def load_fashion_mnist(folder: str | os.PathLike[str]) -> tuple[ArrayDataset, Ar
 def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
     """The array in an idx file, packed (.gz) or not, in the byte order of this machine.
 
-    Raises InputError when it cannot be read, FormatError when it is no idx file or of another length than
-    it says.
+    Raises InputError when it cannot be read, FormatError when it is not an idx file or does not have the
+    length that it declares.
     """
     path = Path(path)
     try:

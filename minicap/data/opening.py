@@ -1,4 +1,4 @@
-"""One opening for every layout of captioned photos."""
+"""One function that opens every layout of captioned photos."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from minicap.progress import printable
 
 SAMPLE = "sample"
 
-_LOG = logging.getLogger(__name__)  # its warnings go to stderr where nobody has set up logging
+_LOG = logging.getLogger(__name__)  # its warnings go to stderr unless logging is set up
 
 
 def open_dataset(path: str | os.PathLike[str], outside: bool = False) -> CaptionDataset:
@@ -26,8 +26,8 @@ def open_dataset(path: str | os.PathLike[str], outside: bool = False) -> Caption
     one; COCO's captions_*.json, or a folder with them (`load_coco`); the token file of Flickr8k or Flickr30k,
     or a folder with it (`load_flickr`); a CSV file, or a plain folder (`load_folder`).
     outside: allow a data set to name photos outside its own folder.
-    A photo that is held out and in training too is warned about.
-    Raises InputError for missing files, FormatError for files that are not laid out as they should be.
+    A warning is logged for a held-out photo that is also in training.
+    Raises InputError for missing files, FormatError for files in another layout.
     """
     if str(path) == SAMPLE:
         return load_sample()
@@ -46,7 +46,7 @@ def open_dataset(path: str | os.PathLike[str], outside: bool = False) -> Caption
 
 
 def _loader(path: Path) -> Callable[..., CaptionDataset]:
-    """The one for the layout of a file or folder."""
+    """The loader for the layout of a file or folder."""
     if os.path.isdir(path):
         if any(path.glob("dataset_*.json")):
             return load_karpathy

@@ -1,4 +1,4 @@
-"""Packages of the usual registries, downloaded with their own clients."""
+"""Packages of the usual registries, downloaded with the registries' own clients."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Photos from paths and folders, one after another, in memory that does not grow with their number."""
+"""Photos from paths and folders, one by one, in memory that does not grow with their number."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,9 +9,9 @@ from minicap.errors import InputError
 
 
 def find_photos(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    """The photos that are meant: a file as it is, a folder by the photos in it and below it, in sorted order.
+    """The photos at some paths: a file as it is, a folder as all photos in and below it, in sorted order.
 
-    Hidden files and folders, whose names start with a dot, are left out of a folder.
+    Hidden files and folders in it, whose names start with a dot, are skipped.
     paths: one or several.  Raises InputError for a folder without photos.
     """
     for path in map(Path, [paths] if isinstance(paths, (str, os.PathLike)) else paths):

@@ -1,4 +1,4 @@
-"""A labelled data set put in its place: from its home, a package, or what was downloaded by hand."""
+"""Put a labelled data set in its place: from its home, a package, or a manual download."""
 
 import os
 import shutil

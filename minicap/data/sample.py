@@ -15,7 +15,7 @@ def load_sample() -> CaptionDataset:
     """The embedded sample: 84 photos to train on, 20 held out as "test" (it has no "val").
 
     image_id is the COCO number; the `extra` of a photo has its "flickr_url", its "license" and, for 76 of
-    them, the "category_ids" of what is on it. Whoever passes on the photos must attribute them:
+    them, the "category_ids" of what it shows. If you pass on the photos, attribute them:
     sample_attribution().
     """
     return load_karpathy(_sample_folder() / "dataset_sample.json")

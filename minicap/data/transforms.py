@@ -1,8 +1,8 @@
 """Augmentation: images changed at random, so that a network never sees one twice.
 
-Every transform takes a batch (N, C, H, W) of floats, black at 0 and white at 1, and a RandomStream and
-returns a new batch.  What happens to a sample depends on the stream and on its row alone, so a resumed run
-sees the same images.
+Every transform takes a batch (N, C, H, W) of floats, black at 0 and white at 1, and a RandomStream, and
+returns a new batch.  What happens to a sample depends only on the stream and its row, so a resumed run sees
+the same images.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Colour = float | Sequence[float]  # for all channels, or for each
 
 
 def compose(*transforms: Transform) -> Transform:
-    """One transform after another, each with random numbers of its own."""
+    """Transforms applied one after another, each with its own random numbers."""
 
     def apply(images: Array, rng: RandomStream) -> Array:
         for number, transform in enumerate(transforms):
@@ -83,7 +83,7 @@ def crop(size: int) -> Transform:
 def cutout(size: int, fill: Colour = 0.0) -> Transform:
     """Paint a square of `size` pixels over, its centre anywhere in the image (DeVries & Taylor 2017).
 
-    fill: its colour; the authors take the mean of the training images.
+    fill: its colour; the authors use the mean of the training images.
     """
     if size < 1:
         raise InputError(f"cutout: size is {size} but must be at least 1")
@@ -127,7 +127,7 @@ def colour_jitter(brightness: float = 0.0, contrast: float = 0.0, saturation: fl
     return apply
 
 
-# The transform of a name, from its amount and the colour of what it hides.
+# The transform of each name, from its amount and the fill colour.
 AUGMENTATIONS: dict[str, Callable[[float, Colour], Transform]] = {
     "flip": lambda amount, fill: flip(amount),
     "shift": lambda amount, fill: shift(_pixels("shift", amount)),
@@ -139,11 +139,11 @@ AUGMENTATIONS: dict[str, Callable[[float, Colour], Transform]] = {
 
 
 def make_augmentation(amounts: Mapping[str, float], fill: Colour = 0.0) -> Transform | None:
-    """The transforms of these names one after another, each with its amount; None where there are none.
+    """The transforms of these names, applied in order, each with its amount; None if there are none.
 
     {"flip": 0.5, "shift": 4, "cutout": 8}: mirrored with a probability of one half, moved by up to 4 pixels,
     a square of 8 pixels hidden.  fill: the colour that hides it.
-    Raises InputError for an unknown name or an amount that makes no sense.
+    Raises InputError for an unknown name or an invalid amount.
     """
     for name in amounts:
         if name not in AUGMENTATIONS:
@@ -182,7 +182,7 @@ def _uniform(rng: RandomStream, samples: int, numbers: int) -> Array:
 
 
 def _windows(images: Array, height: int, width: int, rng: RandomStream) -> Array:
-    """A window of this size from every image, its place drawn at random."""
+    """A window of this size from every image, at a random place."""
     windows = sliding_window_view(images, (height, width), axis=(2, 3))  # (N, C, places, places, H, W)
     places = np.array(windows.shape[2:4])
     top, left = np.floor(_uniform(rng, len(images), 2) * places).astype(int).T

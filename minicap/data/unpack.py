@@ -1,4 +1,4 @@
-"""Archives unpacked as if whoever made them wished us ill."""
+"""Unpack archives on the assumption that they are hostile."""
 
 import lzma
 import os
@@ -22,7 +22,7 @@ _BLOCK = 1 << 20  # bytes
 def unpack(
     archive: Path, folder: Path, below: str, most: int, report: Callable[[int], None] = lambda files: None
 ) -> None:
-    """Unpack what an archive holds below a folder of its own, into a new folder.
+    """Unpack what an archive holds below one of its folders, into a new folder.
 
     archive: .zip, .tar packed in any way, or .deb (where dpkg-deb is installed).
     below: the folder inside it, "" for all.  most: bytes that may come out.  report: is told the files done.
