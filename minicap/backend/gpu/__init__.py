@@ -30,7 +30,7 @@ def load_backend() -> Backend:
         ) from None
     except OSError as error:  # CuPy 14 makes its folder when it is imported
         raise BackendMissing(no_room_for_kernels(error)) from None
-    # CuPy imports without a driver; only this question tells whether anything can run.
+    # CuPy can be imported without a driver; only this call tells whether anything can run.
     if not _is_available(cupy):
         raise BackendMissing(_why_nothing_runs(cupy.cuda.runtime))
     check_libraries()
@@ -41,7 +41,7 @@ def load_backend() -> Backend:
 def _is_available(cupy: Any) -> bool:
     try:
         return bool(cupy.cuda.is_available())
-    except Exception:  # so CuPy 13 answers without a driver
+    except Exception:  # as CuPy 13 answers without a driver
         return False
 
 
@@ -71,12 +71,12 @@ def check_cache_folder() -> None:
 
 
 def no_room_for_kernels(error: OSError) -> str:
-    """What to say when the folder for compiled kernels cannot be written, or its disk is full."""
+    """The message when the folder for compiled kernels cannot be written, or its disk is full."""
     return f"CuPy cannot keep compiled kernels ({error}); make room there, {ANOTHER_FOLDER}"
 
 
 def _why_nothing_runs(runtime: Any) -> str:
-    """What stands between CuPy and a device: no driver, one that is too old, or no device."""
+    """Why CuPy has no device: there is no driver, it is too old, or there is no GPU."""
     driver, built_for = runtime.driverGetVersion() // 1000, runtime.runtimeGetVersion() // 1000
     if driver == 0:
         return "CuPy is installed but finds no NVIDIA driver; install one, and check with nvidia-smi"

@@ -1,6 +1,6 @@
-"""Small affine layers: one kernel forward and one backward, where launches take the time.
+"""Small affine layers: one kernel forward and one backward, where launches dominate the time.
 
-An affine layer of any size with ReLU and dropout behind it: one kernel for the three after the product.
+For an affine layer of any size followed by ReLU and dropout, one kernel does all that follows the product.
 """
 
 from typing import Any, NamedTuple
@@ -101,7 +101,7 @@ def affine_relu_dropout_backward(
 
 
 def _is_small(x: Array, w: Array) -> bool:
-    """Whether the products, each of which sums over one of N, D and M, are worth no cuBLAS."""
+    """Whether the products, which sum over one of N, D and M each, are too small for cuBLAS."""
     return x.size * w.shape[1] <= SMALL_PRODUCT and max(*x.shape[:1], *w.shape) <= LONGEST_SUM
 
 

@@ -1,7 +1,8 @@
-"""Convolution as one matrix product over the columns of the whole batch; ReLU behind it comes with its bias.
+"""Convolution as one matrix product over the columns of the whole batch; a ReLU after it is done with the
+bias.
 
-The product of the filters and the columns is (F, N, OH, OW): it is handed on as a view, channels first in
-memory, and so is the gradient of the columns when it comes back.
+The product of the filters and the columns is (F, N, OH, OW): it is passed on as a view, channels first in
+memory, and so is the gradient on its way back.
 """
 
 from functools import reduce
@@ -21,7 +22,7 @@ _im2col = Kernel("columns.cu", "im2col")
 _col2im = Kernel("columns.cu", "col2im")
 _add_bias = Kernel("columns.cu", "add_bias")
 
-COLUMN_BYTES = 1 << 30  # columns made at a time, where so many are free
+COLUMN_BYTES = 1 << 30  # columns made at a time, if that much memory is free
 LEAST_COLUMN_BYTES = 16 << 20
 ENTRIES_A_BLOCK = 2048  # as in columns.cu
 KEPT_BYTES = 64 << 20  # columns that are kept for the backward; larger ones are made again
@@ -34,11 +35,11 @@ class ConvKernelCache(NamedTuple):
     window: Window
     groups: int
     columns: Array | None  # of the whole batch, (C * HH * WW, N * OH * OW)
-    out: Planes | None = None  # of the ReLU behind it, where there is one
+    out: Planes | None = None  # of the ReLU after it, if any
 
 
 class ConvReluKernelCache(ConvKernelCache):
-    """The same for a convolution with ReLU; a cache says which backward reads it."""
+    """The same for a convolution with ReLU; a cache's type says which backward reads it."""
 
 
 def conv_forward(
@@ -52,7 +53,7 @@ def conv_forward(
     *,
     relu: bool = False,
 ) -> tuple[Array, ConvKernelCache]:
-    """conv_forward of minicap.layers.conv.  relu: with ReLU behind it."""
+    """conv_forward of minicap.layers.conv.  relu: followed by ReLU."""
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, filters = planes(x), w.reshape(groups, len(w) // groups, -1)
     pieces = _pieces(given, window)
@@ -102,7 +103,7 @@ def conv_backward(dout: Array, cache: ConvKernelCache, input_gradient: bool = Tr
 
 
 def _products(a: Array, b: Array) -> Array:
-    """a[g] b[g] for every group g.  A single product of two axes reads transposed matrices as they lie."""
+    """a[g] b[g] for every group g.  A single product of two axes reads transposed matrices in place."""
     return (a[0] @ b[0])[None] if len(a) == 1 else a @ b
 
 
@@ -121,7 +122,7 @@ def _blocks(entries: int) -> int:
 
 
 def _pieces(x: Planes, window: Window) -> list[slice]:
-    """Samples whose columns take about COLUMN_BYTES together, and less where the device has little room.
+    """Groups of samples whose columns take about COLUMN_BYTES, or less where the device has little room.
 
     There are never more columns than 32 bits can count.
     """
@@ -142,7 +143,7 @@ def _column_bytes(like: Any, entries: int) -> int:
 
 
 def sizes_of(x: Planes, window: Window, some: slice) -> dict[str, int]:
-    """What the kernels are told of a window over some samples."""
+    """What the kernels need to know about a window over some samples."""
     _, C, H, W = x.images.shape
     (HH, WW), (OH, OW), (top, _), (left, _) = window.size, window.out, *window.pad
     sizes = dict(entries=x.memory.size, first=some.start, N=some.stop - some.start, **x.steps)

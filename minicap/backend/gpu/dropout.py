@@ -22,7 +22,7 @@ class DropoutKernelCache(NamedTuple):
 
 
 def dropout_forward(x: Array, rate: float, train: bool = True, rng: Any = None) -> tuple[Array, Any]:
-    """dropout_forward of minicap.layers.dropout, training.  Images in any order come out as (N, C, H, W)."""
+    """dropout_forward of minicap.layers.dropout in training.  Images of any order come out (N, C, H, W)."""
     given, xp = memory_of(x), backend_of(x=x).xp
     out, keep = xp.empty(x.shape, dtype=x.dtype), xp.empty(x.shape, dtype=bool)
     cache = DropoutKernelCache(keep, 1 / (1 - float(rate)), given.channels_first)
@@ -44,7 +44,7 @@ def dropout_backward(dout: Array, cache: DropoutKernelCache) -> Array:
 
 
 def _steps(x: Planes) -> dict[str, int]:
-    """The logical (N, C, P), and how far samples and channels lie apart."""
+    """The logical (N, C, P), and the distances between samples and between channels."""
     if not x.channels_first:
         return dict(C=1, P=x.memory.size, sample=0, channel=0)
     _, C, H, W = x.images.shape
@@ -100,7 +100,7 @@ def _keep(x: Array, shape: tuple[int, ...], rate: float, rng: Any) -> Array:
 
 
 def draw_bits(stream: RandomStream, rate: float, shape: tuple[int, ...]) -> dict[str, int]:
-    """Where the block's bits begin in the stream, and from which of them on an entry is kept."""
+    """Where the block's bits begin in the stream, and the threshold from which an entry is kept."""
     start = int(stream.row) * prod(shape[1:])
     return dict(
         key=int(stream.key), start=start, threshold=min(round(float(rate) * 65536), 65535), size=prod(shape)
@@ -108,7 +108,7 @@ def draw_bits(stream: RandomStream, rate: float, shape: tuple[int, ...]) -> dict
 
 
 def counters(shape: tuple[int, ...]) -> int:
-    """Counters that a block of numbers may touch, 16 numbers each, wherever it begins."""
+    """How many counters, of 16 numbers each, a block of numbers may touch, wherever it begins."""
     return prod(shape) // 16 + 2
 
 

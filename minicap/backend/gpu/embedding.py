@@ -30,7 +30,7 @@ def embedding_forward(
 
 
 def embedding_backward(dout: Array, cache: EmbeddingKernelCache) -> Array:
-    """Its gradient dtable (V, D): places are sorted by word, and each word's rows summed in their order."""
+    """Its gradient dtable (V, D): positions are sorted by word, and each word's rows are summed in order."""
     ids, (V, D), padding_index = cache
     xp = check_dout(embedding_backward, (*ids.shape, D), dout=dout)
     rows, ids = xp.ascontiguousarray(dout).reshape(-1, D), xp.ascontiguousarray(ids).reshape(-1)

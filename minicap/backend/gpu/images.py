@@ -10,7 +10,7 @@ from minicap.arrays.backends import Array, backend_of
 
 
 class Planes(NamedTuple):
-    """Images by their memory.
+    """Images, seen by their memory.
 
     memory: contiguous, (N, C, H, W) or (C, N, H, W).  channels_first: which of them.
     """
@@ -25,26 +25,26 @@ class Planes(NamedTuple):
 
     @property
     def steps(self) -> dict[str, int]:
-        """How far it is from one sample, and from one channel, to the next."""
+        """The distances from one sample, and from one channel, to the next."""
         _, second, H, W = self.memory.shape
         near, far = H * W, second * H * W
         return dict(sample=near, channel=far) if self.channels_first else dict(sample=far, channel=near)
 
 
 def planes(x: Array) -> Planes:
-    """Images as they lie, copied only when they lie in neither order."""
+    """Images in their present order, copied only if that is neither of the two."""
     if not x.flags.c_contiguous and x.swapaxes(0, 1).flags.c_contiguous:
         return Planes(x.swapaxes(0, 1), True)
     return Planes(backend_of(x=x).xp.ascontiguousarray(x), False)
 
 
 def planes_in(x: Array, channels_first: bool) -> Array:
-    """The memory of images in the order asked for; a copy when they lie in another."""
+    """The memory of images in the order asked for; a copy if they are in another."""
     return backend_of(x=x).xp.ascontiguousarray(x.swapaxes(0, 1) if channels_first else x)
 
 
 def memory_of(x: Array) -> Planes:
-    """Any array by its memory: images as `planes` has them, others in their own order of axes."""
+    """Any array, seen by its memory: images as in `planes`, others in their own order of axes."""
     return planes(x) if x.ndim == 4 else Planes(backend_of(x=x).xp.ascontiguousarray(x), False)
 
 

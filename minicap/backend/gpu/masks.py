@@ -1,4 +1,4 @@
-"""Masks of steps, words or places, as kernels read them: numbers of the dtype of what they weigh."""
+"""Masks of steps, words or positions, as kernels read them: numbers of the dtype they are applied to."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def as_mask(mask: Array | None, like: Array) -> Array | None:
 
 
 def mask_fits(mask: Array | None, like: Array, *shapes: tuple[int, ...]) -> bool:
-    """Whether there is no mask, or one of these shapes that lies where the other array does."""
+    """Whether there is no mask, or one of these shapes on the other array's backend."""
     if mask is None:
         return True
     known = find_backend(mask) is find_backend(like) and mask.dtype in (np.bool_, np.float32, np.float64)

@@ -38,7 +38,7 @@ class BatchnormKernelCache(NamedTuple):
 
 
 class SpatialBatchnormKernelCache(BatchnormKernelCache):
-    """The same for images; a cache says which backward reads it."""
+    """The same for images; a cache's type says which backward reads it."""
 
 
 def batchnorm_forward(
@@ -167,7 +167,7 @@ def layernorm_backward(dout: Array, cache: LayernormKernelCache) -> tuple[Array,
 
 
 def _parts_of(x: Planes) -> dict[str, int]:
-    """Into how many parts the entries of a channel are shared out, and how long each is."""
+    """Into how many parts the entries of a channel are divided, and the length of each."""
     N, C, H, W = x.images.shape
     most = min(-(-ENOUGH_BLOCKS // C), THREADS_PER_BLOCK)
     return dict(zip(("parts", "length"), shared_out(N * H * W, most, SHORTEST_PART), strict=True))

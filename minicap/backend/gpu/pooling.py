@@ -22,7 +22,7 @@ class MaxPoolKernelCache(NamedTuple):
 
 
 class ReluMaxPoolKernelCache(MaxPoolKernelCache):
-    """The same behind ReLU; a cache says which backward reads it."""
+    """The same after ReLU; a cache's type says which backward reads it."""
 
 
 def max_pool_forward(
@@ -99,7 +99,7 @@ def avg_pool_backward(dout: Array, cache: AvgPoolKernelCache) -> Array:
 
 
 def _sizes(memory: Array, window: Window) -> dict[str, int]:
-    """What the kernels are told of a window over planes."""
+    """What the kernels need to know about a window over planes."""
     (HH, WW), (OH, OW), (top, _), (left, _) = window.size, window.out, *window.pad
     H, W = window.image
     sizes = dict(

@@ -9,7 +9,7 @@ from minicap.backend.gpu.launcher import MOST_ENTRIES, readable
 
 
 def sizes_of(x: Array, Wh: Array) -> dict[str, int]:
-    """What the kernels call N, T and H."""
+    """N, T and H for the kernels."""
     return dict(N=x.shape[0], T=x.shape[1], H=len(Wh))
 
 
@@ -19,7 +19,7 @@ def over_time(x: Array, Wh: Array) -> Array:
 
 
 def flat(x: Array) -> Array:
-    """(N T, D), a row for each sample and step."""
+    """(N T, D), one row per sample and step."""
     return x.reshape(-1, x.shape[2])
 
 

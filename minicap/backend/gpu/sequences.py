@@ -1,6 +1,6 @@
 """A recurrent layer over all steps in one launch, whose blocks wait for each other after each step.
 
-That needs all of them on the device at once.  Where they do not fit, a step is a product and a kernel.
+This needs all blocks on the device at once.  If they do not fit, each step is a product and a kernel.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from minicap.backend.gpu.launcher import THREADS_PER_BLOCK, Kernel
 MOST_UNITS = 512  # of a state
 BARRIERS = 256  # as in sequences.cu: one for each set of blocks that share samples
 SAMPLES_A_THREAD, CHUNK = 2, 1024  # as in sequences.cu
-UNITS_A_BLOCK = (16, 8, 4)  # the first that fits: more units are fewer blocks that read the same state
+UNITS_A_BLOCK = (16, 8, 4)  # the first that fits: with more units, fewer blocks read the same state
 
 
 class Plan(NamedTuple):
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
 def plan(kernel: Kernel, like: Array, sizes: dict[str, int], gates: int, states: int) -> Plan | None:
     """The launch of a sequence kernel, or None where its blocks do not fit, or for a single step.
 
-    gates: weights from one number of the state to another.  states: numbers that are read for each of them.
+    gates: weights from one number of the state to another.  states: numbers read for each of them.
     """
     N, T, H = sizes["N"], sizes["T"], sizes["H"]
     if T == 1 or H > MOST_UNITS:
@@ -53,5 +53,5 @@ def new_barriers(like: Array) -> Array:
 
 
 def launch(kernel: Kernel, plan: Plan, **values: Any) -> None:
-    """All steps of a sequence.  values: the kernel's arguments but those of the plan."""
+    """Run all steps of a sequence.  values: the kernel's arguments other than those of the plan."""
     kernel.blocks_together(plan.blocks, plan.shared_bytes, **values, units=plan.units, across=plan.across)

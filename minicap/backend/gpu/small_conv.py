@@ -1,7 +1,7 @@
-"""Convolution without columns in memory, and with ReLU behind it: one kernel forward, two backward.
+"""Convolution without columns in memory, also followed by ReLU: one kernel forward, two backward.
 
-Columns are four bytes written and read again for every F multiplications: with few filters they cost more
-than a product by cuBLAS saves.
+For every F multiplications, columns take four bytes written and read again: with few filters they cost more
+than a product in cuBLAS saves.
 """
 
 from math import prod
@@ -31,11 +31,11 @@ class SmallConvCache(NamedTuple):
     w: Array  # (F, C, HH, WW)
     has_bias: bool
     window: Window
-    out: Array | None = None  # of the ReLU behind it, where there is one
+    out: Array | None = None  # of the ReLU after it, if any
 
 
 class SmallConvReluCache(SmallConvCache):
-    """The same for a convolution with ReLU; a cache says which backward reads it."""
+    """The same for a convolution with ReLU; a cache's type says which backward reads it."""
 
 
 def conv_forward(
@@ -49,7 +49,7 @@ def conv_forward(
     *,
     relu: bool = False,
 ) -> tuple[Array, SmallConvCache]:
-    """conv_forward of minicap.layers.conv, for one group.  relu: with ReLU behind it."""
+    """conv_forward of minicap.layers.conv, for one group.  relu: followed by ReLU."""
     window = window_over(conv_forward, x.shape[2:], w.shape[2:], stride, pad, dilation)
     given, places = planes(x), len(x) * prod(window.out)
     out = backend_of(x=x).xp.empty((len(x), len(w), *window.out), dtype=x.dtype)

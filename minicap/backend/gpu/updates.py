@@ -72,7 +72,7 @@ def _update_all(name: str, rule: Any, ws: Arrays, dws: Arrays, states: Slots) ->
 
 
 class Lasting(NamedTuple):
-    """What stays from step to step: the parameters and a rule's arrays do not move, only gradients do.
+    """What stays from step to step: only gradients move, not the parameters or a rule's arrays.
 
     arrays: held, so that no others can take their addresses.  tables: complete but for dw.
     """
@@ -89,7 +89,7 @@ def _in_a_row(ws: Arrays, states: Slots) -> list[Any]:
 
 
 def _known(rule: Any, ws: Arrays, states: Slots) -> Lasting | None:
-    """What is known of a rule's last step, if that was with the same arrays."""
+    """What is known from a rule's last step, if that had the same arrays."""
     known, arrays = _of_rules.get(rule), _in_a_row(ws, states)
     same = known is not None and len(known.arrays) == len(arrays) and all(map(is_, known.arrays, arrays))
     return known if same else None
@@ -104,7 +104,7 @@ def _keep(rule: Any, ws: Arrays, states: Slots) -> Lasting:
 
 
 def _numbers(name: str, rule: Any) -> dict[str, float]:
-    """What a kernel wants to know of its rule besides learning rate and weight decay."""
+    """A rule's numbers for its kernel, other than learning rate and weight decay."""
     if name in ("Momentum", "Nesterov"):
         return dict(momentum=rule.momentum)
     if name == "AdaGrad":
@@ -127,7 +127,7 @@ def _table(ws: Arrays, dws: Arrays, memory: Slots) -> tuple[np.ndarray, int]:
     columns |= {
         f"memory{k}": arrays for k, arrays in enumerate(zip(*(s.values() for s in memory), strict=True))
     }
-    for name, arrays in columns.items():  # a column at once: NumPy takes long over single entries
+    for name, arrays in columns.items():  # a column at once: NumPy is slow at single entries
         table[name][:count] = [array.data.ptr for array in arrays]
     table["size"][:count], table["first_block"][: count + 1], table["count"] = sizes, first_blocks, count
     return table, first_blocks[-1]
@@ -144,7 +144,7 @@ def _supports(rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> bool:
 
 
 def _addressable(arrays: Arrays) -> bool:
-    """Whether a kernel may find the arrays by their addresses alone."""
+    """Whether a kernel can find the arrays by address alone."""
     in_one_piece = all(array.flags.c_contiguous for array in arrays)
     return readable(*arrays) and in_one_piece and all(a.device == arrays[0].device for a in arrays)
 

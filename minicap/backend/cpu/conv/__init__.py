@@ -1,4 +1,4 @@
-"""Fast convolutions on the CPU, all on H, W, N, C memory, all a block at a time.
+"""Fast convolutions on the CPU, all on H, W, N, C memory and block by block.
 
 winograd        3x3 and 5x5 at stride 1: four and six times fewer products
 pointwise       1x1: one matrix product on the memory as it lies
@@ -49,7 +49,7 @@ class ColumnsCache(FastConvCache):
 
 @lru_cache(maxsize=4096)
 def chosen(problem: Problem) -> str:
-    """The name of the algorithm for a problem: the one that fits, the fastest measured where several do."""
+    """The name of the algorithm for a problem: the one that fits; if several do, the fastest measured."""
     ways = candidates(problem)
     C, F, window = problem.C, problem.F, problem.window
     question = f"conv C={C} F={F} image={window.image} size={window.size} stride={window.stride} " + (
@@ -59,7 +59,7 @@ def chosen(problem: Problem) -> str:
 
 
 def candidates(problem: Problem) -> list[Algorithm]:
-    """The algorithms worth trying; the first is taken when nothing may be measured."""
+    """The algorithms worth trying; the first is used when nothing may be measured."""
     C, F, window = problem.C, problem.F, problem.window
     if C == 1 and problem.groups > 1:
         return [DEPTHWISE]

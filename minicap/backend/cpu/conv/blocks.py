@@ -68,8 +68,8 @@ def add(block: Array, memory: Array, top: int, left: int, images: slice) -> None
 def put(block: Array, memory: Array, top: int, left: int, images: slice, above: int, beside: int) -> None:
     """Put block (h, w, n, C) at (top, left); what would lie outside the image is dropped.
 
-    Its first `above` rows and `beside` columns are added to what earlier blocks put there, the rest is new:
-    so nobody has to fill the memory with zeros and read them back.
+    Its first `above` rows and `beside` columns are added to what earlier blocks put there, the rest is new,
+    so the memory need not be filled with zeros first.
     """
     (rows, cols), (to_rows, to_cols) = _overlap(memory, top, left, block)
     row, col = min(max(rows.start, above), rows.stop), min(max(cols.start, beside), cols.stop)
@@ -84,7 +84,7 @@ def put(block: Array, memory: Array, top: int, left: int, images: slice, above: 
 
 
 def whole(memory: Array, top: int, left: int, rows: int, cols: int, images: slice) -> Array | None:
-    """A view (rows, cols, n, C) of the pixels from (top, left) on, if they lie inside and pixel by pixel."""
+    """A view (rows, cols, n, C) of the pixels from (top, left) on, if they are inside and contiguous."""
     if top < 0 or left < 0 or top + rows > memory.shape[0] or left + cols > memory.shape[1]:
         return None
     pixels = memory[top : top + rows, left : left + cols, images]

@@ -16,7 +16,7 @@ from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_
 from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 2 << 20  # columns of a block
-FEWEST_POSITIONS = 512  # of a block: fewer do not make up for bringing in the filters
+FEWEST_POSITIONS = 512  # of a block: fewer do not make up for loading the filters
 
 
 def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) -> None:
@@ -52,7 +52,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
         columns = _columns(read_seen(images, block, window, scratch), block, window, scratch)
         columns = columns.reshape(len(flat), -1)
         dfilters += np.matmul(flat.T, columns, out=scratch("dfilters", *dfilters.shape))
-        if dx is not None:  # in the memory of columns and pixels, which have done their part
+        if dx is not None:  # in the memory of columns and pixels, which are not needed any more
             _add_columns(flat, by_tap, dimages, block, window, scratch)
     return dfilters.reshape(F, HH, WW, C).transpose(0, 3, 1, 2), db
 
@@ -79,7 +79,7 @@ def _add_columns(
 ) -> None:
     """Add  dcolumns = dY filters  to the pixels that the block's columns came from.  dY: (positions, F).
 
-    One product for each entry of the window: its part of dcolumns lies in one piece and is quickly added.
+    One product per entry of the window: its part of dcolumns is contiguous and quickly added.
     """
     C = by_tap.shape[2]
     dcolumns = np.matmul(dY, by_tap, out=scratch("columns", len(by_tap), len(dY), C))

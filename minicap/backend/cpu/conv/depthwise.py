@@ -1,4 +1,4 @@
-"""Depthwise convolution: every channel has filters of its own and sees no other channel.
+"""Depthwise convolution: every channel has its own filters and sees no other channel.
 
 There is no sum over channels, so no matrix product: for each entry of the window, one multiply and one add
 over long rows of images and channels together, a block at a time.

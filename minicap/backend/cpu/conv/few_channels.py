@@ -1,4 +1,4 @@
-"""Convolution of images with few channels, as the first layer of a network sees them.
+"""Convolution of images with few channels, as in the first layer of a network.
 
 With one or three channels the rows of columns.py would be runs of one or three numbers.  Here the pixels are
 laid out as (C, H, phase, W, N), one phase for every remainder of the column by the stride, so that what an
@@ -19,7 +19,7 @@ from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 1 << 21  # columns and outputs of a block
 MOST_CHANNELS = 8
-APART = 16  # entries between lines of columns: lines 4096 bytes apart would share a few places of the cache
+APART = 16  # entries between lines of columns: lines 4096 bytes apart would share a few cache lines
 
 
 class _Phases(NamedTuple):
@@ -73,7 +73,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
             dfilters += np.matmul(columns, dY).sum(axis=0)
             if dx is None:
                 continue
-            dcolumns = columns[:, :-1]  # over the columns, which have done their part
+            dcolumns = columns[:, :-1]  # over the columns, which are not needed any more
             np.matmul(filters, dY.swapaxes(1, 2), out=dcolumns)
             taps = dcolumns.reshape(block.rows, C, HH, WW, block.cols, block.N)
             for q in range(WW):
@@ -110,7 +110,7 @@ def _positions(memory: Array, block: Block, some: slice) -> Array:
 
 
 def _few_images(x: Array, window: Window) -> Iterator[tuple[slice, _Phases]]:
-    """The images in phases, so many at a time that a run is long enough."""
+    """The images in phases, enough of them at a time for long runs."""
     images = max(1, min(len(x), 4096 // window.out[1]))
     for start in range(0, len(x), images):
         some = slice(start, min(len(x), start + images))
