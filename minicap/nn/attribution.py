@@ -112,5 +112,6 @@ def _one_hot(scores: Array, classes: Sequence[int]) -> Array:
     if not all(0 <= int(k) < scores.shape[1] for k in classes):
         raise ClassIndexError(f"classes are {list(classes)} but there are {scores.shape[1]}")
     gradient = backend_of(scores=scores).xp.zeros_like(scores)
-    gradient[range(len(classes)), [int(k) for k in classes]] = 1
+    for n, k in enumerate(classes):
+        gradient[n, int(k)] = 1
     return gradient

@@ -1,6 +1,7 @@
 """The runs of a sweep, several at a time, each in a folder of its own, each only once."""
 
 import json
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -25,6 +26,7 @@ from minicap.training.trainer import Trainer
 
 MakeTrainer = Callable[[Any, RunFolder], Trainer]
 
+_MOST_PROCESSES = 61 if sys.platform == "win32" else 1024  # a limit of Windows
 _LOOK_EVERY = 1.0  # seconds between two looks at how far the runs have come
 
 
@@ -75,7 +77,7 @@ def sweep(
         _keep_plan(folder, runs)
         found = finished_runs(folder, runs)
         todo = [run for run in runs if run.name not in found]
-        jobs = min(jobs or core_count(), max(1, len(todo)))
+        jobs = min(jobs or core_count(), max(1, len(todo)), _MOST_PROCESSES)
         with _workers(executor, jobs) as workers:
             for run, result in _trained(todo, make, folder, workers, jobs):
                 found[run.name] = result
