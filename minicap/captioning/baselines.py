@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minicap.arrays import Array
+from minicap.data import CaptionDataset
 
 Tokens = Sequence[str]
 
@@ -37,3 +38,34 @@ def nearest_neighbour(features: Array, captions: Sequence[Sequence[Tokens]], que
 
     nearest = (direction(queries) @ direction(features).T).argmax(axis=1)
     return [" ".join(captions[i][0]) for i in nearest]
+
+
+def from_labels(labels: Sequence[Sequence[str]]) -> list[str]:
+    """A sentence that names what is on each photo and nothing else: "a dog, a bench and an umbrella".
+
+    labels: of every photo; one without any becomes "a photo".
+    """
+    return [_named(names) for names in labels]
+
+
+def labels_of(dataset: CaptionDataset, split: str) -> list[list[str]] | None:
+    """The names of the categories on each photo of a split, in the layout of COCO; None where there are none.
+
+    That is `categories` of the data set, [{"id": 18, "name": "dog"}, ...], and `category_ids` of each photo.
+    """
+    categories = dataset.extra.get("categories")
+    if not isinstance(categories, list) or not all(isinstance(c, dict) for c in categories):
+        return None
+    names = {str(c.get("id")): str(c.get("name")) for c in categories}
+    ids = [image.extra.get("category_ids") for image in dataset.split(split)]
+    if not all(isinstance(of_photo, list) for of_photo in ids):
+        return None
+    return [[names[str(i)] for i in of_photo or () if str(i) in names] for of_photo in ids]
+
+
+def _named(names: Sequence[str]) -> str:
+    things = [f"{'an' if name[:1].lower() in set('aeiou') else 'a'} {name}" for name in names]
+    if not things:
+        return "a photo"
+    *before, last = things
+    return f"{', '.join(before)} and {last}" if before else last

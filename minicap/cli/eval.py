@@ -1,14 +1,18 @@
-"""`minicap eval RUN`: scores of a captioner, a classifier or a tagger on a split of its data set."""
+"""`minicap eval RUN`: scores on a split of its data set, for every kind of model but those of characters."""
 
 import argparse
 
-from minicap.cli import eval_captioner, eval_classifier, eval_tagger
+from minicap.cli import eval_captioner, eval_classifier, eval_retrieval, eval_tagger
 from minicap.cli.arguments import path
 from minicap.errors import InputError
 from minicap.training import kind_of
 
 # What scores those that are no captioners, and the flags of captioners that it knows too.
-_OTHERS = {"classifier": ((), eval_classifier.run), "tagger": (eval_tagger.FLAGS, eval_tagger.run)}
+_OTHERS = {
+    "classifier": ((), eval_classifier.run),
+    "tagger": (eval_tagger.FLAGS, eval_tagger.run),
+    "ranking model": (("outside",), eval_retrieval.run),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from minicap.captioning import Captioner
-from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
+from minicap.captioning.baselines import (
+    from_labels,
+    labels_of,
+    most_frequent,
+    nearest_neighbour,
+    random_captions,
+)
 from minicap.captioning.run import CaptionRunConfig, Split, load_split
 from minicap.cli.arguments import path, whole
 from minicap.cli.decoding import FLAGS as DECODING_FLAGS
@@ -33,7 +39,7 @@ def add_arguments(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=whole(0, 2**63 - 1), help="seed of the random draws (default: 0)")
     group.add_argument("--outside", action="store_true", help="allow the data set photos outside its folder")
     group.add_argument(
-        "--baselines", action="store_true", help="also score three baselines that have no model"
+        "--baselines", action="store_true", help="also score simple baselines that have no model"
     )
     group.add_argument("--meteor", action="store_true", help="also METEOR (needs pycocoevalcap and Java)")
     group.add_argument("--spice", action="store_true", help="also SPICE (needs pycocoevalcap and Java)")
@@ -68,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             "most frequent": most_frequent(train.tokens, count),
             "random": random_captions(train.tokens, count),
         }
+        if labels := labels_of(dataset, args.split):
+            said["labels by name"] = from_labels(labels)
     training = [text for image in dataset.images if image.split == "train" for text in image.raw]
     rows = {name: score(captions, split.raw) for name, captions in said.items()}
     beside = {

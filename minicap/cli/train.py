@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from types import ModuleType
 
-from minicap.cli import train_captioner, train_charlm, train_classifier, train_tagger
+from minicap.cli import train_captioner, train_charlm, train_classifier, train_retrieval, train_tagger
 from minicap.cli.arguments import path
 from minicap.cli.settings import add_named_settings, resumed_config, settings_file
 from minicap.errors import InputError
@@ -17,6 +17,7 @@ APPLICATIONS = {
     "captioner": train_captioner,
     "classifier": train_classifier,
     "tagger": train_tagger,
+    "retrieval": train_retrieval,
     "charlm": train_charlm,
 }
 OTHER_WORDS = {"multilabel": "tagger"}

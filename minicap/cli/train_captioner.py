@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 from minicap.captioning import Captioner, make_encoder
 from minicap.captioning.run import (
@@ -109,8 +110,13 @@ def _require_the_same(tables: Tables, of_source: Tables, start: str) -> None:
 
 def open_data(config: CaptionRunConfig) -> CaptionDataset:
     """The data set, once it is said what is in it."""
-    make_encoder(config.encoder)  # weights that are not here are told before there is a run
-    dataset = open_dataset(config.data.path, config.data.outside)
+    return open_captioned(config.encoder, config.data.path, config.data.outside)
+
+
+def open_captioned(encoder: Any, path: str, outside: bool) -> CaptionDataset:
+    """A set of captioned photos, once it is said what is in it.  encoder: the settings of what reads them."""
+    make_encoder(encoder)  # weights that are not here are told before there is a run
+    dataset = open_dataset(path, outside)
     train = [image for image in dataset.images if image.split == "train"]
     captions = [caption for image in train for caption in image.captions]
     words = len({word for caption in captions for word in caption})

@@ -7,11 +7,11 @@ from minicap.errors import InputError
 from minicap.formats import nearest
 
 Direction = Literal["auto", "min", "max"]
-_TO_FALL = ("loss", "error", "perplexity", "bits")
+_TO_FALL = ("loss", "error", "perplexity", "bits", "rank")
 
 
 class Monitor(NamedTuple):
-    """The value to watch.  direction auto: names with loss, error, perplexity or bits fall, scores rise."""
+    """The value to watch.  direction auto: what is named loss, error, perplexity, bits or rank falls."""
 
     name: str
     direction: Direction = "auto"

@@ -1,8 +1,17 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+from training.tiny import make_dataset
 
-from minicap.captioning.baselines import most_frequent, nearest_neighbour, random_captions
+from minicap.captioning.baselines import (
+    from_labels,
+    labels_of,
+    most_frequent,
+    nearest_neighbour,
+    random_captions,
+)
+from minicap.data import load_karpathy
 
 CAPTIONS = [[["a", "dog"], ["one", "dog"]], [["a", "cat"], ["a", "dog"]], [["a", "cat"]]]
 
@@ -37,3 +46,23 @@ def test_features_of_zeros_are_far_from_all_but_no_error():
     features = np.array([[0.0, 0.0], [1.0, 0.0]])
     assert nearest_neighbour(features, CAPTIONS[:2], np.array([[2.0, 0.0]])) == ["a cat"]
     assert len(nearest_neighbour(features, CAPTIONS[:2], np.array([[0.0, 0.0]]))) == 1
+
+
+def test_a_template_names_what_is_there():
+    labels = [["dog"], ["person", "umbrella"], ["cat", "oven", "bench"], []]
+    assert from_labels(labels) == [
+        "a dog",
+        "a person and an umbrella",
+        "a cat, an oven and a bench",
+        "a photo",
+    ]
+
+
+def test_labels_are_those_of_coco(tmp_path):
+    dataset = load_karpathy(make_dataset(tmp_path / "data"))
+    assert labels_of(dataset, "train") is None
+    images = tuple(replace(image, extra={"category_ids": [18, 7]}) for image in dataset.images)
+    categories = [{"id": 18, "name": "dog"}, {"id": 19, "name": "horse"}]
+    labelled = replace(dataset, images=images, extra={"categories": categories})
+    assert labels_of(labelled, "test") == [["dog"]]
+    assert labels_of(replace(labelled, extra={"categories": 3}), "test") is None

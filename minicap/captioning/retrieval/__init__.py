@@ -1,0 +1,6 @@
+"""Images and sentences in one space, where each finds the other."""
+
+from minicap.captioning.retrieval.matcher import Matcher
+from minicap.captioning.retrieval.model import RankingModel, RankingModelConfig
+
+__all__ = ["Matcher", "RankingModel", "RankingModelConfig"]
