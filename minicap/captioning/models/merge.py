@@ -32,7 +32,7 @@ class MergeConfig(RecurrentConfig):
     name: merge (Tanti et al., 2018), whose recurrent layer reads words alone; the image joins it afterwards.
     cell: lstm, gru or rnn.  embed_size: size of the embedded words.
     hidden_size: size of the recurrent state and of the embedded image.
-    dropout: rate on the image and on the embedded words.
+    dropout: rate on the image, on the embedded words and on what the scores read.
     """
 
     name: Literal["merge"] = field(default="merge", kw_only=True)
@@ -45,8 +45,8 @@ class Merge(NextWordModel):
         v = relu(dropout(image) W + b),   x_t = table[word_t],   s_t = cell(dropout(x_t), s_t-1),
         h_t = relu((s_t + v) W_m + b_m).
 
-    The network of Keras' well-known captioning example; Tanti et al. 2018 ("Where to put the image in an
-    image caption generator") put s_t and v side by side instead of adding them.
+    The network of Keras' well-known captioning example, with dropout before the scores as well; Tanti et al.
+    2018 ("Where to put the image in an image caption generator") put s_t and v side by side.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class Merge(NextWordModel):
         self.in_dropout = Dropout(config.dropout)
         self.cell: Recurrent = RECURRENT[config.cell](config.embed_size, hidden)
         self.merged = Sequential(affine=TemporalAffine(hidden, hidden), relu=ReLU())
-        self.dropout = Dropout(0.0)  # on the inputs only
 
     def hidden(self, batch: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Extras, Any]:
         image, image_cache = self.image.forward(self.standardized(batch["features"]), train, rng)
