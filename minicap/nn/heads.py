@@ -1,4 +1,4 @@
-"""Classifiers on the way through a deep network, which only training listens to."""
+"""Classifiers at inner layers of a deep network, used only in training."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from minicap.nn.module import Gradients, Module, prefixed
 
 
 class WithHeads(Module):
-    """A Sequential that ends in scores (N, K), and heads that give scores of their own from within.
+    """A Sequential that ends in scores (N, K), with heads that give scores of their own at inner layers.
 
     trunk: the network.  heads: by the name of the child of trunk that each reads the output of.
-    weight: of the loss of a head, where that of the trunk's scores counts 1 (see Supervised).
+    weight: of a head's loss, where the loss of the trunk's scores counts 1 (see Supervised).
     In training out is (1 + heads, N, K), the trunk's scores first; in evaluation it is the trunk's alone.
     Without heads it is the trunk's in both.
     Source: Szegedy et al. 2015, "Going Deeper with Convolutions", section 5 (weight 0.3).
-    Raises InputError for a head behind what is no child of trunk.
+    Raises InputError for a head whose name is not a child of trunk.
     """
 
     def __init__(

@@ -15,11 +15,12 @@ from minicap.nn.sharing import Work
 
 
 class PatchWhitening(Module):
-    """Convolution of x (N, C, H, W) whose outputs are uncorrelated and of variance 1; learned is its bias.
+    """Convolution of x (N, C, H, W) with uncorrelated outputs of variance 1; only its bias is learned.
 
     A patch of size x size pixels has D = C size^2 numbers.  For each eigenvector v of their covariance, with
-    eigenvalue s, there is a filter v / sqrt(s + eps), and its negative, with which the nonlinearity behind
-    deals otherwise: 2 D filters in all.
+    eigenvalue s, there is a filter v / sqrt(s + eps) and its negative, which the following nonlinearity
+    treats
+    differently: 2 D filters in all.
     Until `fit` takes them from images, the filters are those of white noise: single pixels.
     Source: Jordan 2024, section 3.1, after Coates & Ng 2012.
     """
@@ -34,9 +35,9 @@ class PatchWhitening(Module):
         self.declare("b", (2 * len(pixels),), zeros)
 
     def fit(self, images: Array) -> None:
-        """Take the filters from images (M, C, H, W), prepared as those to come.
+        """Take the filters from images (M, C, H, W), prepared like those of training.
 
-        Raises ShapeError for images of other channels or smaller than a patch, InputError for no images.
+        Raises ShapeError for images with other channels or smaller than a patch, InputError for no images.
         """
         C, size, _ = self.shape
         if images.ndim != 4 or images.shape[1] != C or min(images.shape[2:]) < size:
