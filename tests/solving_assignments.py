@@ -1,4 +1,4 @@
-"""Handouts in which some exercises are solved: with the reference's bodies, or with others."""
+"""Students' bodies in the place of the reference's, and handouts in folders."""
 
 import ast
 import os
@@ -6,57 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from textwrap import dedent, indent
+from textwrap import dedent
 
 import numpy as np
 
 from minicap.assignments import archive
-from minicap.assignments.manifest import PACKAGE, Assignment, Exercise
+from minicap.assignments.manifest import Exercise
 from minicap.assignments.sources import functions
-from minicap.assignments.teacher.cutting import body_lines
-
-ROOT = PACKAGE.parent
-
-
-def solution(exercise: Exercise) -> str:
-    """The reference's body, as it was cut."""
-    text = (ROOT / exercise.file).read_text(encoding="utf-8")
-    return "\n".join(body_lines(text, exercise.function))
-
-
-def put(text: str, exercise: Exercise, body: str) -> str:
-    """The text of a handout's module with a body in the place of an exercise's TODO."""
-    node = dict(functions(ast.parse(text)))[exercise.function]
-    lines = text.splitlines()
-    todo = next(n for n in range(node.lineno, node.end_lineno) if "# TODO(" in lines[n])
-    if not body.startswith(" "):
-        body = indent(body, " " * (node.col_offset + 4))
-    lines[todo : node.end_lineno] = [body]
-    return "\n".join(lines) + "\n"
-
-
-def solved(
-    files: dict[str, bytes], assignment: Assignment, ids: list[str], bodies: dict[str, str] | None = None
-) -> dict[str, bytes]:
-    """The handout's files with these exercises solved; bodies: with what, where not as the reference does."""
-    files = dict(files)
-    for id in ids:
-        exercise = assignment.exercise(id)
-        body = (bodies or {}).get(id) or solution(exercise)
-        text = put(files[exercise.file].decode(), exercise, body)
-        for target in () if id in (bodies or {}) else exercise.with_them:
-            text = put_back(text, exercise, target.removeprefix(f"{exercise.module}."))
-        files[exercise.file] = text.encode()
-    return files
-
-
-def put_back(text: str, exercise: Exercise, name: str) -> str:
-    """The text with a function of the reference."""
-    reference = (ROOT / exercise.file).read_text(encoding="utf-8")
-    node, right = (dict(functions(ast.parse(t)))[name] for t in (text, reference))
-    lines = text.splitlines()
-    lines[node.lineno - 1 : node.end_lineno] = reference.splitlines()[right.lineno - 1 : right.end_lineno]
-    return "\n".join(lines) + "\n"
+from minicap.assignments.teacher.solution import put
 
 
 @contextmanager

@@ -4,7 +4,7 @@
 
 readme   the README's two commands as they stand, each in a copy of the tree and an environment of its own
 matrix   some rows of tools/matrix.py
-gates    ruff, mypy, gradient checks, coverage as a figure, and the tests with every oracle there is
+gates    ruff, mypy, gradient checks, the notebooks, coverage as a figure, and the tests with every oracle
 """
 
 import argparse
@@ -53,7 +53,8 @@ def gates(without: Sequence[str] = ()) -> None:
         run(python, "-m", "ruff", "format", "--check")
         run(python, "-m", "mypy")
         run(python, "-m", "minicap", "gradcheck")
-        # The place for what executes notebooks.
+        run(python, "-m", "pip", "install", "--quiet", "nbclient", "ipykernel")
+        run(python, "-m", "tools.notebooks")
         print(coverage(python), flush=True)
         run(python, "-m", "pytest")
 

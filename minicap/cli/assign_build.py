@@ -14,21 +14,26 @@ def add_arguments(actions: argparse._SubParsersAction) -> Iterator[argparse.Argu
     build.add_argument(
         "-o", "--output", type=path, required=True, metavar="DIR|FILE.zip", help="where the handout goes"
     )
+    build.add_argument("--solved", action="store_true", help="with all exercises solved, for teachers")
     yield build
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command.  Raises InputError when the handout would give an answer away."""
-    from minicap.assignments.teacher import handout
+    from minicap.assignments.teacher import handout, solution
 
     assignment = manifest.find(args.assignment)
     made = handout.make(assignment)
-    archive.write(made.files, args.output, f"minicap-{assignment.id}")
+    files = made.files
+    if args.solved:
+        files = solution.solved(files, assignment, assignment.named)
+    archive.write(files, args.output, f"minicap-{assignment.id}")
     lines = sum(len(removed) for removed in made.removed.values())
     size = sum(map(len, made.files.values())) / 1e6
     print(
         f"{args.output}: {len(made.files)} files, {size:.1f} MB, {len(assignment.exercises)} exercises, "
-        f"{assignment.points} points; none of the {lines} lines that were cut is left in it"
+        f"{assignment.points} points; "
+        + ("all solved" if args.solved else f"none of the {lines} lines that were cut is left in it")
     )
     for name in made.also_hidden:
         print(f"left out, since it holds a line that was cut: {name}")

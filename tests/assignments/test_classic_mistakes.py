@@ -2,11 +2,12 @@
 
 import pytest
 from classic_mistakes import MISTAKES
-from solving_assignments import solution, standing_in
+from solving_assignments import standing_in
 
 from minicap.assignments import manifest
 from minicap.assignments.teacher.drawing import calls_text
 from minicap.assignments.teacher.mistakes import load_mistakes
+from minicap.assignments.teacher.solution import solution
 from minicap.assignments.trials import PUBLIC, unpack
 from minicap.assignments.values import decode
 from minicap.assignments.verdict import judge

@@ -4,10 +4,11 @@ import sys
 import zipfile
 
 import pytest
-from solving_assignments import environment, put, solved, unpack
+from solving_assignments import environment, unpack
 
 from minicap.assignments import archive, manifest
 from minicap.assignments.teacher.handout import make
+from minicap.assignments.teacher.solution import put, solved
 from minicap.cli import main
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from solving_assignments import solved
 
 from minicap.assignments import archive, manifest
 from minicap.assignments.submission import wanted
 from minicap.assignments.teacher import grading, sandbox
 from minicap.assignments.teacher.handout import make
+from minicap.assignments.teacher.solution import solved
 from minicap.errors import InputError
 
 MANIFEST = """

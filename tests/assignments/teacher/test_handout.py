@@ -2,11 +2,12 @@ import subprocess
 import sys
 
 import pytest
-from solving_assignments import environment, solved, unpack
+from solving_assignments import environment, unpack
 
 from minicap.assignments import archive, manifest
 from minicap.assignments.teacher.cutting import SHORTEST
 from minicap.assignments.teacher.handout import dangling, leaks
+from minicap.assignments.teacher.solution import solved
 
 NAMES = list(manifest.folders())
 each_assignment = pytest.mark.parametrize("name", NAMES)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from hostile_submissions import HOSTILE
-from solving_assignments import ROOT
 
 from minicap.assignments import archive
 from minicap.assignments.submission import wanted
 from minicap.assignments.teacher import grading, sandbox
+from minicap.assignments.teacher.solution import ROOT
 
 # The others take seconds each, most of them until a limit.
 IN_SHORT = {
