@@ -138,7 +138,8 @@ def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDatas
     if "words_with_vectors" in trainer.about:
         known = trainer.about["words_with_vectors"]
         print(f"{known} of the {words} start from {config.data.word_vectors}", flush=True)
-    fit(trainer, run_folder, config, unit="cross-entropy per word (nats)")
+    weighed = ", weighted by advantage" if config.reinforcement.on else ""
+    fit(trainer, run_folder, config, unit=f"cross-entropy per word (nats){weighed}")
     if validation:
         scores, _ = evaluate(Captioner.load(run_folder.path), validation, beam=1)
         print_scores({"validation, greedy": scores})

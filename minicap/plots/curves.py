@@ -32,7 +32,7 @@ Record = dict[str, Any]
 
 _MOST_MARKERS = 60
 _NOT_METRICS = {"step", "epoch", "loss", "train_loss", "validation_loss", "learning_rate", "seconds"}
-_NAMES = {"cider": "CIDEr", "rouge_l": "ROUGE-L"} | {f"bleu{n}": f"BLEU-{n}" for n in range(1, 5)}
+_NAMES = {"cider": "CIDEr", "rouge_l": "ROUGE-L"} | {f"bleu_{n}": f"BLEU-{n}" for n in range(1, 5)}
 _STYLES = ((GREEN, "o"), (PURPLE, "s"), (ORANGE, "^"), (SKY, "D"), (BLACK, "v"))
 
 

@@ -57,7 +57,7 @@ def test_without_validation_the_best_is_that_of_training():
 
 
 def test_metrics_get_a_panel_of_their_own(assert_readable):
-    metrics = {"cider": (0.1, 0.2, 0.3), "bleu4": (0.01, None, 0.03), "my_score": (1.0, 2.0, 3.0)}
+    metrics = {"cider": (0.1, 0.2, 0.3), "bleu_4": (0.01, None, 0.03), "my_score": (1.0, 2.0, 3.0)}
     figure = loss_curves(run(**metrics), UNIT, title="LSTM on UCM")
     _, panel = figure.axes
     drawn = lines(panel)
