@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args(argv)
     captioner = Captioner.shipped()
-    print(f"beam {args.beam}, {len(captioner.vocabulary)} words, milliseconds a photo")
+    print(f"beam {args.beam}, {len(captioner.vocabulary)} words, milliseconds per photo")
     print("photos  together  one by one  ratio")
     for photos in args.photos:
         features = random_features(captioner, photos)
