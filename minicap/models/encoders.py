@@ -16,6 +16,7 @@ from minicap.models.pretrained import load_pretrained, require_weights, weights_
 from minicap.models.published import pretrained
 from minicap.models.squeezenet import SqueezeNet
 from minicap.nn import Module, Sequential
+from minicap.nn.folding import fold_batch_norm
 
 
 class Encoder(Protocol):
@@ -170,8 +171,8 @@ class PretrainedEncoder:
 
     @cached_property
     def net(self) -> Module:
-        """The network, loaded for the first photo."""
-        return load_pretrained(self.weights)[0]
+        """The network, batch normalisation folded, loaded for the first photo."""
+        return fold_batch_norm(load_pretrained(self.weights)[0])
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
         if kind == "stages":

@@ -132,9 +132,8 @@ def inception_v3(
     channels = stem[4]
     for name, branches in _BLOCKS.items():
         largest = graph == "tf2015" and name == "Mixed_7c"
-        pool = (
-            MaxPool2d(3, 1, pad=1) if largest else AvgPool2d(3, 1, 1, count_include_pad=graph == _GRAPHS[0])
-        )
+        zeros_count = graph == "torchvision"
+        pool = MaxPool2d(3, 1, 1) if largest else AvgPool2d(3, 1, 1, count_include_pad=zeros_count)
         trunk[name], channels = _block(channels, branches, pool, width)
         if heads and name == _WITH_HEAD:
             beside[name] = _head(channels, _side_of_17(image_size), width, num_classes)

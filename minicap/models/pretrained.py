@@ -11,6 +11,7 @@ from minicap.data.images import Preprocess
 from minicap.data.packages import fetch
 from minicap.errors import FormatError, InputError
 from minicap.formats import load_safetensors, save_safetensors
+from minicap.formats.eight_bits import from_eight_bits, to_eight_bits
 from minicap.formats.folders import default_cache_folder
 from minicap.formats.keras_file import load_keras
 from minicap.formats.torch_file import load_torch
@@ -18,6 +19,9 @@ from minicap.models.published import PRETRAINED, SHIPPED, pretrained
 from minicap.models.squeezenet import SqueezeNet
 from minicap.models.torch_names import from_torch
 from minicap.nn import Module
+from minicap.nn.folding import fold_batch_norm, unfolded
+
+_PACKED = "packed"  # stands in what a file says of itself
 
 
 def weights_file(name: str) -> Path:
@@ -62,7 +66,7 @@ def load_pretrained(name: str) -> tuple[Module, Preprocess]:
     if about.get("model") != name:
         raise FormatError(f"{file} does not hold the weights of {name}; delete it and get them again")
     net = known.make()
-    net.load(arrays)
+    net.load(_unpacked(net, arrays, str(file)) if _PACKED in about else arrays)
     return net, Preprocess.from_json(about.get("preprocess", ""))
 
 
@@ -98,14 +102,49 @@ def get_weights(name: str) -> Path:
 def import_weights(name: str, file: Path) -> Path:
     """Convert a file of PyTorch's (.pth, .pt), a safetensors file with PyTorch's names, or Keras' (.h5).
 
-    Returns our file.  Raises FormatError for a file that is none of them, InputError for a network that Keras
-    publishes no weights for, and as keep_weights.
+    A file of pack_weights is taken as it is.  Returns our file.
+    Raises FormatError for a file that is none of them, InputError for a network that Keras publishes no
+    weights for, and as keep_weights.
     """
-    if file.suffix in (".h5", ".hdf5", ".keras"):
+    if file.suffix in (".h5", ".hdf5"):
         tensors = _from_keras(name, file)
+    elif file.suffix == ".safetensors":
+        tensors, about = load_safetensors(file)
+        if _PACKED in about:
+            return _keep_packed(name, tensors, about, file)
     else:
-        tensors = load_safetensors(file)[0] if file.suffix == ".safetensors" else load_torch(file)
+        tensors = load_torch(file)
     return keep_weights(name, tensors, str(file), sha256_of(file))
+
+
+def pack_weights(name: str, file: Path) -> Path:
+    """Write the weights of this network that are here in 8 bits, with batch normalisation folded.
+
+    Returns the file, which import_weights takes.  Raises as load_pretrained.
+    """
+    net, preprocess = load_pretrained(name)
+    folded = fold_batch_norm(net)
+    about = {"model": name, "preprocess": preprocess.to_json(), "licence": pretrained(name).licence}
+    save_safetensors(file, to_eight_bits(folded.params | folded.state), about | {_PACKED: "8 bits, folded"})
+    return file
+
+
+def _keep_packed(name: str, arrays: dict[str, np.ndarray], about: dict[str, str], file: Path) -> Path:
+    if about.get("model") != name:
+        raise InputError(f"{file} holds the weights of {about.get('model')}, not of {name}")
+    net = pretrained(name).make()
+    net.load(_unpacked(net, arrays, str(file)))  # says what does not fit before anything is kept
+    target = weights_file(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_safetensors(target, arrays, about | {"source": str(file), "sha256": sha256_of(file)})
+    return target
+
+
+def _unpacked(net: Module, arrays: Mapping[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
+    try:
+        return unfolded(net, from_eight_bits(arrays))
+    except (FormatError, KeyError) as error:
+        raise FormatError(f"{where}: damaged ({error})") from None
 
 
 def _from_keras(name: str, file: Path) -> dict[str, np.ndarray]:

@@ -53,6 +53,16 @@ def test_a_package_is_downloaded(tensors, monkeypatch, capsys):
     assert weights_file("resnet18").is_file()
 
 
+def test_weights_that_are_here_are_packed_for_elsewhere(tensors, tmp_path, capsys):
+    save_safetensors(tmp_path / "net.safetensors", tensors)
+    main(["weights", "import", str(tmp_path / "net.safetensors"), "--model", "resnet18"])
+    capsys.readouterr()
+    packed = tmp_path / "packed.safetensors"
+    assert main(["weights", "pack", "resnet18", str(packed)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith(f"import {packed} --model resnet18")
+    assert main(["weights", "import", str(packed), "--model", "resnet18"]) == 0
+
+
 def test_a_file_of_another_network_is_refused_in_a_line(tensors, tmp_path, refused):
     save_safetensors(tmp_path / "net.safetensors", tensors)
     message = refused("weights", "import", tmp_path / "net.safetensors", "--model", "resnet34")

@@ -1,11 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from minicap.data import extract_features
+from minicap.data.download import sha256_of
 from minicap.errors import InputError
 from minicap.formats import save_safetensors
+from minicap.models import squeezenet
 from minicap.models.encoders import ENCODERS, SqueezeNetEncoder, SqueezeNetEncoderConfig, make_encoder
 from minicap.models.pretrained import load_pretrained, weights_file
-from minicap.models.published import PRETRAINED
+from minicap.models.published import PRETRAINED, SHIPPED
 from minicap.models.squeezenet import SqueezeNet
 
 
@@ -37,6 +43,45 @@ def test_every_encoder_gives_the_shapes_it_declares(name, weights_of_chance):
         features = encoder.encode(photo, kind)
         assert features.shape == (1, *shape)
         assert features.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_features_of_every_encoder_and_kind_are_kept_apart(name, weights_of_chance, tmp_path):
+    encoder = make_encoder(ENCODERS[name].settings())
+    pixels = np.random.default_rng(0).integers(256, size=(40, 50, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    calls = []
+
+    def features(kind):
+        def encode(images):
+            calls.append(kind)
+            return encoder.encode(images, kind)
+
+        return extract_features(
+            [tmp_path / "photo.png"], encode, encoder.preprocess, encoder.key(kind), tmp_path / "cache"
+        )
+
+    kinds = [*encoder.shapes, *encoder.shapes]
+    found = [features(kind) for kind in kinds]
+    assert calls == list(encoder.shapes)  # the second time nothing is computed
+    assert [each.shape for each in found] == [(1, *encoder.shapes[kind]) for kind in kinds]
+    np.testing.assert_array_equal(found[0], found[len(encoder.shapes)])
+
+
+@pytest.mark.parametrize("name", [name for name in ENCODERS if name != SHIPPED])
+def test_other_weights_have_another_key(name, weights_of_chance, monkeypatch):
+    encoder = make_encoder(ENCODERS[name].settings())
+    before = [encoder.key(kind) for kind in encoder.shapes]
+    monkeypatch.setattr("minicap.models.encoders.weights_identity", lambda name: "fe" * 8)
+    after = [encoder.key(kind) for kind in encoder.shapes]
+    assert len({*before, *after}) == 2 * len(encoder.shapes)
+
+
+def test_the_key_of_squeezenet_stands_for_the_weights_in_the_package():
+    """Where they change, "squeezenet1_1" in its key has to change with them."""
+    file = Path(squeezenet.__file__).parent / "weights" / "squeezenet1_1.safetensors"
+    assert sha256_of(file).startswith("9c8d08e103560141")
+    assert SqueezeNetEncoder().key("pooled") == "squeezenet1_1-fire9-mean-max"
 
 
 def test_pooled_features_of_resnet_are_what_its_classifier_reads(weights_of_chance):

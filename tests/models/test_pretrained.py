@@ -14,6 +14,7 @@ from minicap.models.pretrained import (
     have_weights,
     import_weights,
     load_pretrained,
+    pack_weights,
     weights_file,
     weights_identity,
 )
@@ -124,6 +125,32 @@ def test_what_a_package_brings_is_converted_and_kept(narrow, monkeypatch):
     np.testing.assert_array_equal(scores(load_pretrained("resnet18")[0]), scores(net))
 
 
+def test_packed_weights_take_a_quarter_and_give_nearly_the_same_scores(narrow, tmp_path):
+    save_safetensors(tmp_path / "a.safetensors", narrow[1])
+    whole = import_weights("resnet18", tmp_path / "a.safetensors").stat().st_size
+    first, identity = scores(load_pretrained("resnet18")[0]), weights_identity("resnet18")
+    packed = pack_weights("resnet18", tmp_path / "packed.safetensors")
+    assert packed.stat().st_size < whole
+    import_weights("resnet18", packed)
+    net, preprocess = load_pretrained("resnet18")
+    assert np.abs(scores(net) - first).max() < 0.05 * np.abs(first).max()
+    assert preprocess == CAFFE_PHOTOS
+    assert weights_identity("resnet18") != identity
+
+
+def test_packed_weights_of_another_network_or_damaged_ones_are_refused(narrow, tmp_path):
+    save_safetensors(tmp_path / "a.safetensors", narrow[1])
+    import_weights("resnet18", tmp_path / "a.safetensors")
+    packed = pack_weights("resnet18", tmp_path / "packed.safetensors")
+    with pytest.raises(InputError, match="holds the weights of resnet18, not of resnet34"):
+        import_weights("resnet34", packed)
+    arrays, about = load_safetensors(packed)
+    del arrays["conv1.b"]
+    save_safetensors(packed, arrays, about)
+    with pytest.raises(FormatError, match=r"packed\.safetensors: damaged"):
+        import_weights("resnet18", packed)
+
+
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_every_network_takes_tensors_under_pytorchs_names(name):
     """As many as it has parameters, each with a place of its own."""
@@ -167,6 +194,17 @@ def test_photos_are_named_as_well_as_pytorch_does_it(name, every, top1, top5, sh
     real_weights(name)
     ours = accuracy(name, shared_data / "imagenet_200", every)
     np.testing.assert_allclose(ours, (top1, top5), rtol=0, atol=1)
+
+
+@pytest.mark.slow
+def test_packed_efficientnet_names_photos_as_well(shared_data, real_weights, tmp_path, monkeypatch):
+    real_weights("efficientnet_lite0")
+    packed = pack_weights("efficientnet_lite0", tmp_path / "packed.safetensors")
+    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "another"))
+    import_weights("efficientnet_lite0", packed)
+    top1, top5 = accuracy("efficientnet_lite0", shared_data / "imagenet_200", 1)
+    assert top1 >= 84 - 2  # four photos
+    assert top5 >= 98 - 2
 
 
 @pytest.mark.slow
