@@ -12,11 +12,11 @@ cider_module = import_module("minicap.metrics.captions.cider")
 
 
 def attention_weights(scores, mask):
-    return attention._attention_weights(np, scores, mask)
+    return attention.attention_weights(np, scores, mask)
 
 
 def score_gradients(dweights, weights):
-    return attention._score_gradients(dweights, weights)
+    return attention.score_gradients(dweights, weights)
 
 
 def model(scores):

@@ -61,9 +61,9 @@ def bleu(ratio):
 
 
 CASES = [
-    Case("_attention_weights", "no mask", weights(False)),
-    Case("_attention_weights", "a mask, one row without a 1", weights(True)),
-    Case("_score_gradients", "", score_gradients),
+    Case("attention_weights", "no mask", weights(False)),
+    Case("attention_weights", "a mask, one row without a 1", weights(True)),
+    Case("score_gradients", "", score_gradients),
     *(Case("greedy", f"{n} rows", greedy(n, 4 + n)) for n in (1, 3)),
     Case("beam", "of one", beam(1)),
     Case("beam", "of three", beam(3)),

@@ -95,7 +95,7 @@ def make(assignment: Assignment) -> Handout:
     made, removed = _cut_all(files, cuts)
     also_hidden = _hide_leaking(made, leaks(made, removed), cuts)
     if also_hidden:
-        made, removed = _cut_all(files, cuts)
+        made, _ = _cut_all(files, cuts)
     made[f"{where}/{PUBLIC}"] = pack(draw(assignment))
     if found := [*map(str, leaks(made, removed))]:
         raise InputError(f"{assignment.id}: the handout gives answers away:\n" + "\n".join(found[:20]))
