@@ -1,4 +1,4 @@
-"""Bare places to try minicap in: a copy of the tree as a clone has it, an environment that holds nothing."""
+"""Clean places to try minicap in: a copy of the tree as a clone has it, an empty environment."""
 
 import os
 import shutil

@@ -60,7 +60,7 @@ def gates(without: Sequence[str] = ()) -> None:
 
 
 def coverage(python: str) -> str:
-    """How much of minicap the tests run, in a line.  Tracing slows them down a lot; nothing fails by it."""
+    """How much of minicap the tests run, in a line.  Tracing slows them down a lot; any figure passes."""
     command = [python, "-m", "pytest", "-q", "-n", "auto", "-o", "timeout=0"]
     command += ["--cov=minicap", "--cov-report=term"]
     try:

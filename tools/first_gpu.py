@@ -118,7 +118,7 @@ def _end(process: subprocess.Popen[Any]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that has a part in the report."""
+    """The versions of everything that the report depends on."""
     found = {"minicap": __version__, "python": platform.python_version(), "system": platform.platform()}
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=bare.ROOT, capture_output=True, text=True

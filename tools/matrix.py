@@ -230,7 +230,7 @@ def oldest(tree: Path) -> list[str]:
 
 
 def wider_instructions(place: Place) -> str:
-    """What NumPy uses here beyond what every processor has.  Raises Impossible where that is nothing."""
+    """What NumPy uses here beyond what every processor has.  Raises Impossible where there is nothing."""
     names = "__cpu_dispatch__ as names, __cpu_features__ as has"
     ask = f"from numpy._core._multiarray_umath import {names}; print(*(n for n in names if has[n]))"
     if found := call([place.python, "-c", ask], place, bare.variables()).stdout.strip():

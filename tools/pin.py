@@ -1,7 +1,7 @@
 """Pin the text that the faster pairs were written for:  python -m tools.pin
 
-For whoever has changed the maths of a layer or an update rule and made its faster pairs follow, or seen that
-they need not.  Until then the textbook body runs in their place.
+Run it after changing the maths of a layer or an update rule, once its faster pairs have been adapted or need
+no change.  Until then the textbook body runs in their place.
 """
 
 from collections.abc import Callable

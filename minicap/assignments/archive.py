@@ -1,4 +1,4 @@
-"""Files as an archive that is the same at every run, and archives of strangers read with care."""
+"""Write archives that are the same at every run, and read those of strangers with care."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from minicap.formats.atomic import atomic_write_bytes
 from minicap.formats.regular import open_regular
 
 SUMS = "SHA256SUMS"
-_WHEN = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+_WHEN = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 MOST_FILES = 2000
 MOST_BYTES = 64 * 2**20  # unpacked
 
@@ -55,7 +55,7 @@ def write(files: Mapping[str, bytes], target: Path, top: str) -> None:
 
 
 def read(source: Path, wanted: frozenset[str]) -> dict[str, bytes]:
-    """The wanted files of a zip or a folder, wherever in it its root lies; others are not looked at.
+    """The wanted files of a zip or a folder, wherever its root lies in it; others are ignored.
 
     Raises InputError when it cannot be read, FormatError for an archive that is too large, damaged, or has
     one of the files twice.
@@ -85,7 +85,7 @@ def _read_zip(archive: zipfile.ZipFile, wanted: frozenset[str], source: Path) ->
             raise FormatError(f"{source}: {path} is a link; hand in the file itself")
         if path in found:
             raise FormatError(f"{source} holds {path} twice")
-        with archive.open(entry) as file:  # what the entry says of its size need not be true
+        with archive.open(entry) as file:  # the size that the entry states need not be true
             data = file.read(room + 1)
         room -= len(data)
         if room < 0:
@@ -113,7 +113,7 @@ def _read_folder(source: Path, wanted: frozenset[str]) -> dict[str, bytes]:
 
 
 def _within(name: str, wanted: frozenset[str]) -> str | None:
-    """Which wanted file an entry is, below at most one folder; None for what is not wanted."""
+    """Which wanted file an entry is, below at most one folder; None if it is not wanted."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if ".." in parts or name.startswith("/"):
         return None

@@ -49,7 +49,7 @@ def public_trials(assignment: Assignment) -> list[Trial]:
 
 
 def check(assignment: Assignment, exercises: Sequence[Exercise]) -> Iterator[Result]:
-    """Check some exercises, one after the other, in another process than this one."""
+    """Check some exercises, one after the other, in a separate process."""
     trials = public_trials(assignment)
     file = assignment.folder / "calls.py"
     calls = file.read_text(encoding="utf-8") if file.is_file() else ""
@@ -61,7 +61,7 @@ def check(assignment: Assignment, exercises: Sequence[Exercise]) -> Iterator[Res
 
 
 def check_exercise(worker: Worker, exercise: Exercise, trials: Sequence[Trial], calls: str) -> Result:
-    """Run the trials of an exercise; what is not begun, or takes too long, is not tried on the rest."""
+    """Run the trials of an exercise; skip the rest once it turns out not to be begun, or takes too long."""
     passed = 0
     first: tuple[Trial, Verdict] | None = None
     for trial in trials:

@@ -28,7 +28,7 @@ def parts_of(answer: Any, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def fingerprint(part: Any) -> list[float] | None:
-    """A few numbers that tell the arrays of a part from others; None where it has none, or not finite."""
+    """A few numbers that tell the arrays of a part from others; None if there are none, or not all finite."""
     arrays = [leaf for _, leaf in leaves(part) if isinstance(leaf, (np.ndarray, np.generic, float))]
     if not arrays:
         return None
@@ -52,7 +52,7 @@ def fingerprints(cause: str, answer: Any, expected: Any, labels: Sequence[str]) 
 
 
 def alike(a: list[float] | None, b: list[float] | None) -> bool:
-    """Whether two fingerprints are of the same numbers, but for rounding."""
+    """Whether two fingerprints are of the same numbers, up to rounding."""
     if a is None or b is None:
         return a is b
     first, second = np.asarray(a), np.asarray(b)

@@ -21,10 +21,10 @@ class Exercise:
     id: what students call it.  target: the dotted path of what is cut, "minicap.layers.conv.conv_forward".
     points: for all its cases.  hint: a sentence that helps.  reading: where it is explained.
     needs: functions that its module knows by these names and that other exercises ask for; while this one is
-    judged, they answer as the right ones do.  with_them: what the target calls and is cut, docstring and all,
-    to be written by the student or done without.
+    judged, they answer as the right ones do.  with_them: helpers of the target that are cut too, docstrings
+    and all; the student writes them or does without.
     cases: the gradient-check cases it is tried on, by the layer's name; by default from its own.
-    variants: those of them that are public too, in other numbers; none for all.  hidden: those for grading
+    variants: those of them that are public too, in other numbers; empty for all.  hidden: those for grading
     alone.  call: a function of the assignment's calls.py that calls the target, where that takes no arrays.
     seconds: the longest that one case may take.
     """
@@ -94,7 +94,7 @@ class Assignment:
 
 
 def module_of(target: str) -> str:
-    """The module in a dotted path: the longest beginning in small letters that has a file."""
+    """The module in a dotted path: the longest lower-case prefix that has a file."""
     parts = target.split(".")
     for size in range(len(parts) - 1, 0, -1):
         path = PACKAGE.parent.joinpath(*parts[:size])
@@ -142,7 +142,7 @@ def folders() -> dict[str, Path]:
 
 
 def find(name: str = "") -> Assignment:
-    """The assignment of that id or in that folder; without a name the only one that there is.
+    """The assignment of that id or in that folder; without a name, the only one there is.
 
     Raises InputError when there is none, or several and no name.
     """

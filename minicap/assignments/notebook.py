@@ -9,7 +9,7 @@ from minicap.assignments.manifest import PACKAGE
 def check(*names: str) -> bool:
     """Run `minicap assign check` on exercises, or all; returns whether they pass.
 
-    The code is read anew from its files, so the kernel needs no restart for it.
+    The code is read afresh from its files, so the kernel needs no restart for it.
     """
     command = [sys.executable, "-m", "minicap", "assign", "check", *names]
     done = subprocess.run(

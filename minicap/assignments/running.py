@@ -1,4 +1,4 @@
-"""A worker process from outside: send it a request, wait for the answer, and not a second longer."""
+"""A worker process seen from outside: send it a request, and wait for the answer for a limited time."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ class Worker:
     """Runs `minicap.assignments.worker`; started at the first request, and again after it was lost.
 
     command: in front of the worker's own, such as a sandbox.  forks: whether every request has a process.
-    start: seconds that the worker may take to come up, the student's module imported.
+    start: seconds that the worker may take to come up, including the import of the student's module.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Worker:
                     pipe.close()
 
     def _start(self) -> str:
-        """Start the worker; why it does not come up, or ""."""
+        """Start the worker.  Returns why it does not come up, or ""."""
         self.frames = queue.Queue(MOST_FRAMES)
         self.process = subprocess.Popen(
             self.command,
@@ -133,7 +133,7 @@ class Worker:
 
 
 def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
-    """Cut what comes into messages; None when there are no more, or one is too large."""
+    """Split what arrives into messages; None when there are no more, or one is too large."""
     with contextlib.suppress(OSError, ValueError, queue.Full):
         while len(head := file.read(8)) == 8:
             size = int.from_bytes(head, "little")

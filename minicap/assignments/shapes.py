@@ -11,11 +11,11 @@ _NOISE = 40.0  # of 255, peak
 
 
 def shapes(count: int, seed: int = 0, size: int = SIZE) -> ArrayDataset:
-    """So many coloured shapes on noisy grounds, each class a quarter of them.
+    """`count` coloured shapes on noisy backgrounds, a quarter of them in each class.
 
-    A shape has any place, size and colour, brighter or darker than its ground.
-    Images (N, 3, size, size) uint8, labels (N,); a batch holds them around zero.  The same seed draws the
-    same pictures.
+    A shape has any place, size and colour, brighter or darker than its background.
+    Images (N, 3, size, size) uint8, labels (N,); a batch holds them centred around zero.  The same seed draws
+    the same pictures.
     """
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.arange(count) % len(CLASSES))

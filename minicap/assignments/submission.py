@@ -55,7 +55,7 @@ def unwritten(assignment: Assignment, files: dict[str, bytes]) -> list[Exercise]
         try:
             node = dict(functions(ast.parse(text))).get(exercise.function)
         except (SyntaxError, ValueError):
-            continue  # written, if not well
+            continue  # written, though not correctly
         if node is None or f"{exercise.id}: not written yet" in (ast.get_source_segment(text, node) or ""):
             missing.append(exercise)
     return missing

@@ -22,8 +22,8 @@ class Trial:
 
     module, function: what is called.  call: a function of the assignment's calls.py instead, or "".
     args, kwargs: what it is handed; their names in `names` and `kwargs`.
-    expected: the right answer, caches known by names alone.  labels: what its parts are called, empty where
-    the answer is one value.
+    expected: the right answer, caches known only by their names.  labels: what its parts are called, empty
+    where the answer is one value.
     needs: for functions of other exercises, their right calls: name -> [[args, kwargs, result], ...].
     mistakes: what some classic mistakes answer: [cause, label, fingerprint] each.
     trivial: whether a constant or an argument handed back would pass.  tolerance: relative to the largest

@@ -1,6 +1,6 @@
 """Arguments and answers as bytes: what crosses the border between a grader and the code that it grades.
 
-A text in JSON that says the nesting, then the bytes of the arrays.  Nothing in it can run: no pickle, no
+A text in JSON that describes the nesting, then the bytes of the arrays.  Nothing in it can run: no pickle, no
 object arrays, and a cache is named, not built, unless the reader asks for it.
 """
 
@@ -35,14 +35,14 @@ class Foreign(NamedTuple):
 
 
 def encode(value: Any) -> bytes:
-    """The value as bytes.  What is none of numbers, texts, arrays and their nestings becomes a Foreign."""
+    """The value as bytes.  Anything but numbers, texts, arrays and nestings of these becomes a Foreign."""
     arrays: list[bytes] = []
     tree = json.dumps(_tree(value, arrays, DEEPEST)).encode()
     return b"".join((len(tree).to_bytes(8, "little"), tree, *arrays))
 
 
 def decode(data: bytes, build: Callable[[Named], Any] = lambda named: named) -> Any:
-    """The value that `encode` wrote.  build: makes of a Named what the reader wants.
+    """The value that `encode` wrote.  build: turns a Named into what the reader wants.
 
     Raises FormatError for anything else; its arrays take no more memory than the data.
     """

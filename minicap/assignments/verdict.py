@@ -35,7 +35,7 @@ def judge(trial: Trial, reply: dict[str, Any]) -> Verdict:
     if "answer" not in reply or not isinstance(reply.get("wrote"), list):
         return Verdict(False, "an answer that is none")
     answer = reply["answer"]
-    # Wrong numbers that a known mistake explains say more than that something was written into.
+    # A known mistake that explains wrong numbers says more than that an argument was written into.
     complaint = _wrong(trial, answer)
     known = _known_mistake(trial, answer) if complaint else ""
     wrote = [str(path) for path in reply["wrote"]]

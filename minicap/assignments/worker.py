@@ -164,7 +164,7 @@ def _build(named: Named) -> Any:
 
 
 def _changed(names: list[str], before: Any, after: Any) -> list[str]:
-    """What the function wrote into, of what it was handed."""
+    """Which of its arguments the function wrote into."""
     found = []
     (args, kwargs), (new_args, new_kwargs) = before, after
     pairs = [
@@ -183,7 +183,7 @@ def _changed(names: list[str], before: Any, after: Any) -> list[str]:
 
 
 class _StandIns:
-    """Functions of other exercises, that answer the right calls as the right functions do."""
+    """Functions of other exercises, which answer the right calls as the right functions do."""
 
     def __init__(self) -> None:
         self.needs: dict[str, list[Any]] = {}
@@ -202,7 +202,7 @@ class _StandIns:
             setattr(module, name, own)
 
     def of(self, name: str, own: Callable[..., Any]) -> Callable[..., Any]:
-        """A function that looks its arguments up; of others it asks the student's own."""
+        """A function that looks its arguments up; for unknown ones it calls the student's own function."""
         calls = self.needs[name]
 
         def stand_in(*args: Any, **kwargs: Any) -> Any:

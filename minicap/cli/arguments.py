@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minicap.errors import InputError
 
-_TOO_LONG = 206  # Windows' number of that error, which Python takes for a file that is not there
+_TOO_LONG = 206  # Windows' number for that error, which Python reports as a missing file
 
 
 def path(text: str) -> Path:
@@ -27,7 +27,7 @@ def path(text: str) -> Path:
 
 
 def named_or_path(name: str) -> Callable[[str], str]:
-    """What goes by that name; or else a file or folder, as an absolute path."""
+    """That name as it is; anything else is a file or folder, as an absolute path."""
 
     def parse(text: str) -> str:
         return name if text == name else str(path(text).resolve())
@@ -36,7 +36,7 @@ def named_or_path(name: str) -> Callable[[str], str]:
 
 
 def absolute(text: str, name: str = "") -> str:
-    """A path out of a settings file, as an absolute path; nothing, and what goes by that name, as it is.
+    """A path from a settings file, made absolute; an empty text and `name` stay as they are.
 
     Raises InputError for what cannot be a path.
     """

@@ -11,7 +11,7 @@ _GROUPS = ("assign_check", "assign_submit", "assign_build", "assign_grade")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for group in _GROUPS:
-        if find_spec(f"minicap.cli.{group}"):  # handouts have those of students alone
+        if find_spec(f"minicap.cli.{group}"):  # handouts have only those for students
             module = import_module(f"minicap.cli.{group}")
             for action in module.add_arguments(actions):
                 action.set_defaults(run_action=module.run)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _assignment(names: Sequence[str]) -> tuple[Assignment, list[str]]:
-    """The assignment that the first name names, or the only one; and the other names."""
+    """The assignment that the first name denotes, or the only one; and the remaining names."""
     known = manifest.folders()
     if names and names[0] in known:
         return manifest.find(names[0]), list(names[1:])

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
     options = {"beam": args.beam, **decoding_options(args)}
-    Decoding(**options)  # what contradicts itself is told before any work is done
+    Decoding(**options)  # contradictory flags are reported before any work is done
     captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
     rng = np.random.default_rng(args.seed)
     photos = Photos(args.photos, captioner.encoder.preprocess.read, "caption")

@@ -11,7 +11,7 @@ from minicap import __version__
 from minicap.errors import MinicapError
 from minicap.progress import printable
 
-# NumPy, Pillow and the commands are imported inside main, where an interrupt is told in a line.
+# NumPy, Pillow and the commands are imported inside main, where an interrupt is reported in a line.
 
 COMMANDS = {
     "demo": "train a captioner on the photos in the package, in a minute or two",
@@ -63,7 +63,7 @@ def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def _behind(command: str, argv: Sequence[str]) -> Sequence[str]:
-    """The words behind the command; none where argv has another."""
+    """The words after the command; none where argv has another command."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--backend", nargs="?")
     parser.add_argument("words", nargs=argparse.REMAINDER)
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = _run(argv)
         if sys.stdout:  # None where the shell has closed it
-            sys.stdout.flush()  # here a full disk is told in a line, at the end of the process it is not
+            sys.stdout.flush()  # a full disk is reported in a line here, but not at the process's end
         return code
     except MinicapError as error:
         return _refused(str(error))

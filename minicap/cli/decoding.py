@@ -5,7 +5,7 @@ from typing import Any
 
 from minicap.cli.arguments import number, whole
 
-# None of them has a value unless it is given.  Those of minicap.decoding.Decoding but for the beam.
+# A flag that is not given has no value.  These are the options of minicap.decoding.Decoding but the beam.
 FLAGS = ("length_power", "groups", "diversity", "temperature", "top_k", "top_p", "no_repeats")
 
 
@@ -35,6 +35,6 @@ def add_decoding_arguments(parser: argparse._ActionsContainer) -> None:
 
 
 def decoding_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Those of the flags that are given, as options of minicap.decoding.Decoding."""
+    """The flags that are given, as options of minicap.decoding.Decoding."""
     given = {name: getattr(args, name) for name in FLAGS}
     return {name: value for name, value in given.items() if value is not None}

@@ -7,7 +7,7 @@ from minicap.cli.arguments import path
 from minicap.errors import InputError
 from minicap.training import kind_of
 
-# What scores those that are no captioners, and the flags of captioners that it knows too.
+# For models other than captioners: which of the captioners' flags apply, and what scores them.
 _OTHERS = {
     "classifier": ((), eval_classifier.run),
     "tagger": (eval_tagger.FLAGS, eval_tagger.run),

@@ -29,7 +29,7 @@ from minicap.metrics.captions import Scores, meteor, require_meteor, require_spi
 from minicap.progress import printable
 from minicap.training import run_folder_of
 
-# None of them has a value unless it is given.
+# A flag that is not given has no value.
 FLAGS = ("beam", *DECODING_FLAGS, "seed", "outside", "baselines", "captions", "meteor", "spice")
 
 

@@ -9,7 +9,7 @@ from minicap.training import RunConfig, RunFolder, Trainer
 
 
 def fit(trainer: Trainer, run_folder: RunFolder, config: RunConfig, unit: str) -> None:
-    """Start the run or go on with it, to its end; then draw its curves.  unit: what the loss is."""
+    """Start or resume the run and train to its end; then draw its curves.  unit: what the loss is."""
     if run_folder.holds_a_run:
         trainer.resume()
         run_folder.write_config(config.to_toml())

@@ -135,7 +135,7 @@ def _filters(classifier: Classifier, net: Module) -> np.ndarray | None:
 
 
 def _first_nonlinearity(net: Module) -> str:
-    """The first layer without parameters, which is the nonlinearity behind the first with them."""
+    """The first layer without parameters, which is the nonlinearity after the first that has some."""
     return next((name for name, layer in layers_in_order(net).items() if not list(layer.shapes)), "")
 
 

@@ -19,7 +19,7 @@ _NAMED_AT_MOST = 20
 
 
 class Photos(Generic[T]):
-    """The photos among files and folders, each read once, the next one while the last is worked on.
+    """The photos among files and folders, each read once, the next one while the previous is processed.
 
         photos = Photos(args.photos, read, "caption")
         for path, image in photos: ...

@@ -7,7 +7,7 @@ from minicap.metrics.captions import Scores, distinct_n, novelty, vocabulary_use
 
 
 def print_scores(rows: Mapping[str, Scores], beside: Mapping[str, Mapping[str, float]] | None = None) -> None:
-    """A line a system; metrics and shares times 100, as papers print them.
+    """One line per system; metrics and shares times 100, as papers print them.
 
     beside: more numbers of each system, under the heads of their columns; whole numbers are counts.
     """
@@ -27,7 +27,7 @@ def diversity(captions: Sequence[str], training: Sequence[str]) -> dict[str, Any
     """How varied captions are, under the heads of a table.  training: captions that were learned from.
 
     words: different words said.  distinct-n: different n-grams / all of them.  novel: share of captions that
-    are no training captions.
+    are not training captions.
     """
     found = {"words": vocabulary_used(captions)} | {f"distinct-{n}": distinct_n(captions, n) for n in (1, 2)}
     return found | ({"novel": novelty(captions, training)} if training else {})

@@ -18,9 +18,9 @@ BESIDES = ("path", "name", "start")  # settings that are no flags of their own
 def add_settings(
     parser: argparse.ArgumentParser, tables: Mapping[str, type], names: Mapping[str, str]
 ) -> None:
-    """Add a flag for every setting of the tables but BESIDES; of a flag that is not given None is left.
+    """Add a flag for every setting of the tables but BESIDES; a flag that is not given is None.
 
-    names: of what is chosen, for the tables that have a choice.
+    names: the name chosen, for each table that has a choice.
     """
     for table, kind in tables.items():
         texts, usual = descriptions(kind), defaults(kind)
@@ -52,14 +52,14 @@ def add_named_settings(parser: argparse.ArgumentParser, config: type[RunConfig],
 
 
 def settings_file(argv: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """What the --config or the --resume of a command line says, and which file that is; nothing without."""
+    """The settings in the file that --config or --resume gives, and its path; both empty without one."""
     found = _peek(argv, ("config", "resume"))
     path = found["config"] or (found["resume"] and Path(found["resume"]) / "config.toml")
     return (read_toml(path) if path and Path(path).is_file() else {}), str(path)
 
 
 def given_tables(config: type[RunConfig], args: argparse.Namespace) -> Tables:
-    """The tables of --config, and over them what the flags say.
+    """The tables of --config, overridden by the flags.
 
     Raises InputError for a mistake in the file.
     """
@@ -68,14 +68,14 @@ def given_tables(config: type[RunConfig], args: argparse.Namespace) -> Tables:
     in_file = config.names_in(values, where)
     tables = {}
     for table, given in _flags_given(config, args).items():
-        # The file's settings of another model than the one that is asked for are of no use to it.
+        # Where the flags ask for another model, the file's settings do not apply to it.
         kept = values.get(table, {}) if in_file.get(table) == args.names.get(table) else {}
         tables[table] = {**kept, **given}
     return tables
 
 
 def resumed_config(config: type[RunConfig], args: argparse.Namespace) -> Any:
-    """The settings of the run that --resume names, with those changes by flags that it allows."""
+    """The settings of the run that --resume names, with the changes by flags that it allows."""
     file = args.resume / "config.toml"
     if not file.is_file():
         raise InputError(f"{args.resume} is not a run folder: it has no config.toml")
@@ -91,7 +91,7 @@ def resumed_config(config: type[RunConfig], args: argparse.Namespace) -> Any:
 
 
 def _flags_given(config: type[RunConfig], args: argparse.Namespace) -> Tables:
-    """What the flags say, table by table, among it the names that choose one."""
+    """What the flags say, table by table, including the names that make a choice."""
     return {
         table: _name_given(config, args, table) | given_settings(args, kind)
         for table, kind in config.tables(**args.names).items()

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     tables = {name: dict(given.get(name, {})) for name in kind.tables()}
     if args.data:
         tables["data"]["path"] = args.data
-    plan_runs(kind, settings, tables, where)  # mistakes are told before the data set is read
+    plan_runs(kind, settings, tables, where)  # mistakes are reported before the data set is read
     tables, _ = application.completed(tables)
     runs = plan_runs(kind, settings, tables, where)
     application.prepare([run.config for run in runs])

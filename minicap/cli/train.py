@@ -25,9 +25,9 @@ _OF_A_NEW_RUN = ("data", "dataset", "text", "run", "config", "start")  # flags t
 
 
 def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Those of the application that argv, the words behind `train`, begins with.
+    """Add the arguments of the application with which argv, the words after `train`, begins.
 
-    The word may be left out: then it is the one of --config or --resume, or else a captioner.
+    Without such a word it is the application of --config or --resume, or else the captioner.
     """
     parser.epilog = "Each application has its own settings: " + ", ".join(
         f"minicap train {name} --help" for name in APPLICATIONS
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
 
 
 def application_named(name: str | None) -> ModuleType:
-    """The application of that name, a captioner where nothing is said.  Raises InputError for another."""
+    """The application of that name, the captioner where none is given.  Raises InputError for another."""
     if name is not None and name not in APPLICATIONS:
         raise InputError(f"unknown application {name!r}; known: {', '.join(APPLICATIONS)}")
     return APPLICATIONS[name or "captioner"]

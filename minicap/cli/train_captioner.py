@@ -92,13 +92,13 @@ def completed(tables: Tables) -> tuple[Tables, CaptionDataset]:
 
 
 def prepare(configs: Sequence[CaptionRunConfig]) -> None:
-    """Extract the features that runs of a sweep share, before several of them would do it at once."""
+    """Extract the features that runs of a sweep share, before several of them do it at once."""
     for config in {(c.data.path, c.encoder, c.reads): c for c in configs}.values():
         load_splits(config)
 
 
 def _require_the_same(tables: Tables, of_source: Tables, start: str) -> None:
-    """Raise InputError for a setting that contradicts the captioner which training goes on from."""
+    """Raise InputError for a setting that contradicts the captioner that training continues from."""
     asked = CONFIG.from_tables(tables, "command line")  # whose values are of the same types
     for table, settings in of_source.items():
         for name in tables[table]:
@@ -109,13 +109,13 @@ def _require_the_same(tables: Tables, of_source: Tables, start: str) -> None:
 
 
 def open_data(config: CaptionRunConfig) -> CaptionDataset:
-    """The data set, once it is said what is in it."""
+    """The data set, after printing what is in it."""
     return open_captioned(config.encoder, config.data.path, config.data.outside)
 
 
 def open_captioned(encoder: Any, path: str, outside: bool) -> CaptionDataset:
-    """A set of captioned photos, once it is said what is in it.  encoder: the settings of what reads them."""
-    make_encoder(encoder)  # weights that are not here are told before there is a run
+    """A set of captioned photos, after printing what is in it.  encoder: the settings of what reads them."""
+    make_encoder(encoder)  # missing weights are reported before there is a run
     dataset = open_dataset(path, outside)
     train = [image for image in dataset.images if image.split == "train"]
     captions = [caption for image in train for caption in image.captions]

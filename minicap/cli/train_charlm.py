@@ -38,7 +38,7 @@ def prepare(configs: Sequence[CharacterRunConfig]) -> None:
 
 
 def open_data(config: CharacterRunConfig) -> Text:
-    """The text, once it is said what is in it."""
+    """The text, after printing what is in it."""
     text = load_text(config.data)
     print(
         f"{len(text.train):,} characters to train on, {len(text.validation):,} to validate on, "

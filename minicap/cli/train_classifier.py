@@ -47,7 +47,7 @@ def prepare(configs: Sequence[ClassifierRunConfig]) -> None:
 
 
 def open_data(config: ClassifierRunConfig) -> Splits:
-    """The splits of the data set, once it is said what is in it."""
+    """The splits of the data set, after printing what is in it."""
     splits = load_splits(config.data)
     train = splits["train"]
     counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())

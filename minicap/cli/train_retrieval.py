@@ -50,13 +50,13 @@ def completed(tables: Tables) -> tuple[Tables, CaptionDataset]:
 
 
 def prepare(configs: Sequence[RetrievalRunConfig]) -> None:
-    """Extract the features that runs of a sweep share, before several of them would do it at once."""
+    """Extract the features that runs of a sweep share, before several of them do it at once."""
     for config in {(c.data.path, c.encoder): c for c in configs}.values():
         load_splits(config, open_data(config))
 
 
 def open_data(config: RetrievalRunConfig) -> CaptionDataset:
-    """The data set, once it is said what is in it."""
+    """The data set, after printing what is in it."""
     return open_captioned(config.encoder, config.data.path, config.data.outside)
 
 

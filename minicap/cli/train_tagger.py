@@ -46,14 +46,14 @@ def completed(tables: Tables) -> tuple[Tables, TaggedDataset]:
 
 
 def prepare(configs: Sequence[TagRunConfig]) -> None:
-    """Extract the features that runs of a sweep share, before several of them would do it at once."""
+    """Extract the features that runs of a sweep share, before several of them do it at once."""
     for config in {(c.data.path, c.encoder): c for c in configs}.values():
         load_splits(config)
 
 
 def open_data(config: TagRunConfig) -> TaggedDataset:
-    """The data set, once it is said what is in it."""
-    make_encoder(config.encoder)  # weights that are not here are told before there is a run
+    """The data set, after printing what is in it."""
+    make_encoder(config.encoder)  # missing weights are reported before there is a run
     dataset = open_tagged(config.data.path, config.data.outside)
     require_learnable(dataset)
     counts = ", ".join(f"{name} {count}" for name, count in dataset.counts().items() if count)

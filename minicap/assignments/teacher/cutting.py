@@ -14,7 +14,7 @@ from minicap.assignments.sources import Function, functions
 from minicap.errors import InputError
 
 HINT = "minicap assign hint"
-SHORTEST = 20  # a line of a body that is no longer may stand elsewhere too: "x, w = cache"
+SHORTEST = 20  # a line no longer than this may stand elsewhere too: "x, w = cache"
 
 
 class Cut(NamedTuple):

@@ -34,8 +34,8 @@ PUBLIC_SECRET = "public"
 def draw(assignment: Assignment, secret: str = PUBLIC_SECRET, only: Sequence[str] = ()) -> list[Trial]:
     """The trials of an assignment, or of the exercises named.
 
-    secret: what the numbers come from.  With another than that of the public ones, the hidden variants are
-    among them.  Raises FormatError when the reference is wrong, or a case is missing.
+    secret: what the numbers come from.  With any secret but that of the public ones, the hidden
+    variants are among them.  Raises FormatError when the reference is wrong, or a case is missing.
     """
     cases = [*load_cases(), *own_cases(assignment)]
     mistakes = load_mistakes(assignment.folder)
@@ -142,7 +142,7 @@ def _draw_one(
         try:
             with in_place(module, mistake):
                 wrong += fingerprints(mistake.cause, answer(), expected, labels)
-        except Exception:  # a mistake may well raise; there is nothing to recognise then
+        except Exception:  # a mistake may raise; then there is nothing to recognise
             continue
     return Trial(
         exercise.id,

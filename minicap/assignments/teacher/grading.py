@@ -25,7 +25,7 @@ from minicap.formats.atomic import atomic_write_text
 from minicap.formats.documents import read_json
 
 VERSION = 1  # of the records
-MOST_FAILURES = 3  # told for each exercise
+MOST_FAILURES = 3  # reported for each exercise
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _cut_all(files: Mapping[str, bytes], cuts: Cuts) -> tuple[dict[str, bytes], 
 
 
 def _hide_leaking(files: Mapping[str, bytes], found: list[Leak], cuts: Cuts) -> list[str]:
-    """Add to the cuts the functions in which leaks stand.  Returns their dotted names."""
+    """Add the functions that contain leaks to the cuts.  Returns their dotted names."""
     names = []
     for path in sorted({leak.path for leak in found if leak.path.endswith(".py")}):
         lines = [leak.line for leak in found if leak.path == path]
@@ -135,7 +135,7 @@ def is_handout() -> bool:
 
 
 def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[Leak]:
-    """Where a line of a body that was cut, of more than 20 characters, stands in a file after all."""
+    """Where a line of a body that was cut, of more than 20 characters, still stands in a file."""
     wanted = {" ".join(line.split()): path for path, lines in removed.items() for line in lines}
     found = []
     for path, data in files.items():
@@ -150,7 +150,7 @@ def leaks(files: Mapping[str, bytes], removed: Mapping[str, list[str]]) -> list[
 
 
 def dangling(files: Mapping[str, bytes]) -> list[str]:
-    """Imports from the package at the top of a module, of what the handout does not have."""
+    """Imports at the top of a module, from the package, of modules that the handout does not have."""
     modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in files}
     found = []
     for path, data in files.items():

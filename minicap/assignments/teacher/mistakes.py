@@ -1,7 +1,8 @@
 """Classic mistakes: what they answer is noted when a handout is built, so that a check can name them.
 
-A mistake is an edit of the right code.  A handout holds neither of the two, only the cause in words and a
-fingerprint of the wrong numbers: whoever gets the same numbers has made the same mistake, however written.
+A mistake is an edit of the right code.  A handout holds neither the edit nor the right code, only the
+cause in words and a fingerprint of the wrong numbers: whoever gets the same numbers has made the same
+mistake, in whatever form.
 """
 
 import ast
@@ -44,7 +45,7 @@ def load_mistakes(folder: Path) -> list[Mistake]:
 
 @contextmanager
 def in_place(module: Any, mistake: Mistake) -> Iterator[None]:
-    """The mistake in the place of the right function inside the `with` block.
+    """Put the mistake in place of the right function inside the `with` block.
 
     Raises FormatError when the right code does not hold what is to be replaced.
     """

@@ -5,7 +5,7 @@
 SPECIFICATION: JSON with root (an empty folder), readable (pairs of a path and where it appears), hidden
 (folders that appear empty) and size (bytes of /tmp).  The command is process 1 of its namespace: when it
 ends, or this script is killed, the kernel ends all others.  It sees no network, no other process, nothing
-of the file system but what is named, and can write to /tmp alone.
+of the file system but what is named, and can write only to /tmp.
 
 It runs before anything of minicap is imported, on the standard library alone.
 """
@@ -120,7 +120,7 @@ def change_root(root: str) -> None:
 
 
 def check(result: int, doing: str) -> None:
-    """End with a message when a call of the system failed."""
+    """End with a message when a system call failed."""
     if result != 0:
         number = ctypes.get_errno()
         sys.exit(f"cannot {doing}: {os.strerror(number)}")

@@ -36,7 +36,7 @@ def canvas(records: Sequence[dict[str, Any]], assignment: Assignment) -> str:
     """A CSV that Canvas imports.
 
     Student and ID come from the names that Canvas gives to downloaded submissions,
-    "lovelaceada_123_456_a2.zip"; of another name the student is the whole of it.
+    "lovelaceada_123_456_a2.zip"; for any other name, Student is the whole name.
     """
     buffer = io.StringIO()
     table = csv.writer(buffer, lineterminator="\n")

@@ -1,8 +1,8 @@
-"""A place for code that is not trusted: no network, a file system to read only, limits on what it takes.
+"""A place for code that is not trusted: no network, a read-only file system, limits on resources.
 
-Bubblewrap where it is installed, else namespaces of the kernel (namespaces.py); without either there is none,
-and grading refuses.  Inside are Python's own library, NumPy, the handout and the submission: not the
-reference, not the hidden trials, not the home folder.
+Bubblewrap where it is installed, else namespaces of the kernel (namespaces.py); without either, grading
+refuses.  Inside are Python's own library, NumPy, the handout and the submission: not the reference, not the
+hidden trials, not the home folder.
 """
 
 import json
@@ -156,7 +156,7 @@ def prefix(
 
 @cache
 def libraries() -> tuple[Path, ...]:
-    """Where the packages lie that minicap needs, with the shared libraries beside them."""
+    """Where the packages that minicap needs lie, with the shared libraries beside them."""
     found: list[Path] = []
     for name in LIBRARIES:
         specification = find_spec(name)

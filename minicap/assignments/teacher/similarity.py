@@ -1,8 +1,8 @@
-"""Which submissions look alike: fingerprints of their syntax trees, names and layout left aside.
+"""Which submissions look alike: fingerprints of their syntax trees, without names and layout.
 
 Of every function the sequence of its tree's nodes is cut into runs of K; of the hashes of WINDOW neighbouring
-runs the smallest is kept (winnowing, Schleimer et al. 2003, section 3).  What the reference has, or more than
-half of the class, says nothing about copying and is left out.
+runs the smallest is kept (winnowing, Schleimer et al. 2003, section 3).  What the reference has too, or more
+than half of the class, says nothing about copying and is left out.
 """
 
 import ast
@@ -18,11 +18,11 @@ from minicap.assignments.sources import functions
 K, WINDOW = 12, 5
 FEWEST = 6  # fingerprints; of fewer nothing can be said
 COMMON = 0.5  # share of the class
-LEAST = 0.5  # share of fingerprints in common from which a pair is named
+LEAST = 0.5  # share of common fingerprints at which a pair is named
 
 
 class Pair(NamedTuple):
-    """share: of the fingerprints of the shorter one that the other has too."""
+    """share: how much of the shorter one's fingerprints the other has too."""
 
     one: str
     other: str

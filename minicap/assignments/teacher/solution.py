@@ -17,7 +17,7 @@ def solved(
     ids: Iterable[str],
     bodies: Mapping[str, str] | None = None,
 ) -> dict[str, bytes]:
-    """The handout's files with these exercises solved; bodies: with what, where not as the reference does."""
+    """The handout's files with these exercises solved; bodies: what to use instead of the reference's."""
     done, own = dict(files), bodies or {}
     for id in ids:
         exercise = assignment.exercise(id)
@@ -34,7 +34,7 @@ def solution(exercise: Exercise) -> str:
 
 
 def put(text: str, exercise: Exercise, body: str) -> str:
-    """The text of a handout's module with a body in the place of an exercise's TODO."""
+    """The text of a handout's module with a body in place of an exercise's TODO."""
     node = dict(functions(ast.parse(text)))[exercise.function]
     lines = text.splitlines()
     end = node.end_lineno or node.lineno
