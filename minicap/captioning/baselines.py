@@ -27,8 +27,8 @@ def random_captions(captions: Sequence[Sequence[Tokens]], count: int, seed: int 
 def nearest_neighbour(features: Array, captions: Sequence[Sequence[Tokens]], queries: Array) -> list[str]:
     """The first caption of the most similar training photo for each query.
 
-    Similar by the cosine of features standardised over the training photos.
-    features: (images, F) of the training photos, captions theirs.  queries: (N, F).
+    Similarity is the cosine of features standardised over the training photos.
+    features: (images, F) of the training photos; captions: theirs.  queries: (N, F).
     """
     mean, std = np.mean(features, axis=0), np.std(features, axis=0)
 
@@ -43,7 +43,7 @@ def nearest_neighbour(features: Array, captions: Sequence[Sequence[Tokens]], que
 def from_labels(labels: Sequence[Sequence[str]]) -> list[str]:
     """A sentence that names what is on each photo and nothing else: "a dog, a bench and an umbrella".
 
-    labels: of every photo; one without any becomes "a photo".
+    labels: for each photo; a photo without labels becomes "a photo".
     """
     return [_named(names) for names in labels]
 
@@ -51,7 +51,7 @@ def from_labels(labels: Sequence[Sequence[str]]) -> list[str]:
 def labels_of(dataset: CaptionDataset, split: str) -> list[list[str]] | None:
     """The names of the categories on each photo of a split, in the layout of COCO; None where there are none.
 
-    That is `categories` of the data set, [{"id": 18, "name": "dog"}, ...], and `category_ids` of each photo.
+    The data set has `categories`, [{"id": 18, "name": "dog"}, ...], and each photo `category_ids`.
     """
     categories = dataset.extra.get("categories")
     if not isinstance(categories, list) or not all(isinstance(c, dict) for c in categories):

@@ -23,7 +23,7 @@ from minicap.training import chosen_checkpoint, origin
 from minicap.vocabulary import SPECIAL, Vocabulary
 
 KIND = "captioner"
-MOST_WORDS = 1000  # of a caption
+MOST_WORDS = 1000  # in a caption
 _SHIPPED = "weights/captioner.safetensors"
 
 
@@ -44,14 +44,14 @@ class Captioner:
     def create(
         cls, encoder: Encoder, vocabulary: Vocabulary, config: Any, max_words: int = 20
     ) -> "Captioner":
-        """One with an untrained model; call model.initialize(seed) on it.  config: the model's settings."""
+        """A captioner whose model is untrained (see model.initialize).  config: the model's settings."""
         model = make_model(config, encoder.shapes, len(vocabulary), vocabulary.log_frequency())
         return cls(encoder, vocabulary, model, max_words)
 
     def with_words_of(self, vocabulary: Vocabulary, seed: int = 0) -> "Captioner":
-        """A copy that also knows the words of another vocabulary, untrained in those that are new to it.
+        """A copy that also knows the words of another vocabulary; new words are untrained.
 
-        seed: of what the new words start from.
+        seed: for the initial values of the new words.
         """
         words = self.vocabulary.extended(vocabulary)
         copy = self.create(self.encoder, words, self.model.config, self.max_words)
@@ -125,7 +125,7 @@ class Captioner:
             return cls.load(path)
 
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write all that is needed to caption, without the state of training, in half precision.
+        """Write everything captioning needs, without the training state, in half precision.
 
         Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
@@ -138,7 +138,7 @@ class Captioner:
         """Features of the kind the model reads, (N, ...), of one photo file or several.
 
         They stay where the current backend keeps its arrays.
-        Raises InputError naming a file that is no photo.
+        Raises InputError naming a file that is not a photo.
         """
         several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
         if not several:
@@ -151,7 +151,7 @@ class Captioner:
     ) -> list[list[Hypothesis]]:
         """Hypotheses for every photo, best first.  features: (N, ...), as from `features`.
 
-        options: those of minicap.decoding.Decoding; a beam of 3 where none is given.  <unk> is never said,
+        options: those of minicap.decoding.Decoding; the default is a beam of 3.  <unk> is never said,
         and no caption is empty.
         Raises InputError for options that contradict each other.
         """
@@ -169,8 +169,8 @@ class Captioner:
                 forbid=lambda said: () if said else (words.end,),
             )
 
-        # The products of a step are small: BLAS threads would wait for each other, so the photos are shared.
-        # Those of a GPU are not, and random numbers are drawn in one order.
+        # The products of a step are so small that BLAS threads would wait for each other; threads share the
+        # photos instead.  Not on a GPU, and not in sampling, which draws its random numbers in one order.
         shared = backend_of(features=features) is NUMPY and not decoding.temperature
         size = sum(array.size for array in self.model.params.values())
         products = len(features) * decoding.places * size if shared else 0
@@ -191,7 +191,7 @@ class Captioner:
 
 
 def _flaw(arrays: Mapping[str, np.ndarray]) -> str:
-    """What would make every caption NaN, or nothing."""
+    """What would make every caption NaN; empty if nothing would."""
     for name, array in arrays.items():
         if name.endswith("feature_std") and not (array > 0).all():
             return f"{name} has a standard deviation that is not above 0"

@@ -15,7 +15,7 @@ class CaptionExamples:
     """Every caption of every image is one example.
 
     features: (images, ...), on any backend; they stay there.
-    captions: for each image its token lists; words beyond max_words are cut off.
+    captions: the token lists of each image; words beyond max_words are cut off.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class CaptionExamples:
 
 
 def caption_batch(features: Array, captions: Sequence[Sequence[int]], start: int) -> dict[str, Array]:
-    """Captions as a batch to learn from, each of a photo's features; as long as the longest.
+    """A training batch with one row of features per caption, as long as the longest caption.
 
-    captions: word indices with what ends them.  start: the index of <start>.
+    captions: word indices, ending in <end>.  start: the index of <start>.
     """
     shape = len(captions), max(map(len, captions))
     words, next_words, mask = (np.zeros(shape, np.int64) for _ in range(3))
@@ -75,11 +75,11 @@ class _Pair(NamedTuple):
 
 
 def partial_captions(batch: Mapping[str, Array]) -> dict[str, Array]:
-    """The same batch as one example for every word: (photo, the words before it) to that word.
+    """The same batch with one example for every word: (photo, the words before it) to that word.
 
     This is how a network with a single output is trained.  A batch of whole captions has the same loss and
     the same gradients, in T times fewer steps of the model, since a model reads a prefix on its way to the
-    words after it.  Dropout draws other bits.
+    words after it.  Dropout draws different masks.
     """
     home = backend_of(mask=batch["mask"])
     rows, last = np.nonzero(to_host(batch["mask"]))

@@ -1,4 +1,4 @@
-"""What a captioning model is to everybody else: the captioner, the run and the decoders."""
+"""The interface of a captioning model, as the captioner, the run and the decoders use it."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
@@ -14,11 +14,11 @@ Batch = dict[str, Array]
 class CaptioningModel(Protocol):
     """Scores the next word of a caption, given the features of its photo and the words so far.
 
-    reads: the kind of features it wants of an encoder, "pooled" (N, F) or "grid" (N, S, F).
+    reads: the kind of features it needs from an encoder, "pooled" (N, F) or "grid" (N, S, F).
     config: its settings, a dataclass whose `name` is that of the model in the registry.
     label_smoothing: share of every target that the loss spreads over all words, in training.
     A model is made by Model(config, F, V, log_frequency), where log_frequency (V,) says how often each
-    word is seen in training; `minicap.captioning.models` knows the models by name.
+    word occurs in training; `minicap.captioning.models` knows the models by name.
 
     A batch is {"features": (N, F) or (N, S, F), "words": (N, T) from <start> on, "next_words": (N, T) up to
     <end>, "mask": (N, T), 1 where next_words counts}.  It may have "weights" (N,), by which the words of a
@@ -45,11 +45,11 @@ class CaptioningModel(Protocol):
         """The state after the photos have been read; every array has N rows."""
 
     def step(self, state: State, words: Array) -> tuple[Array, State, Extras]:
-        """After words (N,): log probabilities (N, V) of the next one, the state, and what else there is to
-        see of this step, such as {"attention": (N, S)}."""
+        """After words (N,): log probabilities (N, V) of the next one, the next state, and extras that
+        explain this step, such as {"attention": (N, S)}."""
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over: words, <end> included."""
+        """The number of words that the loss is a mean over, <end> included."""
 
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None

@@ -47,7 +47,7 @@ class ReinforceConfig:
 
 
 class PhotoExamples:
-    """Every photo is one example, whatever its captions.  features: (images, ...), on any backend."""
+    """One example per photo, without its captions.  features: (images, ...), on any backend."""
 
     def __init__(self, features: Array) -> None:
         self.features = features
@@ -70,11 +70,11 @@ class SelfCritical:
 
     is the cross-entropy of the drawn captions, each weighted by its advantage r(w) - b: its gradient is that
     of the expected reward.  r is CIDEr-D against the photo's own captions, weighted by the training set.
-    <end> is a word of the captions and of the references, or else those that break off would score best.
+    <end> counts as a word of captions and references; otherwise captions that break off would score best.
 
-    b is the reward of the caption that the model decodes greedily ("greedy"), or for every drawn caption the
-    mean reward of the others of its photo ("mean"; Luo 2020).  Nothing is dropped, for the captions are drawn
-    from the model as it is in evaluation.
+    b is the reward of the caption that the model decodes greedily ("greedy"), or the mean reward of the other
+    captions drawn for the same photo ("mean"; Luo 2020).  Dropout is off, because captions are drawn from the
+    model as it is in evaluation.
 
     references: the token lists of every photo of the training set.
     """
@@ -114,19 +114,19 @@ class SelfCritical:
         return sample(model.step, state, words.start, words.end, self.max_length, rng=drawing)
 
     def best(self, model: CaptioningModel, features: Array) -> list[Hypothesis]:
-        """The captions that the captioner would give."""
+        """The captions that the model decodes greedily."""
         words = self.vocabulary
         step = without(model.step, (words.pad, words.start, words.unk))
         return greedy(step, model.start(features), words.start, words.end, self.max_length)
 
     def rewards(self, photos: Sequence[int] | NDArray[np.int64], captions: list[Hypothesis]) -> Any:
-        """CIDEr-D (N,) of a caption of each of these photos."""
+        """CIDEr-D (N,) of one caption for each of these photos."""
         words = self.vocabulary.words
         texts = ([words[i] for i in self.said(caption)] for caption in captions)
         return np.array([self.corpus.score(p, text) for p, text in zip(photos, texts, strict=True)])
 
     def said(self, caption: Hypothesis) -> list[int]:
-        """Its words, and <end> if it has come to its end."""
+        """Its words, and <end> if the caption is finished."""
         return [*caption.words, self.vocabulary.end] if caption.finished else list(caption.words)
 
 
@@ -138,7 +138,7 @@ def drop_nothing(model: Module) -> None:
 
 
 def mean_of_epoch(trainer: Trainer, name: str) -> float:
-    """The mean of what the steps of this epoch have recorded under a name."""
+    """The mean of what the steps of this epoch recorded under this name."""
     epoch = trainer.position.epoch + 1
     values = [r[name] for r in trainer.run.metrics() if r.get("epoch") == epoch and name in r]
     return float(np.mean(values))

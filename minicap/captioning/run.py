@@ -34,7 +34,7 @@ from minicap.training import (
 from minicap.vocabulary import SPECIAL, Vocabulary
 
 SHIPPED = "shipped"
-_MANY_CAPTIONS = 5000  # for which the usual settings are made
+_MANY_CAPTIONS = 5000  # the size that the usual settings are made for
 _STEPS = 500  # that a small data set is trained for
 
 
@@ -119,8 +119,8 @@ class CaptionRunConfig(RunConfig):
 def settings_for(dataset: CaptionDataset, start: bool) -> dict[str, dict[str, Any]]:
     """Settings that suit a small data set, table by table; none for one of 5000 captions or more.
 
-    Few captions need every word, small batches and many epochs to come to enough steps. A captioner that
-    goes on from another (`start`) needs a fifth of them, and smaller ones.
+    With few captions, training keeps every word and takes enough steps only by small batches and many epochs.
+    A captioner that goes on from another (`start`) needs a fifth of the steps, and smaller ones.
     """
     captions = sum(len(image.captions) for image in dataset.images if image.split == "train")
     if captions >= _MANY_CAPTIONS:
@@ -171,14 +171,14 @@ def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str)
 
 
 def settings_for_rewards() -> dict[str, dict[str, Any]]:
-    """Settings that suit learning from scores: the small steps of Rennie et al. 2017, judged by the score."""
+    """Settings for learning from scores: the small steps of Rennie et al. 2017, with CIDEr as monitor."""
     return {"training": {"learning_rate": 5e-5, "monitor": "cider"}}
 
 
 def load_splits(
     config: CaptionRunConfig, dataset: CaptionDataset | None = None
 ) -> tuple[Split, Split | None]:
-    """The photos that a run trains on, and those for validation, if there are any; from its data set."""
+    """The training photos of a data set, and its validation photos, if there are any."""
     if dataset is None:
         dataset = open_dataset(config.data.path, config.data.outside)
     encoder = make_encoder(config.encoder)
@@ -211,7 +211,7 @@ def make_trainer(
             f"min_count is {config.data.min_count} but no word occurs that often in the captions"
         )
     if config.data.start:
-        if run.last.exists():  # which has all of the start that a resumed run needs
+        if run.last.exists():  # it holds all that a resumed run needs of the start
             captioner = Captioner.load(run.last)
         else:
             captioner = load_start(config.data.start).with_words_of(vocabulary, config.training.seed)
@@ -230,7 +230,7 @@ def make_trainer(
         return CaptionExamples(features_of(split), split.tokens, vocabulary, config.data.max_words)
 
     def features_of(split: Split) -> Array:
-        # Pooled features live where the model does, for all steps; those of grids stay in their file.
+        # Pooled features stay on the model's device for all steps; grid features stay in their file.
         return to_device(split.features) if config.reads == "pooled" else split.features
 
     def measured(trainer: Trainer) -> dict[str, float]:
@@ -252,7 +252,7 @@ def make_trainer(
         examples(validation) if validation else None,
         about,
         callbacks,
-        measure=measured if by_score or config.reinforcement.on else None,  # decoding takes its time
+        measure=measured if by_score or config.reinforcement.on else None,  # decoding is slow
         step=step,
         fingerprint=fingerprint(config, vocabulary, train, validation),
     )

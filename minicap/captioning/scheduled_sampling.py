@@ -1,4 +1,4 @@
-"""Scheduled sampling (Bengio et al. 2015): in training, some words are read as the model says them."""
+"""Scheduled sampling (Bengio et al. 2015): in training, the model reads some of its own words."""
 
 from dataclasses import dataclass, replace
 from typing import cast
@@ -16,7 +16,7 @@ _WORDS, _COINS = 1, 2  # streams of random numbers
 class ScheduledSampling:
     """A step of training that reads more and more of the model's own words.
 
-    Trained on the words of people alone, a model never learns to go on from a mistake of its own.
+    Trained on human captions alone, a model never learns to continue after a mistake of its own.
     share: of its own words in the last epoch; it rises from 0 in the first, in equal steps.
     """
 
@@ -35,7 +35,7 @@ class ScheduledSampling:
 def mixed_words(model: CaptioningModel, batch: Batch, share: float, rng: RandomStream) -> Array:
     """The words (N, T) of a batch, a share of them replaced by those that the model says in their place.
 
-    The model reads the mixture as it grows, and draws from its probabilities.  <start> stays.
+    The model reads the mixed words so far and draws the next one from its probabilities.  <start> stays.
     """
     xp = backend_of(words=batch["words"]).xp
     state, words = model.start(batch["features"]), [batch["words"][:, 0]]

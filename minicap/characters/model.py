@@ -47,9 +47,9 @@ class CharacterModel(Module):
     """x_t = table[character_t],   h_t = dropout(cell(... dropout(cell(x_t)))),   scores_t = h_t W + b.
 
     In training the state goes on from chunk to chunk, and the gradient stops there (truncated backpropagation
-    through time).  What each stream is carried on from is a buffer, so that a checkpoint has it, too.
+    through time).  The states of the streams are a buffer, so that checkpoints hold them.
 
-    streams: texts that are read side by side in training.  See TextStreams for the batches.
+    streams: how many pieces of the text are read side by side in training.  See TextStreams for the batches.
     """
 
     def __init__(self, config: CharacterModelConfig, characters: int, streams: int = 1) -> None:
@@ -98,7 +98,7 @@ class CharacterModel(Module):
         return grads | prefixed("characters", self.characters.backward(dh, words_cache)[1])
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over: characters."""
+        """The number of characters that the loss is a mean over."""
         return int(batch["x"].size)
 
     def loss(
@@ -133,7 +133,7 @@ class CharacterModel(Module):
         return log_softmax_forward(x @ self["out_w"] + self["out_b"])[0], tuple(new), {}
 
     def nats(self, batch: Batch, state: State) -> tuple[float, State]:
-        """The cross-entropy of a chunk, summed, in evaluation, and the state after it."""
+        """The summed cross-entropy of a chunk, in evaluation mode, and the state after it."""
         h, state, _ = self.hidden(batch["x"], state, train=False)
         found = temporal_affine_softmax_loss(
             h, self["out_w"], self["out_b"], batch["y"], reduction="sum", gradients=False

@@ -17,7 +17,7 @@ from minicap.errors import InputError
 from minicap.formats import read_text, require_types
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, settings_fingerprint
 
-MOST_BYTES = 1 << 30  # of a text
+MOST_BYTES = 1 << 30  # in a text
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Text(NamedTuple):
 
 
 def load_text(config: TextConfig) -> Text:
-    """Raises InputError when there is none, FormatError when it is not text."""
+    """The text.  Raises InputError when there is none, FormatError when it is not text."""
     if not config.path:
         raise InputError("say what to train on: --text FILE")
     text = read_text(config.path, MOST_BYTES)
@@ -126,8 +126,8 @@ def open_trainer(config: CharacterRunConfig, run: RunFolder) -> Trainer:
 
 
 def nats_per_character(model: CharacterModel, ids: NDArray[np.int64], streams: int = 16) -> float:
-    """The mean cross-entropy of a text, read in a few streams from zero states on."""
-    most = max(1, min(streams, (len(ids) - 1) // 100))  # so short a stream would be mostly its beginning
+    """The mean cross-entropy of a text, read in a few streams that start from zero states."""
+    most = max(1, min(streams, (len(ids) - 1) // 100))  # a shorter stream would be mostly beginning
     text = TextStreams(ids, most, 256)
     state, total = model.start(most), 0.0
     for number in range(text.chunks):

@@ -19,7 +19,7 @@ class Alphabet:
 
     @classmethod
     def of(cls, text: str) -> "Alphabet":
-        """The characters of a text, sorted.  Raises InputError when there is none."""
+        """The characters of a text, sorted.  Raises InputError when there are none."""
         if not text:
             raise InputError("Alphabet.of: the text is empty")
         return cls("".join(sorted(set(text))))
@@ -42,16 +42,16 @@ class Alphabet:
             ) from None
 
     def decode(self, ids: "NDArray[np.int64] | list[int] | tuple[int, ...]") -> str:
-        """The text.  Raises ClassIndexError for an index that is no character."""
+        """The text.  Raises ClassIndexError for an index without a character."""
         if len(ids) and not 0 <= min(ids) <= max(ids) < len(self):
             raise ClassIndexError(f"Alphabet.decode: an index is not in 0..{len(self) - 1}")
         return "".join(self.characters[i] for i in ids)
 
 
 class TextStreams:
-    """A text in so many streams that are read side by side, a chunk of each at a time.
+    """A text as `streams` streams that are read side by side, a chunk of each at a time.
 
-    The text is cut into `streams` pieces of the same length, and a batch is the next chunk of all of them:
+    The text is cut into as many pieces of equal length, and a batch is the next chunk of all of them:
     {"x": (N, T) characters, "y": (N, T) the next ones, "rows": (N,) the streams, "carry": (N,) 1 where the
     model goes on from the chunk before, 0 at the beginning}.  What is left over at the end is not read.
     """

@@ -1,4 +1,4 @@
-"""A character-level language model in one piece: alphabet and network, from a beginning to a text."""
+"""A character-level language model in one piece: alphabet and network, from an opening to a text."""
 
 import os
 from dataclasses import asdict
@@ -31,7 +31,7 @@ class Writer:
 
     @classmethod
     def create(cls, alphabet: Alphabet, config: CharacterModelConfig, streams: int = 1) -> "Writer":
-        """One with an untrained network; call model.initialize(seed) on it.  streams: as of the model."""
+        """A writer whose network is untrained (see model.initialize).  streams: as in the model."""
         return cls(alphabet, CharacterModel(config, len(alphabet), streams), streams)
 
     def about(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Writer:
         return writer
 
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write all that is needed to go on writing, without the state of training, in half precision.
+        """Write everything that writing text needs, without the training state, in half precision.
 
         Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
@@ -90,11 +90,11 @@ class Writer:
         rng: np.random.Generator | int = 0,
         **options: Any,
     ) -> str:
-        """So many characters, behind the beginning; where there is none, from the start of a line on.
+        """`length` characters that continue the beginning; without one, the text starts on a new line.
 
-        options: temperature (1 where none is given, 0 for the most probable character each time), top_k and
-        top_p, as of minicap.decoding.Decoding.
-        Raises InputError for a character that the model has not seen, or a length that is none.
+        options: temperature (default 1; 0 takes the most probable character each time), top_k and top_p, as
+        in minicap.decoding.Decoding.
+        Raises InputError for a character that the model has not seen, or an invalid length.
         """
         if not 1 <= length <= MOST_CHARACTERS:
             raise InputError(f"length is {length} but must be in 1..{MOST_CHARACTERS}")
@@ -105,7 +105,7 @@ class Writer:
             state = self.model.start()
             for character in ids[:-1]:
                 _, state, _ = self.model.step(state, _row(character))
-            # No character is an end: what is written is as long as it is asked for.
+            # No character ends a text, so it is as long as was asked for.
             [[found]] = decoding.decode(self.model.step, state, int(ids[-1]), -1, length, rng)
         return beginning + self.alphabet.decode(found.words)
 

@@ -37,15 +37,15 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """Keep the `beam` most probable beginnings at every step (Sutskever et al. 2014, section 3.2).
 
-    A beginning that takes <end> is finished and frees no place: the search of a row is over when `beam`
-    captions are finished.  Those unfinished after max_length words are returned too, after the finished ones.
+    A beginning that takes <end> is finished but keeps its place in the beam: the search of a row is over when
+    `beam` captions are finished.  Those unfinished after max_length words are returned too, after the others.
     length_power: captions are ranked by log probability / words ** length_power, <end> counted as a word;
     0 ranks by probability, 1 by the mean over the words.
     forbid: a function from the words of a beginning to those that must not come next; `lambda words: words`
     allows no word twice.
-    groups: diverse beam search (Vijayakumar et al. 2018).  Each group has beam / groups places.  One group
-    after the other takes its words, and for a later group a word counts as less probable: its log
-    probability is lowered by `diversity` for every time that it was taken at this step.
+    groups: diverse beam search (Vijayakumar et al. 2018).  Each group has beam / groups places.  The groups
+    choose their words in turn, and the log probability of a word is lowered by `diversity` for every time
+    that an earlier group took it at this step.
 
     Returns for every row of the state its hypotheses, best first.  A beam of 1 is greedy decoding.
     Raises InputError unless beam and max_length are at least 1, length_power is finite, beam is a multiple of
@@ -109,11 +109,11 @@ def _best_first(
     (scores,) = rows_of((log_probs,), rows)
     owners = [live[row].owner for row in rows]
     _lower(scores, owners, taken, diversity)
-    # No more words of one beginning than there are places can be among the best of its owner.
+    # At most as many words of one beginning as there are places can be among the best of its owner.
     words, offers = best(scores, places)
     totals = np.array([live[row].log_prob for row in rows])[:, None] + offers
     each = words.shape[1]
-    # lexsort is stable: of equals the first, as argmax.
+    # lexsort is stable, so the first of equals wins, as with argmax.
     order = np.lexsort((-totals.ravel(), np.repeat(owners, each)))
     order = order[offers.ravel()[order] > -np.inf]
     which, chosen = (order // each).tolist(), words.ravel()[order].tolist()

@@ -41,7 +41,7 @@ def next_words(
 
 
 def exclude(log_probs: Array, pairs: Iterable[tuple[int, int]]) -> None:
-    """Make words impossible, in place.  pairs: of a row and a word.
+    """Make words impossible, in place.  pairs: (row, word).
 
     Raises InputError for a word that the model does not have.
     """

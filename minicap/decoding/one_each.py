@@ -86,7 +86,7 @@ def nucleus(p: Array, top_p: float) -> Array:
     xp = backend_of(p=p).xp
     falling = xp.sort(p, axis=1)[:, ::-1]
     sums = xp.cumsum(falling, axis=1)
-    inside = (sums - falling) < top_p * sums[:, -1:]  # what comes before does not reach top_p yet
+    inside = (sums - falling) < top_p * sums[:, -1:]  # the sum before this word is below top_p
     least = xp.where(inside, falling, 1).min(axis=1, keepdims=True)
     return p * (p >= least)
 

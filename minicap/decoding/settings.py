@@ -16,11 +16,11 @@ USUAL_BEAM = 3
 
 @dataclass(frozen=True)
 class Decoding:
-    """How captions are decoded: by beam search, or with a temperature by drawing them.
+    """How captions are decoded: by beam search, or by sampling if a temperature is given.
 
     beam: how many beginnings are kept, 1 for greedy decoding; 3 where None.
-    length_power, groups, diversity: of beam search.  temperature, top_k, top_p: of `sample`.
-    no_repeats: no run of so many words is said twice, 3 for trigram blocking; 0 for no such rule.
+    length_power, groups, diversity: for beam search.  temperature, top_k, top_p: for `sample`.
+    no_repeats: no run of this many words occurs twice, 3 for trigram blocking; 0 for no such rule.
     Raises InputError for settings that contradict each other.
     """
 
@@ -48,7 +48,7 @@ class Decoding:
 
     @property
     def name(self) -> str:
-        """In a few words, for a table."""
+        """A short name, for a table."""
         if self.temperature:
             k = f", top k {self.top_k}" if self.top_k else ""
             p = f", top p {self.top_p:g}" if self.top_p < 1 else ""
@@ -67,7 +67,7 @@ class Decoding:
         rng: np.random.Generator | int = 0,
         forbid: Forbid | None = None,
     ) -> list[list[Hypothesis]]:
-        """Hypotheses for every row of the state, best first; arguments as of the decoders."""
+        """Hypotheses for every row of the state, best first; arguments as in the decoders."""
         if self.no_repeats:
             rule = no_repeats(self.no_repeats)
             forbid = all_of(rule, forbid) if forbid else rule

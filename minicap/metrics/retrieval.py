@@ -11,10 +11,10 @@ AT = (1, 5, 10)
 
 
 def ranks(similarity: NDArray[Any], owner: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At which place the right answer stands, 1 for the first: for every image (N,) and every sentence (M,).
+    """The rank of the right answer, 1 for the first: for every image (N,) and every sentence (M,).
 
-    An image asks for sentences, and the best placed of its own counts; a sentence asks for its image.  Of
-    wrong answers that are exactly as similar half stand before the right one, as they would on average.
+    An image looks for sentences, and the best ranked of its own counts; a sentence looks for its image.  Half
+    of the wrong answers that are exactly as similar count as before the right one, as on average.
     similarity: (N, M).  owner: (M,) the image that each sentence belongs to.
     Raises ShapeError when the sizes do not fit, InputError when an image has no sentence.
     Source: Hodosh et al. 2013, Framing Image Description as a Ranking Task, section 5.
@@ -32,7 +32,7 @@ def ranks(similarity: NDArray[Any], owner: NDArray[Any]) -> tuple[NDArray[np.flo
 
 
 def _places(similarity: NDArray[Any], right: NDArray[Any], own: NDArray[Any], axis: int) -> NDArray[Any]:
-    """One more than the wrong answers before the right one, of equals half."""
+    """One more than the number of wrong answers before the right one; ties count half."""
     wrong = ~own
     before = (wrong & (similarity > right)).sum(axis=axis)
     return 1 + before + (wrong & (similarity == right)).sum(axis=axis) / 2
@@ -41,7 +41,7 @@ def _places(similarity: NDArray[Any], right: NDArray[Any], own: NDArray[Any], ax
 def recall_and_median(found: NDArray[np.float64]) -> dict[str, float]:
     """The share of ranks that are at most 1, 5 and 10, and the median rank.
 
-    Raises InputError when there is none.
+    Raises InputError when there are none.
     """
     if not len(found):
         raise InputError("recall_and_median: there are no ranks")
@@ -51,7 +51,7 @@ def recall_and_median(found: NDArray[np.float64]) -> dict[str, float]:
 def retrieval_scores(similarity: NDArray[Any], owner: NDArray[Any]) -> dict[str, float]:
     """Recall and median rank both ways, and `mean_recall`, the mean of the six recalls.
 
-    Arguments and errors as of `ranks`.  Names begin with "sentence_" where sentences are found for an image,
+    Arguments and errors as in `ranks`.  Names begin with "sentence_" where sentences are found for an image,
     with "image_" where images are found for a sentence.
     """
     of_images, of_sentences = (recall_and_median(found) for found in ranks(similarity, owner))

@@ -1,4 +1,4 @@
-"""How good a tagger is on a set: precision, recall and F1, by photo, by label, by the number of labels."""
+"""How good a tagger is on a set: precision, recall and F1 by photo, by label and by number of labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,14 @@ from minicap.arrays import Array
 from minicap.metrics.multilabel import PerClass, f1, per_class, precision, recall
 from minicap.multilabel.tagger import Tagger
 
-_GIVEN = 0.5  # a threshold between 0, not given, and 1
+_GIVEN = 0.5  # a threshold between 0 (not given) and 1 (given)
 Average = Literal["samples", "classes", "overall"]
 
 
 @dataclass(frozen=True, eq=False)
 class TagEvaluation:
-    """given, there: (N, K), 1 where a photo is given a label, and where it has it.  labels: their names."""
+    """given, there: (N, K), 1 where the tagger gives a photo a label, and where the photo has it.
+    labels: their names."""
 
     given: NDArray[np.float64]
     there: NDArray[np.float64]
@@ -39,7 +40,7 @@ class TagEvaluation:
 
     @cached_property
     def by_number(self) -> dict[int, tuple[int, float]]:
-        """For each number of labels that photos have: how many photos, and the mean F1 of these."""
+        """For each number of labels per photo: how many photos have so many, and their mean F1."""
         numbers = self.there.sum(axis=1).astype(int)
         rows = {int(n): numbers == n for n in np.unique(numbers)}
         return {
@@ -57,9 +58,9 @@ class TagEvaluation:
 def evaluate(
     tagger: Tagger, features: Array, labels: Sequence[Sequence[str]], beam: int = 3
 ) -> TagEvaluation:
-    """What the tagger says of photos with these features (N, F), beside the names of what is on them.
+    """What the tagger says about photos with these features (N, F), beside the names of their true labels.
 
-    Labels that it does not know are left out: it could not have given them.
+    Labels that the tagger does not know are left out: it could not have given them.
     """
     there = one_hot(labels, tagger.labels)
     given = np.zeros_like(there)

@@ -15,8 +15,8 @@ class LabelExamples:
     """Every photo is one example.
 
     features: (photos, F), on any backend; they stay there.
-    labels: for each photo the indices of its labels, each in 0..K-1, the most frequent of all being 0.
-    order: in which a photo's labels are said (see minicap.multilabel.models.settings).
+    labels: the indices of each photo's labels, each in 0..K-1, the most frequent of all being 0.
+    order: that of a photo's labels (see minicap.multilabel.models.settings).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LabelExamples:
     def batch(self, indices: np.ndarray, rng: RandomStream | None = None) -> dict[str, Array]:
         """The batch of the photos with these indices, as long as the longest list of labels and <end>.
 
-        rng: of the random order; without, the labels come as they are.
+        rng: for the random order; without it, the labels keep their order.
         """
         begin, end = self.num_labels + 1, self.num_labels
         found = [self.labels[i] for i in indices]

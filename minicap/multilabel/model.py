@@ -1,4 +1,4 @@
-"""What a multi-label model is to everybody else: the tagger, the run and the commands."""
+"""The interface of a multi-label model, as the tagger, the run and the commands use it."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
@@ -13,8 +13,8 @@ Batch = dict[str, Array]
 class Tag(NamedTuple):
     """A label given to a photo.
 
-    label: its index.  probability: that the photo has it, or, where labels are said one after the other,
-    that it comes next.  attention: how much each stage of the encoder was looked at, (S,), or nothing.
+    label: its index.  probability: that the photo has it, or, where labels are predicted one after
+    another, that it comes next.  attention: how much each stage of the encoder was looked at, (S,), or empty.
     """
 
     label: int
@@ -30,8 +30,8 @@ class MultiLabelModel(Protocol):
     `minicap.multilabel.models` knows the models by name.
 
     Labels have indices 0 ... K-1, the most frequent in training first.  A batch is {"features": (N, F1 + F2
-    + ...), "y": (N, K), 1 where a photo has a label}; those whose `sequential` is True also read the labels
-    of each photo one after the other: "labels": (N, T) from <start> on, "next_labels": (N, T) up to <end>,
+    + ...), "y": (N, K), 1 where a photo has a label}; models whose `sequential` is True also read each
+    photo's labels one after another: "labels": (N, T) from <start> on, "next_labels": (N, T) up to <end>,
     "mask": (N, T), 1 where next_labels counts.
     """
 
@@ -51,11 +51,11 @@ class MultiLabelModel(Protocol):
     def tags(self, features: Array, beam: int = 1) -> list[list[Tag]]:
         """The labels of each photo, the surest first.
 
-        beam: how many beginnings are kept where labels are said one after the other.
+        beam: how many beginnings are kept where labels are predicted one after another.
         """
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over."""
+        """The number that the loss is a mean over, such as photos."""
 
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None

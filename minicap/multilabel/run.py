@@ -134,7 +134,7 @@ def make_trainer(
 
 
 def load_splits(config: TagRunConfig) -> tuple[TagSplit, TagSplit | None]:
-    """The training photos of a run's settings, and the validation photos where there are any."""
+    """The training photos that a run's settings name, and the validation photos, if there are any."""
     dataset, encoder = open_tagged(config.data.path, config.data.outside), make_encoder(config.encoder)
     require_learnable(dataset)
     validation = load_split(dataset, "val", encoder) if dataset.counts()["val"] else None

@@ -23,7 +23,7 @@ READS = "stages"  # the kind of features of every multi-label model
 
 
 class Tagger:
-    """Says what is on photos, as many labels each as there are.
+    """Says what is on photos: any number of labels for each.
 
     Tagger.load(PATH) reads a checkpoint.
     labels: their names, the most frequent in training first.
@@ -36,7 +36,7 @@ class Tagger:
 
     @classmethod
     def create(cls, encoder: Encoder, labels: Sequence[str], config: Any) -> "Tagger":
-        """One with an untrained model; call model.initialize(seed) on it.  config: the model's settings.
+        """A tagger whose model is untrained (see model.initialize).  config: the model's settings.
 
         Raises InputError for fewer than two labels.
         """
@@ -93,7 +93,7 @@ class Tagger:
         return tagger
 
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write all that is needed to tag, without the state of training, in half precision.
+        """Write everything tagging needs, without the training state, in half precision.
 
         Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """
@@ -103,7 +103,7 @@ class Tagger:
     def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
         """The channel means of every stage, (N, F), of one photo file or several.
 
-        Raises InputError naming a file that is no photo.
+        Raises InputError naming a file that is not a photo.
         """
         several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
         if not several:
@@ -114,7 +114,7 @@ class Tagger:
     def tags(self, features: Array, beam: int = 3, batch_size: int = 256) -> list[list[Tag]]:
         """The labels of every photo, the surest first.  features: (N, F), as from `features`.
 
-        beam: how many sets of labels are followed at once, where the model says one label after the other.
+        beam: how many sets of labels are followed at once, where the model predicts one label after another.
         """
         found = []
         with one_blas_thread():  # the products of a step are small: BLAS threads would wait for each other
@@ -129,7 +129,7 @@ class Tagger:
     ) -> list[list[tuple[str, float]]]:
         """The names of the labels of each photo file with their probabilities.
 
-        Raises InputError naming a file that is no photo.
+        Raises InputError naming a file that is not a photo.
         """
         found = self.tags(self.features(photos), beam)
         return [[(self.labels[tag.label], tag.probability) for tag in tags] for tags in found]

@@ -1,6 +1,6 @@
 """Captioning models by name, one file each.
 
-A new one is a file here with a model and its settings, and a line in MODELS.
+To add one: a file here with the model and its settings, and a line in MODELS.
 """
 
 from collections.abc import Mapping
@@ -70,9 +70,9 @@ def make_model(
     vocabulary_size: int,
     log_frequency: NDArray[np.float64] | None = None,
 ) -> CaptioningModel:
-    """The model that these settings are of, without numbers yet; call initialize(seed) on it.
+    """The model that these settings describe, not yet initialised; call initialize(seed) on it.
 
-    shapes: of the features of one photo, by kind, as an Encoder has them.
+    shapes: those of one photo's features, by kind, as an Encoder has them.
     Raises InputError when the kind that the model reads is not among them.
     """
     kind = MODELS[config.name].model.reads

@@ -156,7 +156,7 @@ class AttendAndTell(NextWordModel):
         return factor * loss, {"attention": factor * dattention}
 
     def start(self, features: Array) -> State:
-        """The first h and c, the places and their keys, which every step looks at; features (N, S, F)."""
+        """The first h and c, and the places and keys that every step attends to; features (N, S, F)."""
         places = self.standardized(to_device(features))
         mean = places.mean(axis=1)
         return self.first_h(mean), self.first_c(mean), places, project(places, self["Wf"])

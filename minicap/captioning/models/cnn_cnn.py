@@ -167,7 +167,7 @@ class Block(Module):
         return (dout + dz, dkeys + dvalues), grads
 
     def step(self, z: Array, past: Array, places: Array) -> tuple[Array, Array, Array]:
-        """The output (N, H) for one word more, the past of the next, and where it looked (N, S)."""
+        """The output (N, H) for one more word, the past for the next one, and where it looked (N, S)."""
         y, past = self.conv.step(z, past)
         y = self.glu(y)
         context, weights, _ = dot_product_attention_forward(self.query(y[:, None]), places, places)

@@ -68,7 +68,7 @@ class InitInject(NextWordModel):
         return dfeatures, prefixed("image", image) | prefixed("words", words) | prefixed("cell", cell)
 
     def start(self, features: Array) -> State:
-        """The state that the images are; features (N, F)."""
+        """The state computed from the images; features (N, F)."""
         image = self.image(self.standardized(to_device(features)))
         _, *rest = self.cell.start(len(image))
         return image, *rest

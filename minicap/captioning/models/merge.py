@@ -45,8 +45,8 @@ class Merge(NextWordModel):
         v = relu(dropout(image) W + b),   x_t = table[word_t],   s_t = cell(dropout(x_t), s_t-1),
         h_t = relu((s_t + v) W_m + b_m).
 
-    The network of Keras' well-known captioning example, with dropout before the scores as well; Tanti et al.
-    2018 ("Where to put the image in an image caption generator") put s_t and v side by side.
+    This is the network of Keras' well-known captioning example, with dropout before the scores as well.
+    Tanti et al. 2018 ("Where to put the image in an image caption generator") concatenate s_t and v.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Merge(NextWordModel):
         return dfeatures, grads | prefixed("merged", merged)
 
     def start(self, features: Array) -> State:
-        """The embedded images, which join every step, and the zero state; features (N, F)."""
+        """The embedded images, which are added at every step, and the zero state; features (N, F)."""
         image = self.image(self.standardized(to_device(features)))
         return image, *self.cell.start(len(image))
 

@@ -96,7 +96,7 @@ class Neuraltalk(NextWordModel):
 
 
 def _after_the_first(x: Array) -> Array:
-    """A mask (N, T) by which the recurrent layer carries the first state over the first step."""
+    """A mask (N, T) that makes the recurrent layer keep its initial state through the first step."""
     mask = backend_of(x=x).xp.ones(x.shape[:2], dtype=x.dtype)
     mask[:, 0] = 0
     return mask

@@ -1,4 +1,4 @@
-"""What captioners that say one word after the other have in common."""
+"""What captioners that produce one word after another have in common."""
 
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from minicap.nn.standardization import channel_moments
 
 
 class NextWordModel(Module):
-    """A table of words, scores of the vocabulary, and their loss; what lies between is the subclass's.
+    """A table of words, scores over the vocabulary, and their loss; the subclass supplies what lies between.
 
         x_t = table[word_t],   h_t = ... (features, x_0 ... x_t),   scores_t = dropout(h_t) W + b.
 
@@ -36,7 +36,7 @@ class NextWordModel(Module):
         feature_size: int,
         vocabulary_size: int,
         log_frequency: NDArray[np.float64] | None = None,
-        hidden_size: int | None = None,  # of h, where the config does not say it
+        hidden_size: int | None = None,  # of h, if the config does not give it
     ) -> None:
         super().__init__()
         self.config, self.feature_size = config, feature_size
@@ -45,7 +45,7 @@ class NextWordModel(Module):
         self.dropout = Dropout(config.dropout)
         hidden_size = config.hidden_size if hidden_size is None else hidden_size
         self.declare("out_w", (hidden_size, vocabulary_size), glorot_uniform)
-        # Words start as likely as they are frequent, which saves the first epoch from learning just that.
+        # Words start as likely as they are frequent, so the first epoch need not learn that.
         bias: Initializer = zeros if log_frequency is None else given(log_frequency)
         self.declare("out_b", (vocabulary_size,), bias)
 
@@ -58,7 +58,7 @@ class NextWordModel(Module):
     ) -> tuple[Any, Gradients]:
         """Gradients of the features (None without input_gradient) and of all parameters on the way.
 
-        dextras: the gradients of those extras that have one.
+        dextras: gradients of the extras that have one.
         """
         raise NotImplementedError(f"{type(self).__name__}.hidden_backward")
 
@@ -81,7 +81,7 @@ class NextWordModel(Module):
         """
         self._check_features(features)
         mean, std, of_all = channel_moments(features)
-        # A channel that never fires in training must not shout at the first photo where it does.
+        # A channel that never fires in training must not become huge on the first photo where it does.
         for name, values in (("feature_mean", mean), ("feature_std", np.maximum(std, 1e-3 * of_all))):
             self.buffers[name] = to_device(values.astype(self["out_b"].dtype))
 
@@ -92,7 +92,7 @@ class NextWordModel(Module):
 
     def _check_features(self, features: Array) -> None:
         axes = {"pooled": "N", "grid": "N, S"}[self.reads]
-        size = self.feature_size  # one number a photo would fit, by broadcasting
+        size = self.feature_size  # one number per photo would fit too, by broadcasting
         if features.ndim != len(axes.split()) + 1 or features.shape[-1] != size:
             raise ShapeError(
                 f"{type(self).__name__}: features is {features.shape} but must be ({axes}, {size})"
@@ -101,7 +101,7 @@ class NextWordModel(Module):
     def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, V) of the next word after every word of the batch.
 
-        Raises InputError for what is no batch, ShapeError for arrays that do not fit.
+        Raises InputError if x is not a batch, ShapeError for arrays that do not fit.
         """
         if not isinstance(x, dict):
             raise InputError(
@@ -132,18 +132,18 @@ class NextWordModel(Module):
         return dfeatures / self.buffers["feature_std"] if input_gradient else None, grads
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over: words, <end> included."""
+        """The number of words that the loss is a mean over, <end> included."""
         return int(batch["mask"].sum())
 
     def loss(
         self, batch: Batch, train: bool = True, rng: RandomStream | None = None, count: int | None = None
     ) -> tuple[Array, Gradients]:
-        """Cross-entropy per word, in training with the model's penalty, and its gradients.
+        """Cross-entropy per word, plus the model's penalty in training, and its gradients.
 
         count: divide by this instead of the batch's own count, so that shards add up.
         """
         h, extras, cache = self._dropped(batch, train, rng)
-        # A mean as a sum of weighted words: the shards of a batch add up.
+        # The mean is a sum of weighted words, so that the shards of a batch add up.
         scale = 1 / (count or self.count(batch))
         weights = batch["mask"] * scale
         if "weights" in batch:

@@ -31,7 +31,7 @@ class ParInjectConfig(RecurrentConfig):
 
 
 class ParInject(NextWordModel):
-    """The embedded image stands beside every word:
+    """The embedded image is concatenated to every word:
 
     v = image W + b,   x_t = [table[word_t], v],   h_t = cell(dropout(x_t), h_t-1).
 

@@ -62,7 +62,7 @@ class ShowAndTell(NextWordModel):
         self, dh: Array, dextras: Extras, cache: Any, input_gradient: bool
     ) -> tuple[Any, Gradients]:
         image_cache, words_cache, concat_cache, dropout_cache, cell_cache = cache
-        # Nothing is predicted after the image itself, so its step gets no gradient from above.
+        # Nothing is predicted right after the image, so its step gets no gradient from the scores.
         dh = backend_of(dh=dh).xp.concatenate([0 * dh[:, :1], dh], axis=1)
         dinputs, cell = self.cell.backward(dh, cell_cache)
         dinputs, _ = self.in_dropout.backward(dinputs, dropout_cache)

@@ -60,13 +60,13 @@ class TransformerConfig:
 
 
 class Transformer(NextWordModel):
-    """Words look back at words, and at the places a = image W + b:
+    """Words attend to earlier words, and to the places a = image W + b:
 
         x_t = dropout(sqrt(E) table[word_t] + position_t),   h = norm(block(... block(x, a), a)).
 
     Nothing recurs, so all words of a caption are trained at once.  In decoding, a step keeps the keys and
     values of the words so far.
-    extras of a step: "attention" (N, S), how much the last block looked at each place, the mean of its heads.
+    extras of a step: "attention" (N, S), how much the last block looked at each place, averaged over heads.
     """
 
     reads: ClassVar[str] = "grid"
@@ -116,7 +116,7 @@ class Transformer(NextWordModel):
         return dfeatures, grads | prefixed("words", words) | prefixed("places", places)
 
     def start(self, features: Array) -> State:
-        """For every block, keys and values of no words yet and of all places; features (N, S, F)."""
+        """For every block, keys and values of the words (none yet) and of all places; features (N, S, F)."""
         places = self.places(self.standardized(to_device(features)))
         return tuple(array for block in self.blocks for array in block.start(places))
 
@@ -186,11 +186,11 @@ class Block(Module):
         return (dx, dkeys + dvalues), grads
 
     def start(self, places: Array) -> State:
-        """Keys and values of no words, then those of the places (N, S, E)."""
+        """Keys and values of the words (none yet), then of the places (N, S, E)."""
         return *self.words.keys_and_values(places[:, :0]), *self.places.keys_and_values(places)
 
     def step(self, x: Array, state: State) -> tuple[Array, State, Array]:
-        """The output (N, E) for one word more, the state, and where it looked (N, heads, S)."""
+        """The output (N, E) for one more word, the state, and where it looked (N, heads, S)."""
         keys, values, *places = state
         read = self.words_norm(x)
         new = self.words.keys_and_values(read[:, None])
@@ -205,11 +205,11 @@ class Block(Module):
 
 
 def positions(first: int, steps: int, like: Array) -> Array:
-    """Where words stand, as sines and cosines of growing wave lengths (Vaswani et al. 2017, section 3.5):
+    """Positions of words as sines and cosines of growing wavelengths (Vaswani et al. 2017, section 3.5):
 
         p_t = [sin(t r_0), sin(t r_1), ..., cos(t r_0), cos(t r_1), ...],   r_i = 10000^(-2 i / E).
 
-    like: (..., E).  Returns (steps, E), from step `first` on, as an array of the kind of `like`.
+    like: (..., E).  Returns (steps, E), from step `first` on, as an array of the same kind as `like`.
     """
     size, xp = like.shape[-1], backend_of(like=like).xp
     rates = 10000.0 ** (-xp.arange(0, size, 2) / size)

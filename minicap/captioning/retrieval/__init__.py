@@ -1,4 +1,4 @@
-"""Images and sentences in one space, where each finds the other."""
+"""Images and sentences in one space, to search for either by the other."""
 
 from minicap.captioning.retrieval.matcher import Matcher
 from minicap.captioning.retrieval.model import RankingModel, RankingModelConfig

@@ -31,7 +31,7 @@ _AT_ONCE = 256
 
 
 class Matcher:
-    """Finds the sentences that suit a photo and the photos that suit a sentence.
+    """Finds the sentences that match a photo and the photos that match a sentence.
 
     Matcher.load(PATH) reads a checkpoint.
     origin: which checkpoint of its run this is, in words; empty when that is not known.
@@ -47,20 +47,20 @@ class Matcher:
     def create(
         cls, encoder: Encoder, vocabulary: Vocabulary, config: RankingModelConfig, max_words: int = 20
     ) -> "Matcher":
-        """One with an untrained network; call model.initialize(seed) on it."""
+        """A matcher whose network is untrained (see model.initialize)."""
         size = encoder.shapes["pooled"][-1]
         return cls(encoder, vocabulary, RankingModel(config, size, len(vocabulary)), max_words)
 
     def images(self, features: Array) -> NDArray[Any]:
-        """Photos (N, D) in the space, on the host, of pooled features (N, F)."""
+        """Photos as points (N, D) of the space, on the host.  features: pooled, (N, F)."""
         starts = range(0, len(features), _AT_ONCE)
         parts = (to_device(features[start : start + _AT_ONCE]) for start in starts)
         return np.concatenate([to_host(self.model.embed_images(part)[0]) for part in parts])
 
     def sentences(self, sentences: Sequence[Sequence[str]]) -> NDArray[Any]:
-        """Sentences (M, D) in the space, on the host, of their lists of words.
+        """Sentences, given as lists of words, as points (M, D) of the space, on the host.
 
-        Raises InputError when there is none.
+        Raises InputError when there are none.
         """
         if not sentences:
             raise InputError("Matcher.sentences: there are no sentences")
@@ -120,7 +120,7 @@ class Matcher:
         return matcher
 
     def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write all that is needed to match, without the state of training, in half precision.
+        """Write everything matching needs, without the training state, in half precision.
 
         Raises InputError when the file cannot be written, or a number does not fit into that precision.
         """

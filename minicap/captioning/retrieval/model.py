@@ -47,9 +47,9 @@ class RankingModelConfig:
 class RankingModel(Module):
     """u = unit(image W + b),   v = unit(h after the last word),   similarity = u . v, the cosine.
 
-    The loss is the hinge over the batch (minicap.layers.pairwise_ranking_loss): the other captions of a batch
-    are wrong for a photo, and the other photos for a caption.  Batches are those of CaptioningModel; of a
-    caption the model reads the words and <end>.
+    The loss is a hinge over the batch (minicap.layers.pairwise_ranking_loss): the other captions of a batch
+    are wrong for a photo, and the other photos for a caption.  Batches are those of CaptioningModel; the
+    model reads the words of a caption and <end>.
     """
 
     def __init__(self, config: RankingModelConfig, feature_size: int, vocabulary_size: int) -> None:
@@ -68,7 +68,7 @@ class RankingModel(Module):
     def embed_images(
         self, features: Array, train: bool = False, rng: RandomStream | None = None
     ) -> tuple[Array, Any]:
-        """Photos (N, D) in the space, of features (N, F), and the cache."""
+        """Photos with features (N, F) as points (N, D) of the space, and the cache."""
         z, _ = self.standardization.forward(features, train)
         z, _ = self.dropout.forward(z, train, rng)
         out, image_cache = self.image.forward(z, train)
@@ -76,18 +76,18 @@ class RankingModel(Module):
         return unit, (norm, image_cache)
 
     def embed_sentences(self, words: Array, mask: Array, train: bool = False) -> tuple[Array, Any]:
-        """Sentences (N, D) in the space, of words (N, T) where the mask is 1, and the cache."""
+        """Sentences as points (N, D) of the space, from words (N, T) where the mask is 1, and the cache."""
         x, words_cache = self.words.forward(words, train)
         h, cell_cache = self.cell.forward(x, train, mask=mask)  # a finished sentence keeps its state
         unit, norm = _unit(h[:, -1])
         return unit, (norm, words_cache, cell_cache, h.shape)
 
     def count(self, batch: Batch) -> int:
-        """What the loss is a mean over: pairs."""
+        """The number of pairs that the loss is a mean over."""
         return len(batch["words"])
 
     def shards(self, batch: Batch, count: int, most: int) -> int:
-        """One: every pair of the batch is held against all others."""
+        """One: every pair of the batch is compared with all others."""
         return 1
 
     def loss(
@@ -113,12 +113,12 @@ class RankingModel(Module):
 
 
 def _unit(x: Array) -> tuple[Array, Array]:
-    """The rows of x (N, D) at length 1, and their lengths (N, 1)."""
+    """The rows of x (N, D) scaled to length 1, and their lengths (N, 1)."""
     xp = backend_of(x=x).xp
     norm = xp.sqrt((x * x).sum(axis=1, keepdims=True) + 1e-12)
     return x / norm, norm
 
 
 def _unit_gradient(dunit: Array, unit: Array, norm: Array) -> Array:
-    """The gradient of x: what of dunit is at right angles to x, for along x the length does not change."""
+    """The gradient of x: the part of dunit orthogonal to x, since moving along x does not change unit."""
     return (dunit - unit * (dunit * unit).sum(axis=1, keepdims=True)) / norm

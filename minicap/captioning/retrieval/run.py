@@ -93,7 +93,7 @@ def make_trainer(
     def measured(trainer: Trainer) -> dict[str, float]:
         assert validation
         scores = evaluate(matcher, validation)
-        # Ranks go to hundreds, and would flatten the curves of the recalls beside them.
+        # Ranks reach the hundreds and would flatten the recall curves beside them.
         return {name: score for name, score in scores.items() if not name.endswith("median_rank")}
 
     trainer = Trainer(
@@ -139,7 +139,7 @@ def evaluate(matcher: Matcher, split: Split) -> dict[str, float]:
 
 
 def transferred(matcher: Matcher, train: Split, split: Split) -> list[str]:
-    """For every photo the training caption that lies nearest: captioning by retrieval."""
+    """The nearest training caption for every photo: captioning by retrieval."""
     known = [tokens for captions in train.tokens for tokens in captions]
     nearest = (matcher.images(split.features) @ matcher.sentences(known).T).argmax(axis=1)
     return [" ".join(known[i]) for i in nearest]

@@ -31,7 +31,7 @@ def cider(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) 
     Returns (mean over the images, one score per image), each between 0 and 10.
     Raises InputError when candidates and references do not pair up.
     Source: Vedantam et al. 2015, CIDEr: Consensus-based Image Description Evaluation, section 3 and
-    section 7 (CIDEr-D), words not stemmed: which the COCO caption evaluation prints as "CIDEr".
+    section 7 (CIDEr-D), words not stemmed; the COCO caption evaluation prints this as "CIDEr".
     """
     check_pairs("cider", candidates, references, tokens=True)
     corpus = CiderCorpus(references)

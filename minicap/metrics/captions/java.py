@@ -1,4 +1,4 @@
-"""METEOR and SPICE, which run the official programs: pycocoevalcap carries them, and Java runs them."""
+"""METEOR and SPICE by the official programs, which come with pycocoevalcap and run on Java."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from minicap.errors import InputError, MissingExtra
 from minicap.metrics.captions.arguments import Tokens, check_pairs
 
 _METEOR = "meteor-1.5.jar"
-_MODELS = "stanford-corenlp-3.6.0-models.jar"  # that SPICE reads sentences with
+_MODELS = "stanford-corenlp-3.6.0-models.jar"  # for the parser of SPICE
 
 
 def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, list[float]]:
@@ -21,7 +21,7 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
     Returns (score of the corpus, one score per image), fractions.
     Raises InputError when candidates and references do not pair up, MissingExtra without pycocoevalcap or
     Java.
-    Source: Denkowski & Lavie 2014, Meteor Universal, by its own program.
+    Source: Denkowski & Lavie 2014, Meteor Universal; computed by its own program.
     """
     check_pairs("meteor", candidates, references, tokens=True)
     require_meteor()
@@ -38,7 +38,7 @@ def meteor(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]])
 def _meteor_says(
     program: "Popen[str]", candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]
 ) -> tuple[float, list[float]]:
-    """Ask for the counts of every image, then for the scores that come of all of them."""
+    """Ask for the counts of every image, then for the scores computed from all of them."""
 
     def tell(*parts: str) -> None:
         assert program.stdin
@@ -60,10 +60,10 @@ def _meteor_says(
 
 
 def spice(candidates: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> tuple[float, list[float]]:
-    """SPICE: F-score of the objects, attributes and relations that the captions speak of.
+    """SPICE: F-score of the objects, attributes and relations that the captions mention.
 
-    Arguments and errors as of `meteor`.
-    Source: Anderson et al. 2016, SPICE: Semantic Propositional Image Caption Evaluation, by its own program.
+    Arguments and errors as in `meteor`.
+    Source: Anderson et al. 2016, SPICE: Semantic Propositional Image Caption Evaluation; its own program.
     """
     check_pairs("spice", candidates, references, tokens=True)
     require_spice()

@@ -1,6 +1,6 @@
 """Multi-label models by name, one file each.
 
-A new one is a file here with a model and its settings, and a line in MODELS.
+To add one: a file here with the model and its settings, and a line in MODELS.
 """
 
 from typing import Any, NamedTuple
@@ -44,7 +44,7 @@ MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}
 
 
 def make_model(config: Any, stages: tuple[int, ...], num_labels: int) -> MultiLabelModel:
-    """The model that these settings are of, without numbers yet; call initialize(seed) on it.
+    """The model that these settings describe, not yet initialised; call initialize(seed) on it.
 
     stages: the channels of each stage of the encoder.
     """

@@ -1,4 +1,4 @@
-"""From labels said so far to the state that the next one is read from: an LSTM, plain or with attention."""
+"""From the labels so far to the state that predicts the next one: an LSTM, plain or with attention."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ State = tuple[Array, ...]
 
 
 class Decoder(Module):
-    """d_t, c_t = lstm(dropout(x_t), d_t-1, c_t-1), with dropout on what is read from d_t too.
+    """d_t, c_t = lstm(dropout(x_t), d_t-1, c_t-1), with dropout on the output d_t too.
 
-    Dropout is on what goes in and out, not from step to step (Zaremba et al. 2014).
-    forward reads (x (N, T, E), h0 (N, H), c0 (N, H)) and gives d (N, T, H).
+    Dropout is on inputs and outputs, not between steps (Zaremba et al. 2014).
+    forward takes (x (N, T, E), h0 (N, H), c0 (N, H)) and returns d (N, T, H).
     """
 
     def __init__(self, embed_size: int, hidden_size: int, dropout: float) -> None:
@@ -50,7 +50,7 @@ class AttentiveDecoder(Module):
         x~_t = tanh([d~_t-1, x_t] W_x + b_x),   d_t, c_t = lstm(dropout(x~_t), d_t-1, c_t-1),
         a_t = additive attention from d_t over p,   d~_t = tanh([a_t, d_t] W_c + b_c).
 
-    forward reads (x (N, T, E), h0 (N, H), c0 (N, H), p (N, S, H)) and gives d~ (N, T, H).
+    forward takes (x (N, T, E), h0 (N, H), c0 (N, H), p (N, S, H)) and returns d~ (N, T, H).
     """
 
     def __init__(self, embed_size: int, hidden_size: int, dropout: float) -> None:

@@ -1,4 +1,4 @@
-"""CNN as initialisation (Ren 2017, section 3.2): the photo is what the decoder's state starts from."""
+"""CNN as initialisation (Ren 2017, section 3.2): the decoder's state starts from the photo."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,7 +27,7 @@ class InitializedConfig(LabelSequenceConfig):
 
 
 class Initialized(StateScores):
-    """With I the last stage of the encoder, one of three ways:
+    """One of three ways, where I is the last stage of the encoder:
 
         hidden   h_0 = I W_h + b_h,   c_0 = 0
         both     h_0 = I W_h + b_h,   c_0 = I W_c + b_c

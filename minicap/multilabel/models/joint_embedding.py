@@ -25,8 +25,8 @@ class JointEmbeddingConfig(LabelSequenceConfig):
 
 
 class JointEmbedding(LabelSequenceModel):
-    """The labels said so far and the photo, added up, are compared with the embedding of every label
-    (Ren's eq. 1 and 2):
+    """The sum of the photo and the labels so far is compared with the embedding of every label (Ren's eq. 1
+    and 2):
 
         d_t = lstm(E[y_t], d_t-1),   j_t = tanh(d_t W_d + I W_I + b),   scores_t = j_t E^T,
 
@@ -78,7 +78,7 @@ class JointEmbedding(LabelSequenceModel):
         dtable = dscores.reshape(-1, V).T @ joint.reshape(-1, E)
         dsum = tanh_backward(dscores @ table, tanh_cache)
         dd, of_labels = self.of_labels.backward(dsum, labels_cache)
-        # Without attention the image is one row for all steps, and takes the gradients of them all.
+        # Without attention the image is one row for all steps, and its gradient is the sum of theirs.
         dimage = dsum if self.config.attention else dsum.sum(axis=1, keepdims=True)
         dimage, of_image = self.of_image.backward(dimage, image_cache)
         dd_looked, dplaces, dfeatures, grads = self._image_backward(dimage, looked)

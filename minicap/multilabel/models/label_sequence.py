@@ -1,4 +1,4 @@
-"""What the models that say one label after the other have in common."""
+"""What the models that predict one label after another have in common."""
 
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,10 +16,10 @@ from minicap.nn.standardization import Standardization
 
 
 class Reading(NamedTuple):
-    """What a model has of a photo before the first label.
+    """What a model has read from a photo before the first label.
 
     h0, c0: (N, H), the state that the decoder starts from.
-    places: (N, S, H), what attention looks at; None without.
+    places: (N, S, H), what attention looks at; None without attention.
     """
 
     h0: Array
@@ -28,13 +28,13 @@ class Reading(NamedTuple):
 
 
 class LabelSequenceModel(Module):
-    """The labels of a photo one after the other, in one order for all photos, <end> last:
+    """Predicts the labels of a photo one after another, in the same order for all photos, <end> last:
 
         p(y_1 ... y_T | photo) = prod_t p(y_t | y_1 ... y_t-1, photo),
 
-    each a softmax over the K labels and <end>.  In training each step reads the right label before it.  So
-    that a set is learned and not a list, no label is said twice, and beginnings of a beam with the same
-    labels in another order count as one.
+    each a softmax over the K labels and <end>.  In training each step reads the correct label before it.
+    To predict a set rather than a list, no label is said twice, and beginnings in a beam with the same labels
+    in another order count as one.
     A subclass writes `read` (from features to the start), `decode` (from labels to scores), their backwards,
     and `advance`, one step of `decode`.  <end> has index K and <start> K + 1.
     """
@@ -98,7 +98,7 @@ class LabelSequenceModel(Module):
         return self.standardized.backward(dread + ddirect, None)[0], grads
 
     def count(self, batch: Batch) -> int:
-        """The loss is a mean over labels, <end> included."""
+        """The number of labels that the loss is a mean over, <end> included."""
         return int(batch["mask"].sum())
 
     def loss(
@@ -114,10 +114,10 @@ class LabelSequenceModel(Module):
         return loss, self.backward(dscores, cache, input_gradient=False)[1]
 
     def in_own_order(self, batch: Batch) -> Batch:
-        """The batch with the labels of each photo in the order in which the model would say them.
+        """The batch with the labels of each photo in the order that the model prefers.
 
-        Of the labels that a photo has, the one that the model finds most probable comes first, then the most
-        probable of the others, and so on, so that no order is imposed on it (Chen et al. 2018).
+        The label of the photo that the model finds most probable comes first, then the most probable of the
+        others, and so on, so that no order is imposed on the model (Chen et al. 2018).
         """
         rows, length = np.arange(len(batch["y"])), batch["labels"].shape[1]
         left = np.pad(to_host(batch["y"]) > 0, [(0, 0), (0, 2)])  # labels not yet said; <end>, <start>
@@ -162,9 +162,9 @@ class LabelSequenceModel(Module):
 
 
 def as_sets(hypotheses: list[Hypothesis]) -> list[Hypothesis]:
-    """Hypotheses with the same labels as one, which keeps the most probable order; the best first.
+    """Merge hypotheses with the same labels into one that keeps the most probable order; best first.
 
-    A set is as probable as all orders of it together, of which a beam has seen some.
+    The probability of a set is the sum over all its orders, of which a beam has seen some.
     """
     sets: dict[tuple[frozenset[int], bool], Hypothesis] = {}
     for one in hypotheses:

@@ -51,9 +51,9 @@ class LinearConfig:
 class LinearTagger(Module):
     """scores = standardized(features) W + b, with one of three losses for labels y (N, K):
 
-    bce      each label is a question of its own:  -sum_k y log s(x) + (1 - y) log(1 - s(x))
+    bce      each label is a separate yes-or-no question:  -sum_k y log s(x) + (1 - y) log(1 - s(x))
     softmax  the labels of a photo share its probability evenly:  -1/|y| sum_k y_k log p_k
-    warp     labels that are there must outrank those that are not (Weston et al. 2011)
+    warp     labels that are present must outrank those that are not (Weston et al. 2011)
 
     as Gong et al. 2014 compare them.
     """
@@ -82,7 +82,7 @@ class LinearTagger(Module):
         return None, {f"scores.{name}": gradient for name, gradient in grads.items()}
 
     def count(self, batch: Batch) -> int:
-        """The loss is a mean over photos."""
+        """The number of photos that the loss is a mean over."""
         return len(batch["y"])
 
     def loss(
@@ -96,7 +96,7 @@ class LinearTagger(Module):
         return scale * loss, self.backward(scale * dscores, cache)[1]
 
     def _loss(self, scores: Array, y: Array, rng: RandomStream | None) -> tuple[Array, Array]:
-        """Summed over the photos, with its gradient."""
+        """The loss summed over the photos, with its gradient."""
         if self.config.loss == "bce":
             return sigmoid_bce_loss(scores, y, reduction="sum")
         if self.config.loss == "warp":

@@ -25,7 +25,7 @@ class SequenceToSequenceConfig(LabelSequenceConfig):
 
 
 class SequenceToSequence(StateScores):
-    """From low stages to high ones, then the labels:
+    """Reads the stages from low to high, then predicts the labels:
 
         e_s, m_s = lstm(stage_s W_s + b_s, e_s-1, m_s-1),   h_0 = e_S,   c_0 = m_S.
 

@@ -1,4 +1,4 @@
-"""Settings that the models share which say one label after the other."""
+"""Settings shared by the models that predict one label after another."""
 
 from dataclasses import dataclass
 from typing import Literal

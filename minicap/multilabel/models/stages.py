@@ -10,7 +10,7 @@ from minicap.nn.init import glorot_uniform
 
 
 class Stages(Module):
-    """x (N, F1 + F2 + ... + FS) to (N, S, size): the channels of each stage, through a matrix of its own."""
+    """x (N, F1 + F2 + ... + FS) to (N, S, size): each stage's channels, projected by a matrix of its own."""
 
     def __init__(self, stages: tuple[int, ...], size: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the models share that read the next label from the state of their decoder."""
+"""What the models that predict the next label from their decoder's state have in common."""
 
 from typing import Any
 
