@@ -13,11 +13,11 @@ from minicap.errors import FormatError, InputError
 
 SPLITS = ("train", "val", "test")
 
-_FEWEST_TO_SPLIT = 10  # photos; of fewer all are for training
+_FEWEST_TO_SPLIT = 10  # photos; with fewer, all are for training
 _HELD_OUT = 10  # one photo in so many for "val", and as many for "test"
 _NAMED_AT_MOST = 5  # files listed in one message
 _FEW_PHOTOS = 500  # for training
-_TAIL = 4096  # bytes; two photos of one size that end alike are compared as a whole
+_TAIL = 4096  # bytes; photos of equal size with the same last bytes are compared in full
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def words_of(caption: str) -> tuple[str, ...]:
 
 
 def with_words(captions: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
-    """Words and text of every caption that has any words."""
+    """The words and the text of every caption that has words."""
     return [(words, text) for text in captions if (words := words_of(text))]
 
 

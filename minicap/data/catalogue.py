@@ -28,7 +28,7 @@ class Entry(NamedTuple):
 def load_labelled(name: str, path: str | os.PathLike[str], size: int = 64) -> Splits:
     """The splits of a labelled data set: "train", and "val" and "test" where it has them.
 
-    size: side in pixels to which the photos of a "folder" are scaled; other sets have their own.
+    size: side in pixels to which the photos of a "folder" are scaled; other sets have a fixed size.
     Raises InputError for an unknown name and for missing files, FormatError for damaged ones.
     """
     require_known(name)

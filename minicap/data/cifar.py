@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009), in each form in which it is distributed."""
+"""CIFAR-10 (Krizhevsky 2009), in each format in which it is distributed."""
 
 import os
 from collections.abc import Callable

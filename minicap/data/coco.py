@@ -1,4 +1,4 @@
-"""Photos with captions in COCO's own JSON layout (Chen et al. 2015): captions_train2017.json and its like."""
+"""Photos with captions in COCO's own JSON layout (Chen et al. 2015): captions_train2017.json and similar."""
 
 import os
 from pathlib import Path
@@ -21,10 +21,10 @@ def load_coco(path: str | os.PathLike[str], outside: bool = False) -> CaptionDat
 
     path: a folder with `annotations/captions_*.json`, or with `captions_*.json` itself, or one such file.
     captions_train... becomes the split "train", captions_val... "val"; a file with another name is dealt out
-    (`deal`).  The photos of captions_val2017.json lie in `val2017`, `images/val2017` or `images`, beside the
-    JSON or above its folder `annotations`.
+    (`deal`).  The photos of captions_val2017.json are in `val2017`, `images/val2017` or `images`, beside the
+    JSON or beside its folder `annotations`.
     outside: allow photos outside that folder.
-    Photos without captions are left out; the `extra` of a photo has the other keys of its entry.
+    Photos without captions are left out; a photo's `extra` has the other keys of its entry.
     Raises InputError for missing files, FormatError for a file in another layout.
     """
     path = Path(path)
@@ -42,7 +42,7 @@ def load_coco(path: str | os.PathLike[str], outside: bool = False) -> CaptionDat
 
 
 def find_coco(folder: Path, kind: str = "captions") -> list[Path]:
-    """The files of captions, or of "instances", in a folder in COCO's layout; none in any other."""
+    """The files of captions, or of "instances", in a folder in COCO's layout; none for any other folder."""
     for place in (folder / "annotations", folder):
         if os.path.isdir(place) and (found := sorted(place.glob(f"{kind}_*.json"))):
             return found
@@ -91,7 +91,7 @@ def _captions(annotations: list[Any], source: Path) -> dict[int, list[str]]:
 
 
 def split_of(source: Path) -> str:
-    """From captions_train2017.json or instances_...; "" where the name says nothing."""
+    """From captions_train2017.json or instances_...; "" if the name gives none."""
     name = _part(source)
     return next((split for split in ("train", "val") if name.startswith(split)), "")
 
@@ -104,5 +104,5 @@ def photos_of(source: Path) -> Path:
 
 
 def _part(source: Path) -> str:
-    """val2017, of captions_val2017.json and of instances_val2017.json."""
+    """val2017 for captions_val2017.json and instances_val2017.json."""
     return source.stem.removeprefix("captions_").removeprefix("instances_")

@@ -1,4 +1,4 @@
-"""A file from a web server, with progress, resumed where it was interrupted, verified by its checksum."""
+"""Download a file from a web server: with progress, resumable, and verified by its checksum."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from urllib.request import Request, urlopen
 
 from minicap.errors import FormatError, InputError
 
-Report = Callable[[int, int], None]  # is told the bytes that are there, and those of the whole file
+Report = Callable[[int, int], None]  # called with the bytes downloaded so far, and those of the whole file
 
-_PATIENCE = 30.0  # seconds without a byte
-_ATTEMPTS = 3  # in a row that bring nothing
+_PATIENCE = 30.0  # seconds without any data
+_ATTEMPTS = 3  # consecutive attempts without any data
 _BLOCK = 1 << 16  # bytes
 
 
@@ -33,10 +33,10 @@ class Download:
 def download(file: Download, folder: Path, report: Report = lambda done, total: None) -> Path:
     """Download the file into a folder, unless it is there; return its path.
 
-    An interrupted download (NAME.part) continues where it stopped, now or in a later call; from the start if
-    the server cannot do that.
+    An interrupted download (NAME.part) continues where it stopped, now or in a later call, or restarts if the
+    server cannot resume.
     Raises InputError when the server cannot be reached, refuses, or stays silent, and when the file cannot be
-    written; FormatError for a file that is not the expected one, of which nothing is left.
+    written; FormatError for a file that is not the expected one, which is deleted.
     """
     target, part = folder / file.name, folder / f"{file.name}.part"
     if target.is_file() and sha256_of(target) == file.sha256:
@@ -47,7 +47,7 @@ def download(file: Download, folder: Path, report: Report = lambda done, total: 
     _receive(file, part, report)
     if sha256_of(part) != file.sha256:
         part.unlink()
-        if left_over:  # by somebody else, perhaps, or of another version
+        if left_over:  # perhaps from elsewhere, or another version
             return download(file, folder, report)
         raise FormatError(f"{file.url}: not the expected file: its checksum differs")
     try:
@@ -67,7 +67,7 @@ def sha256_of(file: Path) -> str:
 
 
 def _receive(file: Download, part: Path, report: Report) -> None:
-    """Reconnect until all bytes have arrived, as long as each attempt brings some."""
+    """Reconnect until all bytes have arrived, as long as attempts bring some."""
     fruitless = 0
     while (before := _size(part)) != file.size:
         reason = "the server ended the connection early"
@@ -76,7 +76,7 @@ def _receive(file: Download, part: Path, report: Report) -> None:
         except HTTPError as error:
             error.close()
             reason = f"the server answers {error.code} ({error.reason})"
-            if error.code == 416:  # it has no such part
+            if error.code == 416:  # the server has no such range
                 part.unlink(missing_ok=True)
             elif error.code < 500:
                 raise InputError(f"{file.url}: {reason}") from None
@@ -105,7 +105,7 @@ def _connect(file: Download, part: Path, start: int, report: Report) -> None:
 
 
 class _Writer:
-    """A file whose errors are told apart from those of the network."""
+    """A file whose errors can be told from those of the network."""
 
     def __init__(self, path: Path, append: bool) -> None:
         self.path = path

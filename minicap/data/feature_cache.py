@@ -27,7 +27,7 @@ _LOCK_RETRY = 0.2  # seconds
 class _Stored(NamedTuple):
     rows: np.memmap  # (N, ...)
     done: np.ndarray  # (N,) bool
-    photos: list[str]  # their states
+    photos: list[str]  # one fingerprint per photo
 
 
 class FeatureCache:
@@ -195,7 +195,7 @@ def _try_lock(file: IO[bytes]) -> bool:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EAGAIN)  # else the file system knows no locks: go on
+        return error.errno not in (errno.EACCES, errno.EAGAIN)  # else there are no locks: go on
     return True
 
 

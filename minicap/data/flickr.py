@@ -20,12 +20,12 @@ _LISTS = {"train": "trainImages", "val": "devImages", "test": "testImages"}
 
 
 def load_flickr(path: str | os.PathLike[str], outside: bool = False) -> CaptionDataset:
-    """Read Flickr8k.token.txt, results_20130124.token or a file like them.
+    """Read Flickr8k.token.txt, results_20130124.token or a similar file.
 
-    path: that file, or the folder that holds it, or one above.  A line is `photo.jpg#0`, a tab and a caption.
+    path: that file, its folder, or the folder above.  A line is `photo.jpg#0`, a tab and a caption.
     Flickr_8k.trainImages.txt, .devImages.txt and .testImages.txt beside it name the photos of each split;
     photos that none of them names are left out.  Without these lists the photos are dealt out (`deal`).
-    Photos lie in `images` or a folder of the names they were published in, beside the file or one above.
+    Photos are in `images` or a folder with its published name, beside the file or one folder up.
     outside: allow photos outside that folder.
     Raises InputError for missing files, FormatError for a line in another layout.
     """
@@ -51,7 +51,7 @@ def load_flickr(path: str | os.PathLike[str], outside: bool = False) -> CaptionD
 
 
 def find_tokens(folder: Path) -> Path | None:
-    """The token file in a folder, or in one in it; not the one of lemmas."""
+    """The token file in a folder or a subfolder, but not the lemmatised one."""
     if not os.path.isdir(folder):
         return None
     for pattern in ("*.token*", "*/*.token*"):
@@ -78,7 +78,7 @@ def _captions(source: Path) -> dict[str, list[str]]:
 
 
 def _splits(source: Path) -> dict[str, str]:
-    """The split of every photo that a list beside the file names; nothing without lists."""
+    """The split of every photo named in a list beside the file; empty if there are no lists."""
     lists = {split: sorted(source.parent.glob(f"*{name}.txt")) for split, name in _LISTS.items()}
     if not any(lists.values()):
         return {}
@@ -93,7 +93,7 @@ def _splits(source: Path) -> dict[str, str]:
 
 
 def _folder_of(source: Path, photos: list[str]) -> Path:
-    """Where the first photo is; the folder of the file when it is nowhere."""
+    """The folder with the first photo; that of the file if the photo is nowhere."""
     above = (source.parent, source.parent.parent)
     places = [place / name for place in above for name in _PHOTOS] + [source.parent]
     return next((p for p in places if photos and os.path.isfile(p / photos[0])), source.parent)

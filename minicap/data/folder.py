@@ -15,7 +15,7 @@ def load_folder(path: str | os.PathLike[str], outside: bool = False, quoted: boo
     """Read captioned photos from a plain folder, or from a CSV file in it.
 
     A CSV file has a row for each caption, below a header with the columns `photo` (or image, filename,
-    image_id), `caption` and, if you like, `split` (train, val or test); it is separated by commas, semicolons
+    image_id), `caption` and, optionally, `split` (train, val or test); it is separated by commas, semicolons
     or tabs, and photos lie beside it or in `images`. Without one, every photo of the folder has its captions
     in a text file of its own name (beach.jpg, beach.txt), one on a line; photos without such a file are left
     out.
@@ -23,8 +23,8 @@ def load_folder(path: str | os.PathLike[str], outside: bool = False, quoted: boo
     Without splits the photos are dealt out (`deal`).
     outside: allow photos outside the folder.
     quoted: False for a CSV file whose quotes are part of the captions. Its first column is the photo and its
-    last the caption, which has the rest of the row, commas and all; a row begins where a line begins with the
-    name of a photo, such as 12.jpg, and a separator.
+    last the caption, which takes the rest of the row, commas included; a row begins where a line begins with
+    the name of a photo, such as 12.jpg, and a separator.
     Raises InputError for missing files, FormatError for files that are not laid out so.
     """
     path = Path(path)

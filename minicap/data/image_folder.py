@@ -25,8 +25,8 @@ def load_image_folder(
 ) -> ArrayDataset:
     """Photos of `folder/CLASS/...`, each scaled until it covers a square of `size` pixels, and cropped to it.
 
-    classes: names of the folders to take, in the order of their indices; by default all, sorted, but no
-    hidden ones.
+    classes: names of the folders to take, in the order of their indices; by default all except hidden ones,
+    sorted.
     Returns images (N, 3, size, size) uint8, in the order of classes and file names.
     Raises InputError for a folder that is missing or has no photos, a photo that cannot be read, a class that
     is named twice, or a size below 1.
@@ -42,7 +42,7 @@ def load_image_folder(
 
 
 def class_folders(folder: str | os.PathLike[str]) -> list[str]:
-    """The folders in a folder by name, sorted, without hidden ones.  Raises InputError where it is none."""
+    """The folders in a folder by name, sorted, without hidden ones.  Raises InputError if it is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder")
@@ -56,7 +56,7 @@ def load_tiny_imagenet(
 
     folder: holds train/WNID/images, val/images with val_annotations.txt, and words.txt.
     classes: WordNet ids to take, or how many of them in the order of their ids; by default all.
-    Raises InputError for missing files and for ids that are unknown or there twice, FormatError for
+    Raises InputError for missing files and for ids that are unknown or repeated, FormatError for
     annotations that do not fit.
     """
     folder = Path(folder)
@@ -142,7 +142,7 @@ def _annotations(path: Path) -> list[tuple[str, str]]:
 
 
 def _names(folder: Path, ids: list[str]) -> list[str]:
-    """The first English name of each class, its id where words.txt does not have it."""
+    """The first English name of each class, or its id if words.txt does not have it."""
     lines = (line.partition("\t") for line in read_text(folder / "words.txt", _MOST_TEXT).splitlines())
     words = {wnid: names.partition(",")[0].strip() for wnid, _, names in lines}
     return [words.get(wnid) or wnid for wnid in ids]

@@ -33,7 +33,7 @@ SUFFIXES = (
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
 
-# Warning filters belong to the whole process, so only one thread at a time may set them.
+# Warning filters are process-wide, so only one thread at a time may set them.
 _FILTERS = threading.Lock()
 
 
@@ -59,7 +59,7 @@ def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.nd
                 image = Image.open(file, formats=_FORMATS)
                 if enough is not None:
                     image.draft(None, (enough, enough))  # never smaller than that; JPEGs alone can do it
-            # Most of the time goes here, and other threads may read photos meanwhile; TIFFs alone warn.
+            # Most of the time is spent here, and other threads may read photos meanwhile; only TIFFs warn.
             with _quiet() if image.format == "TIFF" else nullcontext():
                 image.load()
             return _decode(path, image)
@@ -182,7 +182,7 @@ class Preprocess:
         return load_image(path, enough=2 * self.resize_to)
 
     def of_photo(self, image: np.ndarray) -> np.ndarray:
-        """The same for an image known to be a photo: values in 0..1 then mean nearly black, not a mistake."""
+        """The same for an image known to be a photo, where values of 0 and 1 are nearly black, no mistake."""
         if self.fit == "crop":
             image = _centre(image, min(image.shape[:2]), min(image.shape[:2]))
         resample = Image.Resampling[self.interpolation.upper()]

@@ -66,7 +66,7 @@ class ArrayDataset:
         return {"x": self.prepared(x, rng), "y": self.y[indices]}
 
     def of_epoch(self, epoch: int, rng: RandomStream) -> "ArrayDataset":
-        """The same samples as training sees them in the epoch that follows so many."""
+        """The same samples as training sees them after this many epochs."""
         if not self.alternate:
             return self
         first = random_keep(rng.child(_ALTERNATION), (len(self),), rate=0.5)

@@ -33,7 +33,7 @@ _MOST_BYTES = 1 << 31
 
 
 def load_mnist(folder: str | os.PathLike[str]) -> tuple[ArrayDataset, ArrayDataset]:
-    """Training and test set of MNIST, (N, 1, 28, 28) uint8, from its four idx files, packed (.gz) or not.
+    """Training and test set of MNIST, (N, 1, 28, 28) uint8, from its four idx files, compressed (.gz) or not.
 
     Raises InputError when a file is missing, FormatError when one is damaged or images and labels differ in
     number.
@@ -47,7 +47,7 @@ def load_fashion_mnist(folder: str | os.PathLike[str]) -> tuple[ArrayDataset, Ar
 
 
 def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array in an idx file, packed (.gz) or not, in the byte order of this machine.
+    """The array in an idx file, compressed (.gz) or not, in the byte order of this machine.
 
     Raises InputError when it cannot be read, FormatError when it is not an idx file or does not have the
     length that it declares.
@@ -78,7 +78,7 @@ def load_idx(path: str | os.PathLike[str]) -> np.ndarray:
         )
     try:
         return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-    except ValueError as error:  # more axes than NumPy has, or sizes beyond it beside a 0
+    except ValueError as error:  # more axes than NumPy allows, or a size too large for it next to a 0
         raise FormatError(f"{path}: {error}") from None
 
 

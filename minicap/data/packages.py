@@ -18,7 +18,7 @@ class PackageFile:
     """One version of a package, as the file that its client downloads.
 
     client: pip, npm or apt-get, run as a program.
-    sha256: of the file; "" where its maker packs it anew from time to time, and what is in it is checked.
+    sha256: of the file; "" if its maker repacks it now and then, in which case its contents are checked.
     """
 
     client: Literal["pip", "npm", "apt-get"]

@@ -1,4 +1,4 @@
-"""Photos from paths and folders, one by one, in memory that does not grow with their number."""
+"""Photos from paths and folders, one by one, in constant memory."""
 
 import os
 from collections.abc import Iterable, Iterator

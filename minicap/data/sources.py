@@ -1,4 +1,4 @@
-"""Where the labelled data sets lie, and how to know that one is whole."""
+"""Where to get the labelled data sets, and how to check that one is complete."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from minicap.data.packages import PackageFile
 class Source:
     """Where a data set comes from.
 
-    page: where a person finds it.  home: the files of its authors.  below: the folder in their archive.
+    page: where a person finds it.  home: its authors' files.  below: the folder in their archive.
     most: bytes that may come out of an archive.  counts: samples in each split.
-    content: SHA-256 of pixels and labels (minicap.data.prepare), "" where decoders differ by a shade.
-    package, inside, installed: a package that has it, the folder in that, and where it lies once installed.
+    content: SHA-256 of pixels and labels (minicap.data.prepare), "" where decoders differ slightly.
+    package, inside, installed: a package that has it, the folder in it, and where it is once installed.
     """
 
     page: str

@@ -1,4 +1,4 @@
-"""Photos that a CSV file lists, a row each or several."""
+"""Photos listed in a CSV file, each in one row or several."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ _MOST = 256 * 2**20  # bytes of a CSV file
 _PHOTO_COLUMNS = ("photo", "image", "filename", "file_name", "imageid", "image_id")
 _UNQUOTED = "where quotes are part of the captions, read it by load_folder(..., quoted=False)"
 
-Row = tuple[Path, str, str]  # photo, what the table says of it, split
+Row = tuple[Path, str, str]  # photo, its caption or labels, split
 
 
 def find_table(folder: Path) -> Path | None:
-    """The CSV file of a folder, None without.  Raises InputError when there are several."""
+    """The CSV file of a folder, None if there is none.  Raises InputError when there are several."""
     found = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".csv")
     if len(found) > 1:
         raise InputError(f"{folder}: holds {len(found)} CSV files; name the one to read")
@@ -64,7 +64,7 @@ def read_table(table: Path, column: str, outside: bool, quoted: bool = True) -> 
 
 
 def splits_of(rows: Sequence[Row], source: Path, folder: Path) -> dict[Path, str]:
-    """The split of every photo of the rows, as they say, or dealt (`deal`) where none says any.
+    """The split of every photo: the one that its rows give, or dealt (`deal`) if no row gives any.
 
     Raises FormatError for a photo in two splits, and when some have one and others do not.
     """
@@ -80,7 +80,7 @@ def splits_of(rows: Sequence[Row], source: Path, folder: Path) -> dict[Path, str
 
 
 def _quoted(text: io.StringIO, separator: str, table: Path) -> Iterator[tuple[int, list[str]]]:
-    """The line that a row ends on and its cells, as CSV has it."""
+    """The line that a row ends on and its cells, as CSV defines them."""
     reader = csv.reader(text, delimiter=separator, strict=True)
     try:
         for cells in reader:
@@ -91,7 +91,7 @@ def _quoted(text: io.StringIO, separator: str, table: Path) -> Iterator[tuple[in
 
 
 def _unquoted(text: io.StringIO, separator: str, columns: int) -> Iterator[tuple[int, list[str]]]:
-    """The line that a row begins on and its cells, the last of which has all that is left."""
+    """The line that a row begins on and its cells, the last of which has the rest of the row."""
     endings = "|".join(re.escape(ending) for ending in SUFFIXES)
     begins = re.compile(rf"^[^\r\n{separator}]+(?:{endings}){separator}", re.IGNORECASE | re.MULTILINE)
     rest = text.read()

@@ -18,7 +18,7 @@ _SEPARATOR = ";"  # between the labels of a photo in a CSV file
 
 @dataclass(frozen=True)
 class TaggedPhoto:
-    """labels: the names of all that is on it, in the order of the file, none twice."""
+    """labels: the names of everything in the photo, in the order of the file, without repeats."""
 
     path: Path
     split: str  # "train", "val" or "test"
@@ -63,7 +63,7 @@ def open_tagged(path: str | os.PathLike[str], outside: bool = False) -> TaggedDa
     `photo` and `labels` and perhaps `split`, where labels are separated by semicolons; or a folder that holds
     one of them.
     outside: allow a data set to name photos outside its own folder.
-    Where no splits are said, photos are dealt out as captioned ones are.
+    Without splits, photos are dealt out as captioned ones are.
     Raises InputError for missing files, FormatError for files that are not laid out so.
     """
     path = Path(path)
@@ -104,7 +104,7 @@ def load_tagged_table(table: Path, outside: bool = False) -> TaggedDataset:
 
 
 def load_coco_instances(path: str | os.PathLike[str], outside: bool = False) -> TaggedDataset:
-    """Photos of COCO's instances, each with the names of the categories that are on it; boxes are not read.
+    """Photos of COCO's instances, each with the names of the categories in it; boxes are not read.
 
     path: a folder with `annotations/instances_*.json`, or with `instances_*.json` itself, or one such file.
     Splits and photos are found as `load_coco` finds them.
@@ -152,7 +152,7 @@ def _read_instances(source: Path, outside: bool) -> tuple[dict[int, str], list[T
 
 
 def _of_categories(dataset: CaptionDataset) -> TaggedDataset:
-    """The photos of a captioned set that say what is on them, by "category_ids"."""
+    """The photos of a captioned set that have labels, as "category_ids"."""
     where = dataset.name
     names = _names(dataset.extra["categories"], where) if "categories" in dataset.extra else None
     photos = []
@@ -192,7 +192,7 @@ def _unique(labels: list[str]) -> tuple[str, ...]:
 
 
 def _dataset(name: str, photos: tuple[TaggedPhoto, ...], labels: tuple[str, ...] = ()) -> TaggedDataset:
-    """With all labels that are listed, or else those that some photo has."""
+    """The set with all listed labels or, without a list, those that some photo has."""
     labels = labels or tuple(dict.fromkeys(label for photo in photos for label in photo.labels))
     if not any(photo.labels for photo in photos):
         raise FormatError(f"{name}: no photo has any label")

@@ -22,14 +22,14 @@ _BLOCK = 1 << 20  # bytes
 def unpack(
     archive: Path, folder: Path, below: str, most: int, report: Callable[[int], None] = lambda files: None
 ) -> None:
-    """Unpack what an archive holds below one of its folders, into a new folder.
+    """Unpack what an archive holds under one of its folders into a new folder.
 
     archive: .zip, .tar packed in any way, or .deb (where dpkg-deb is installed).
-    below: the folder inside it, "" for all.  most: bytes that may come out.  report: is told the files done.
-    Names stay as they are; times, owners and rights do not.
-    Raises FormatError, for a damaged archive, one with links, devices, names that lead out of it or are
-    there twice, more than `most` bytes, or nothing below that folder; InputError when a file cannot be read
-    or written.
+    below: the folder inside it, "" for all.  most: bytes that may come out.  report: gets the files done.
+    Names are kept; times, owners and permissions are not.
+    Raises FormatError for an archive that is damaged, or has links, devices, duplicate names, names that lead
+    out of it, more than `most` bytes, or nothing under that folder; InputError when a file cannot be read or
+    written.
     """
     inside, written, files = PurePosixPath(below).parts, 0, 0
     _make(folder)
@@ -52,10 +52,10 @@ def unpack(
             report(files)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise FormatError(f"{archive}: a damaged archive ({error})") from None
-    except (NotImplementedError, RuntimeError) as error:  # packed in an unknown way, or with a password
+    except (NotImplementedError, RuntimeError) as error:  # an unknown compression, or a password
         raise FormatError(f"{archive}: {error}") from None
     except OSError as error:
-        if error.errno is None:  # said by gzip and bz2 of what they unpack
+        if error.errno is None:  # raised by gzip and bz2 for damaged data
             raise FormatError(f"{archive}: a damaged archive ({error})") from None
         raise InputError(f"cannot read {archive}: {error.strerror or error}") from None
     if not files:

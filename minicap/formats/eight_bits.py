@@ -1,4 +1,4 @@
-"""Weights in 8 bits: whole numbers from -127 to 127, and what each output channel's are to be multiplied by.
+"""Weights in 8 bits: integers from -127 to 127, with a scale to multiply them by for each output channel.
 
 A safetensors file holds "name" as int8 and "name.scale" as float32 beside it.
 """
@@ -17,7 +17,7 @@ _OUTPUTS = {2: 1, 4: 0}  # the axis of output channels: matrices (in, out), filt
 def to_eight_bits(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Matrices and filters as int8 with their scales, everything else as it is.
 
-    The largest weight of a channel becomes 127 or -127, so none is off by more than half of its scale.
+    The largest weight of a channel becomes 127 or -127, so no weight is off by more than half of its scale.
     """
     packed: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
@@ -33,9 +33,9 @@ def to_eight_bits(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def from_eight_bits(packed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The float32 arrays that to_eight_bits came from, as exactly as it kept them.
+    """The float32 arrays that to_eight_bits was given, as exactly as 8 bits keep them.
 
-    Raises FormatError where an array and its scales do not fit together.
+    Raises FormatError if an array and its scales do not match.
     """
     arrays: dict[str, np.ndarray] = {}
     for name, array in packed.items():

@@ -6,7 +6,7 @@ from minicap.errors import InputError
 from minicap.nn import LRN, Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential
 from minicap.nn.init import HEAD
 
-_SMALLEST = 63  # pixels, which leave one for the last pooling
+_SMALLEST = 63  # pixels, which leave one cell after the last pooling
 
 
 def alexnet(

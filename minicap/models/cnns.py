@@ -133,6 +133,6 @@ def _dense(in_features: int, units: int) -> tuple[Module, Module]:
 
 
 def _pixels(image: Image, channels: int | None = None, pools: int = 0) -> int:
-    """How many numbers an image has after some halvings, in this many channels."""
+    """How many numbers an image has after some halvings, with this many channels."""
     C, H, W = image
     return (channels or C) * (H >> pools) * (W >> pools)

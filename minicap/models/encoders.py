@@ -171,7 +171,7 @@ class PretrainedEncoder:
 
     @cached_property
     def net(self) -> Module:
-        """The network, batch normalisation folded, loaded for the first photo."""
+        """The network, with batch normalisation folded, loaded for the first photo."""
         return fold_batch_norm(load_pretrained(self.weights)[0])
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:

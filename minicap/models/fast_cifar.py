@@ -24,10 +24,10 @@ def fast_cifar(
 ) -> Sequential:
     """Whitened patches, three blocks of two convolutions, and one matrix.
 
-    For photos in colour of 31 x 31 to 38 x 38 pixels.  Scores are a ninth of what the last layer gives, which
+    For colour photos of 31 x 31 to 38 x 38 pixels.  Scores are a ninth of the last layer's output, which
     keeps the probabilities of an untrained network close together.
     widths: channels of each block.  whitening: whether the filters of the first layer come from the photos
-    (PatchWhitening.fit) and stay, or are learned.
+    (PatchWhitening.fit) and stay fixed, or are learned.
     start_as_identity: whether a convolution at first passes its input on.
     """
     first: Module = PatchWhitening(3) if whitening else Conv2d(3, 24, 2, draw=fan_in_uniform)
@@ -58,5 +58,5 @@ def _block(in_channels: int, channels: int, start_as_identity: bool) -> tuple[Mo
 
 
 def _norm(channels: int) -> BatchNorm2d:
-    """Without a scale, and with running statistics that follow fast."""
+    """Batch normalisation without a scale, whose running statistics follow quickly."""
     return BatchNorm2d(channels, momentum=0.6, eps=1e-12, scale=False)

@@ -20,8 +20,8 @@ from minicap.nn import (
 )
 from minicap.nn.init import HEAD
 
-# Filters in each block, as in the columns of the table: 1x1; 1x1 in front of 3x3, 3x3; 1x1 in front of 5x5,
-# 5x5; 1x1 behind the pooling.
+# Filters in each block, as in the columns of the table: 1x1; 1x1 before 3x3, 3x3; 1x1 before 5x5, 5x5; 1x1
+# after the pooling.
 _BLOCKS = {
     "inception3a": (64, 96, 128, 16, 32, 32),
     "inception3b": (128, 128, 192, 32, 96, 64),
@@ -47,12 +47,12 @@ def googlenet(
 ) -> WithHeads:
     """Photos (N, 3, image_size, image_size) to scores (N, num_classes); in training (3, N, num_classes).
 
-    batch_norm: torchvision's form, normalised behind every convolution, with 3x3 filters in place of the 5x5
-    ones and a last pooling of 2x2.  Else the paper's, with biases, and local response normalisation (LRN) of
-    the first layers.
-    heads: two more classifiers that training listens to, see minicap.nn.WithHeads.  Without them the scores
-    always have one shape, and photos any size.
-    width: a factor on the filters of every layer, rounded to whole ones.
+    batch_norm: torchvision's form, normalised after every convolution, with 3x3 filters in place of the 5x5
+    ones and a last pooling of 2x2.  Otherwise the paper's, with biases, and with local response normalisation
+    (LRN) in the first layers.
+    heads: two more classifiers used in training, see minicap.nn.WithHeads.  Without them the scores always
+    have one shape, and photos may have any size.
+    width: a factor on the number of filters in every layer, rounded.
     Layers have torchvision's names.
     """
 
@@ -93,7 +93,7 @@ def _unit(batch_norm: bool, channels: int, filters: int, size: int, stride: int 
 
 
 def _inception(unit: _Unit, channels: int, filters: list[int], large: int) -> Branches:
-    """Four ways to read x, side by side (figure 2b); large: the size of the largest filters."""
+    """Four branches on x, side by side (figure 2b); large: the size of the largest filters."""
     only_1x1, reduce_3x3, of_3x3, reduce_large, of_large, behind_pool = filters
     return Branches(
         branch1=unit(channels, only_1x1, 1),
@@ -104,7 +104,7 @@ def _inception(unit: _Unit, channels: int, filters: list[int], large: int) -> Br
 
 
 def _head(unit: _Unit, channels: int, side: int, narrow: int, hidden: int, num_classes: int) -> Sequential:
-    """A classifier on a grid of `side` cells a side; of 14 it makes 4 x 4 means (section 5)."""
+    """A classifier on a grid of `side` x `side` cells, which averages 14 x 14 down to 4 x 4 (section 5)."""
     window = min(5, side)
     places = ((side - window) // 3 + 1) ** 2
     return Sequential(

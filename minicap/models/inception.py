@@ -20,19 +20,19 @@ from minicap.nn import (
 )
 from minicap.nn.init import HEAD
 
-# Whose weights fit: these networks differ in how their blocks pool.
+# The publisher whose weights fit: their networks differ in how the blocks pool.
 Graph = Literal["torchvision", "keras", "tf2015"]
 _GRAPHS = ("torchvision", "keras", "tf2015")
-_SMALLEST = 75  # pixels that leave one for the last block
+_SMALLEST = 75  # pixels, which leave one cell for the last block
 
 
 class _Conv(NamedTuple):
     filters: int
     size: int | tuple[int, int]
-    stride: int = 1  # where it is 2 there is no padding
+    stride: int = 1  # with 2 there is no padding
 
 
-_Branch = list[_Conv | tuple[_Conv, _Conv]]  # one after another; a pair reads the same, side by side
+_Branch = list[_Conv | tuple[_Conv, _Conv]]  # one after another; both of a pair read the same input
 _ACROSS, _DOWN = (1, 7), (7, 1)
 
 
@@ -58,7 +58,7 @@ def _block_17(narrow: int) -> dict[str, _Branch]:
 
 
 def _block_8() -> dict[str, _Branch]:
-    """Figure 7, on a grid of 8 x 8: filters of both directions side by side."""
+    """Figure 7, on a grid of 8 x 8: filters in both directions, side by side."""
     both = _Conv(384, (1, 3)), _Conv(384, (3, 1))
     return {
         "branch1x1": [_Conv(320, 1)],
@@ -68,7 +68,7 @@ def _block_8() -> dict[str, _Branch]:
     }
 
 
-# A branch_pool without filters takes the maximum of every second window.
+# A branch_pool without filters takes window maxima at stride 2.
 _BLOCKS: dict[str, dict[str, _Branch]] = {
     "Mixed_5b": _block_35(pool=32),
     "Mixed_5c": _block_35(pool=64),
@@ -103,11 +103,11 @@ def inception_v3(
     """Photos (N, 3, image_size, image_size) to scores (N, num_classes); in training (2, N, num_classes).
 
     graph: how a block pools.  "torchvision" counts the zeros around a grid in its means, "keras" does not;
-    nor does "tf2015", the first one published, whose last block takes maxima.  Behind its `avgpool` are the
-    2048 numbers that many captioners read, and the FID score.
-    heads: a second classifier that training listens to, see minicap.nn.WithHeads.  Without it the scores
-    always have one shape, and photos any size from 75 pixels.
-    width: a factor on the filters of every layer, rounded to whole ones.
+    nor does "tf2015", the first one published, whose last block takes maxima.  The output of its `avgpool` is
+    the 2048 numbers that many captioners and the FID score use.
+    heads: a second classifier used in training, see minicap.nn.WithHeads.  Without it the scores always
+    have one shape, and photos may have any size from 75 pixels.
+    width: a factor on the number of filters in every layer, rounded.
     Layers have torchvision's names.  Raises InputError for another graph, or photos below 75 pixels.
     """
     if graph not in _GRAPHS:
@@ -144,7 +144,7 @@ def inception_v3(
 def _block(
     channels: int, branches: Mapping[str, _Branch], pool: Module, width: float
 ) -> tuple[Branches, int]:
-    """The branches side by side, pool in the last of them, and the channels they give together."""
+    """The branches side by side, `pool` in the last of them, and how many channels they give together."""
     modules, out = {}, 0
     for name, layers in branches.items():
         first = {} if name != "branch_pool" else {"pool": pool if layers else MaxPool2d(3, stride=2)}
@@ -154,7 +154,7 @@ def _block(
 
 
 def _branch(channels: int, layers: _Branch, first: dict[str, Module], width: float) -> tuple[Sequential, int]:
-    """Layers behind `first`, and the channels they end in; one alone is not wrapped into another module."""
+    """`first`, then the layers, and how many channels they end in; a single layer is not wrapped again."""
     if len(layers) == 1 and isinstance(conv := layers[0], _Conv):
         return Sequential(**first, **_unit(channels, conv, width)), _wide(conv.filters, width)
     modules = dict(first)
@@ -170,7 +170,7 @@ def _branch(channels: int, layers: _Branch, first: dict[str, Module], width: flo
 
 
 def _head(channels: int, side: int, width: float, num_classes: int) -> Sequential:
-    """A classifier on a grid of `side` cells a side; of 17 it makes 5 x 5 means (section 4)."""
+    """A classifier on a grid of `side` x `side` cells, which averages 17 x 17 down to 5 x 5 (section 4)."""
     window = min(5, side)
     left = min(5, (side - window) // 3 + 1)
     return Sequential(
@@ -183,7 +183,7 @@ def _head(channels: int, side: int, width: float, num_classes: int) -> Sequentia
 
 
 def _unit(channels: int, conv: _Conv, width: float, pad: bool = True) -> dict[str, Module]:
-    """A convolution, which keeps the size of its grid unless its stride is 2, and its normalisation."""
+    """A convolution, which keeps the size of its grid unless its stride is 2, with normalisation and ReLU."""
     filters = _wide(conv.filters, width)
     height, across = (conv.size, conv.size) if isinstance(conv.size, int) else conv.size
     margin = (height // 2, across // 2) if pad and conv.stride == 1 else 0
@@ -199,8 +199,8 @@ def _wide(filters: int, width: float) -> int:
 
 
 def _side_of_17(image_size: int) -> int:
-    """Cells a side of the grid that has 17 of them for a photo of 299 pixels."""
+    """The side of the grid that is 17 x 17 for a photo of 299 pixels."""
     side = image_size
-    for unpadded in (2, 2, 0, 0):  # cells that go with convolutions behind a halving
+    for unpadded in (2, 2, 0, 0):  # cells lost to unpadded convolutions after a halving
         side = (side - 1) // 2 - unpadded
     return side

@@ -1,7 +1,7 @@
 """Keras' published networks under PyTorch's names: one function for each family.
 
-Each takes our network and the arrays of theirs by "layer/kernel", as minicap.formats.keras_file reads them,
-and raises InputError when one is missing.
+Each takes our network and the arrays of theirs by names such as "layer/kernel", as minicap.formats.keras_file
+reads them, and raises InputError when one is missing.
 """
 
 import re
@@ -17,14 +17,14 @@ from minicap.nn import Affine, Conv2d, Module
 Arrays = Mapping[str, np.ndarray]
 FromKeras = Callable[[Module, Arrays], dict[str, np.ndarray]]
 
-_TORCH_EPS = 1e-5  # what PyTorch's ResNets add to a variance
+_TORCH_EPS = 1e-5  # the epsilon of PyTorch's ResNets
 
 
 def resnet50(net: Module, arrays: Arrays) -> dict[str, np.ndarray]:
     """ResNet-50, whose layers have had other names since 2019.
 
-    Its convolutions have biases, which lower the running mean behind them, and its batch normalisation adds
-    another number to the variance than PyTorch's; both are exact up to rounding.
+    Its convolutions have biases, which are subtracted from the running means after them, and its batch
+    normalisation uses another epsilon than PyTorch's; both conversions are exact up to rounding.
     """
     first_names = "fc1000/kernel" in arrays
     eps = 1e-3 if first_names else 1.001e-5
@@ -41,7 +41,7 @@ def resnet50(net: Module, arrays: Arrays) -> dict[str, np.ndarray]:
 
 
 def _resnet50_layers(first_names: bool) -> Iterator[tuple[str, str, str, str]]:
-    """PyTorch's convolution and normalisation, and Keras' two."""
+    """PyTorch's names of each convolution and its normalisation, and Keras' names of the two."""
     theirs = ("conv1", "bn_conv1") if first_names else ("conv1_conv", "conv1_bn")
     yield "conv1", "bn1", *theirs
     for stage, count in enumerate((3, 4, 6, 3), 2):
@@ -60,7 +60,7 @@ def _resnet50_layers(first_names: bool) -> Iterator[tuple[str, str, str, str]]:
 def vgg(net: Module, arrays: Arrays) -> dict[str, np.ndarray]:
     """VGG16 and VGG19: convolutions numbered within their blocks, three matrices.
 
-    The first matrix reads the rows of its photo channel by channel in PyTorch, in Keras pixel by pixel.
+    The first matrix reads its grid channel by channel in PyTorch, but pixel by pixel in Keras.
     """
     rename = by_place(net)
     convs = sorted({name.partition("/")[0] for name in arrays if re.match(r"block\d_conv\d/", name)})
@@ -83,7 +83,7 @@ _VGG_MATRICES = ["fc1", "fc2", "predictions"]
 
 
 def inception_v3(net: Module, arrays: Arrays) -> dict[str, np.ndarray]:
-    """Inception v3, whose layers have numbers, ascending in the order of the paper's branches."""
+    """Inception v3, whose layers are numbered in the order of the paper's branches."""
     tensors = {"fc.weight": _weight(arrays, "predictions"), "fc.bias": _array(arrays, "predictions/bias")}
     convs, norms = (_numbered(arrays, kind) for kind in ("conv2d", "batch_normalization"))
     own = inception_units(net)
@@ -98,14 +98,14 @@ def inception_v3(net: Module, arrays: Arrays) -> dict[str, np.ndarray]:
 
 
 def inception_units(net: Module) -> list[str]:
-    """PyTorch's paths of its convolutions with their normalisation, in the order of the network."""
+    """PyTorch's paths of the network's convolutions with their normalisation, in its order."""
     return [INCEPTION(name).removesuffix(".conv.w") for name in net.shapes if name.endswith(".conv.w")]
 
 
 def inception_unit(
     unit: str, weight: np.ndarray, beta: np.ndarray, mean: np.ndarray, var: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The tensors of one, which does not scale what it has normalised."""
+    """The tensors of one unit, whose normalisation has no scale."""
     return {
         f"{unit}.conv.weight": weight,
         f"{unit}.bn.weight": np.ones_like(beta),
@@ -116,7 +116,7 @@ def inception_unit(
 
 
 def _numbered(arrays: Arrays, kind: str) -> list[str]:
-    """Layers "kind", "kind_1", "kind_2", ... by their numbers, which need not begin at 0."""
+    """Layers "kind", "kind_1", "kind_2", ... in the order of their numbers, which need not begin at 0."""
     numbers = {}
     for name in arrays:
         if found := re.fullmatch(rf"({kind}(?:_(\d+))?)/.*", name):

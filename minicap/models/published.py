@@ -1,4 +1,4 @@
-"""Networks whose ImageNet weights somebody has published: by name, with how they want their photos."""
+"""Networks with published ImageNet weights: by name, with how their photos are prepared."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -41,7 +41,7 @@ from minicap.models.torch_names import (
 from minicap.models.vgg import vgg
 from minicap.nn import Module, Sequential
 
-# The photos that torchvision's networks were trained on, as their scores are measured.
+# For torchvision's networks, as in the evaluation of their published scores.
 TORCHVISION_PHOTOS = Preprocess(
     name="torchvision",
     size=224,
@@ -63,7 +63,7 @@ EFFICIENTNET_LITE_PHOTOS = Preprocess(
     mean=(0.498, 0.498, 0.498),
     std=(0.502, 0.502, 0.502),
 )
-# Google's: from -1 to 1.  TensorFlow's first graph takes 128 for the middle, and squashes the photo.
+# Google's: from -1 to 1.  TensorFlow's first graph is centred on 128, and squashes the photo.
 GOOGLENET_PHOTOS = Preprocess(
     name="googlenet", size=224, resize_to=256, scale=1 / 255, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
 )
@@ -84,10 +84,10 @@ class Pretrained:
 
     config: the settings of the network.  preprocess: the photos it was trained on.
     rename: PyTorch's names of its parameters.
-    accuracy: photos of ImageNet's validation set named rightly, in %, as published with the weights.
-    left_out: how the names of tensors begin that it has no place for.
-    package: what brings the weights, by the client of a package registry.
-    keras: turns the arrays of a Keras file into PyTorch's tensors, where one fits this network.
+    accuracy: top-1 on ImageNet's validation set, in %, as published with the weights.
+    left_out: prefixes of tensors that it has no place for.
+    package: one that contains the weights, downloaded by the client of a package registry.
+    keras: turns the arrays of a Keras file into PyTorch's tensors, if such a file fits this network.
     """
 
     config: Any
@@ -100,14 +100,14 @@ class Pretrained:
     keras: keras_names.FromKeras | None = None
 
     def make(self) -> Module:
-        """The network, without numbers yet."""
+        """The network, not initialised yet."""
         size = self.preprocess.size
         return make_network(self.config, (3, size, size), len(imagenet_classes()))
 
 
 @dataclass(frozen=True)
 class VGG16Trunk:
-    """VGG16 up to its fifth pooling: a grid, and no classes."""
+    """VGG16 up to its fifth pooling, whose grid it returns, without the classifier."""
 
     name: str = "vgg16_features"
 
@@ -117,7 +117,7 @@ class VGG16Trunk:
 
 @dataclass(frozen=True)
 class InceptionTrunk:
-    """TensorFlow's Inception v3 of 2015 up to its pooling: 2048 numbers, and no classes."""
+    """TensorFlow's Inception v3 of 2015 up to its pooling: 2048 numbers, without the classifier."""
 
     name: str = "inception_v3_2015"
 
@@ -234,7 +234,7 @@ PRETRAINED: Mapping[str, Pretrained] = {
     "vgg19_bn": _torchvision_vgg(19, True, 74.2),
 }
 _TRUNKS = ("vgg16_features", "inception_v3_2015")
-CLASSIFIERS = [name for name in PRETRAINED if name not in _TRUNKS]  # they end in ImageNet's classes
+CLASSIFIERS = [name for name in PRETRAINED if name not in _TRUNKS]  # those with a classifier for ImageNet
 
 
 def pretrained(name: str) -> Pretrained:

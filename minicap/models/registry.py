@@ -1,4 +1,4 @@
-"""Networks that name photos, by the names under which a run finds them; each with its settings."""
+"""Image classifiers under the names that a run knows them by, each with its settings."""
 
 from dataclasses import dataclass
 from math import inf
@@ -230,7 +230,7 @@ NETWORK_SETTINGS: dict[str, type[Any]] = {
 
 
 def make_network(config: Any, image: Image, num_classes: int) -> Module:
-    """The network of these settings for photos of shape `image`, (C, H, W), without numbers yet.
+    """The network of these settings for photos of shape `image`, (C, H, W), not initialised yet.
 
     Raises InputError for photos that it cannot read.
     """

@@ -17,7 +17,7 @@ from minicap.nn.description import KIND
 def load_model(path: str | os.PathLike[str], *known: Callable[..., Any]) -> Any:
     """The model in a file of `model.save(path)`, rebuilt as it was made.
 
-    known: the classes and functions in it that are not minicap's.  Nothing else is called.
+    known: the classes and functions in it that are not minicap's; no others are called.
     Raises InputError when the model has arguments that a file cannot hold or was changed afterwards, and when
     two of `known` have the same name; FormatError when one is missing among `known`, or the file is damaged
     or holds something else.

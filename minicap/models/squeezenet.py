@@ -11,12 +11,12 @@ from minicap.nn import Branches, Conv2d, Dropout, GlobalAvgPool, MaxPool2d, Modu
 from minicap.nn.init import HEAD
 
 Version = Literal["1.0", "1.1"]
-# Filters of the first convolution, their size, and the modules that pooling stands in front of.
+# Filters of the first convolution, their size, and the modules that pooling comes before.
 _PLANS = {
     "1.0": (96, 7, ("fire2", "fire5", "fire9")),
     "1.1": (64, 3, ("fire2", "fire4", "fire6")),
 }
-# Filters that squeeze, and filters of each of the two sizes that expand.
+# The number of filters that squeeze, and of each of the two sizes that expand.
 _FIRES = {
     "fire2": (16, 64),
     "fire3": (16, 64),
@@ -47,7 +47,7 @@ class SqueezeNet(Sequential):
     """SqueezeNet: images (N, 3, 227, 227) to scores (N, 1000).
 
     version: "1.0" is the paper's; "1.1" takes 2.4 times fewer multiplications for the same accuracy, with
-    fewer and smaller filters at first and earlier pooling.
+    fewer and smaller filters at the start and earlier pooling.
     `features` ends in fire9's grid (N, 512, 14, 14); in version 1.0 it is (N, 512, 13, 13).
     Raises InputError for another version.
     """

@@ -83,7 +83,7 @@ EFFICIENTNET = by_rules({r"\.body\.": ".", r"\b([a-z])": r"_\1"})
 
 
 def by_place(net: Module) -> Rename:
-    """Within each part of the network its modules are numbered from 0, as those of VGG are."""
+    """Modules are numbered from 0 within each part of the network, as in VGG."""
     places = {
         f"{part}.{name}": f"{part}.{place}"
         for part, modules in net.children.items()
@@ -101,7 +101,7 @@ def from_torch(
 ) -> dict[str, np.ndarray]:
     """The parameters and running statistics of net, float32, out of PyTorch's tensors.
 
-    rename: gives PyTorch's path of a module of net.  left_out: how names begin of what net has no place for.
+    rename: gives PyTorch's path of a module of net.  left_out: prefixes of tensors that net has no place for.
     where: the file, for errors.
     A matrix of PyTorch is (out, in), one of ours (in, out).  Raises InputError when tensors are missing or
     left over, ShapeError when one has another shape than net.

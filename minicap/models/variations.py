@@ -21,7 +21,7 @@ def with_dropout(net: Sequential, factor: float) -> Sequential:
 
 
 def with_draw(net: Module, draw: Initializer) -> Module:
-    """The network itself, with every weight, but no bias, to be drawn in another way."""
+    """The same network, with another distribution to draw its weights (but not its biases) from."""
     for module in net.modules():
         if "w" in module.declared:
             module.declare("w", module.declared["w"].shape, draw)

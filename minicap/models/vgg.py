@@ -21,7 +21,7 @@ def vgg(
 ) -> Sequential:
     """VGG with depth 11, 13, 16 or 19: photos (N, 3, image_size, image_size) to scores (N, num_classes).
 
-    batch_norm: normalise after every convolution, which the paper is too early for.
+    batch_norm: normalise after every convolution, which the paper predates.
     filters: of each block.  hidden: units of the two hidden layers.
     `features` ends after the fifth pooling.  Raises InputError for another depth.
     """

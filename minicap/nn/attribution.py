@@ -1,8 +1,8 @@
-"""What in an image a network's answer rests on.
+"""Which parts of an image a network's answer depends on.
 
 Both methods ask how the score of a class changes: with the pixels (saliency, Simonyan et al. 2014), or with
-what a layer makes of them (Grad-CAM, Selvaraju et al. 2017).  The network runs as in evaluation, layer by
-layer, those of a Sequential within it too; a Residual or Branches is one layer.
+the output of a layer (Grad-CAM, Selvaraju et al. 2017).  The network runs as in evaluation, layer by layer,
+including the layers of a Sequential within it; a Residual or Branches is one layer.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def layers_in_order(net: Module) -> dict[str, Module]:
 
 
 def find_layer(net: Module, name: str) -> str:
-    """The whole name of a layer; that of a Sequential stands for its last layer.  Raises InputError."""
+    """The full name of a layer; the name of a Sequential stands for its last layer.  Raises InputError."""
     layers = layers_in_order(net)
     found = [known for known in layers if known == name or known.startswith(f"{name}.")]
     if not found:
@@ -39,7 +39,7 @@ def find_layer(net: Module, name: str) -> str:
 
 
 def activations(net: Module, x: Array) -> Iterator[tuple[str, Any]]:
-    """The name of each layer and what it makes of x, from the first to the last."""
+    """The name of each layer and its output for x, from the first to the last."""
     for name, layer in layers_in_order(net).items():
         x = layer(x)
         yield name, x
@@ -57,7 +57,7 @@ def saliency(net: Module, x: Array, classes: Sequence[int]) -> Array:
 
 
 def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> Array:
-    """Where in a layer's grid the features lie that speak for a class.
+    """Where in a layer's grid the features are that support a class.
 
     L = max(0, sum_k alpha_k A_k)  with  alpha_k = mean over places of d score / d A_k
     (Selvaraju et al. 2017, eq. 1 and 2), A (N, K, h, w) the activation of the layer.
@@ -74,10 +74,10 @@ def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> 
 
 
 def score_gradient(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> tuple[Array, Array]:
-    """What a layer makes of x, and the gradient of each image's score by it; of x itself for no layer.
+    """A layer's output for x, and the gradient of each image's score by it; x itself if no layer is given.
 
-    classes: (N,), the class whose score is meant, for each image.
-    Raises as grad_cam.
+    classes: (N,), the class whose score is taken, for each image.
+    Raises as grad_cam does.
     """
     layers = layers_in_order(net)
     before = [*layers].index(find_layer(net, layer)) + 1 if layer else 0

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolution in front of it, for a network that only answers."""
+"""Batch normalisation folded into the convolution before it, for a network that no longer trains."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -15,12 +15,12 @@ from minicap.nn.normalization import BatchNorm2d
 
 
 def fold_batch_norm(net: Module) -> Module:
-    """A network that answers as this one does in evaluation, with less to compute.
+    """A network that gives the same output as this one in evaluation, with less to compute.
 
     conv(x, w, b), normalised by running statistics, is conv(x, w s, (b - mean) s + beta) with
-    s = gamma / sqrt(var + eps).  What is left out is its name; the other parameters keep theirs, and heads
-    that only training listens to are gone.  Modules without batch normalisation are shared with `net`.
-    A network without numbers gives one without numbers.
+    s = gamma / sqrt(var + eps).  The normalisation is gone; other parameters keep their names, and heads that
+    only training uses are dropped.  Modules without batch normalisation are shared with `net`.
+    A network that is not initialised gives one that is not either.
     """
     if not any(isinstance(module, (BatchNorm2d, WithHeads)) for module in net.modules()):
         return net
@@ -34,9 +34,9 @@ def fold_batch_norm(net: Module) -> Module:
 
 
 def unfolded(net: Module, folded: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays of `net`, with its batch normalisation, out of those of its folded form.
+    """The arrays of `net`, with its batch normalisation, from those of its folded form.
 
-    The normalisation is then one that only adds the folded bias.  Raises KeyError where a bias is missing.
+    The normalisation then only adds the folded bias.  Raises KeyError if a bias is missing.
     """
     arrays = dict(folded)
     for conv, norm, module in _pairs(net):
@@ -51,7 +51,7 @@ def unfolded(net: Module, folded: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def _pairs(net: Module, path: str = "") -> Iterator[tuple[str, str, BatchNorm2d]]:
-    """Names of a convolution and of the normalisation behind it, and the latter."""
+    """The names of each convolution and of the normalisation after it, and that normalisation."""
     for (conv, first), (norm, second) in pairwise(net.children.items()):
         if isinstance(net, Sequential) and isinstance(first, Conv2d) and isinstance(second, BatchNorm2d):
             yield f"{path}{conv}", f"{path}{norm}", second

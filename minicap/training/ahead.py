@@ -1,4 +1,4 @@
-"""Batches made on threads, ahead of the step that needs them."""
+"""Batches prepared on threads before the step that needs them."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence

@@ -11,7 +11,7 @@ from minicap.backend.cpu import gemm
 from minicap.backend.cpu.order import axis_order, in_order, is_float
 from minicap.backend.cpu.threads import in_parts
 
-FEWEST_PRODUCTS = 1 << 18  # multiplications; OpenBLAS does fewer on one thread
+FEWEST_PRODUCTS = 1 << 18  # multiplications; for fewer, OpenBLAS uses one thread
 
 
 class AffineCache(NamedTuple):
@@ -52,7 +52,7 @@ def affine_backward(dout: Array, cache: AffineCache, input_gradient: bool = True
 
 
 def _input_gradient(dout: Array, w: Array) -> Array:
-    """dout w^T, as the transpose of w dout^T: that is a product with many rows, and w need not be packed."""
+    """dout w^T, as the transpose of w dout^T: a product with many rows, where w need not be packed."""
     dx, columns = np.empty((len(w), len(dout)), w.dtype), np.ascontiguousarray(dout.T)
     in_parts(lambda some: gemm.times(w[some], columns, dx[some]), len(w), w.size * len(dout))
     return dx.T

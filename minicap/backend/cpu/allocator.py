@@ -16,9 +16,9 @@ def keep_freed_memory() -> bool:
 
     Every step asks for the same blocks again.  By default, freed blocks go back to the system and return as
     pages that must be mapped and cleared one by one, which takes a tenth of a CNN2 step and more than a
-    quarter of a LeNet step.  The price is that a process holds on to the most memory it ever needed.  One
-    pool for all threads needs less than one for each.
-    Other C libraries offer nothing like it.  MINICAP_KEEP_MEMORY=0 leaves malloc as it is.
+    quarter of a LeNet step.  The price is that a process keeps the most memory it ever needed.  One pool
+    for all threads needs less than one for each.
+    Other C libraries offer nothing similar.  MINICAP_KEEP_MEMORY=0 leaves malloc as it is.
     """
     if os.environ.get("MINICAP_KEEP_MEMORY") == "0":
         return False

@@ -1,4 +1,4 @@
-"""GELU of float32: the slope is made beside the value, from one exponential, while a piece is in cache."""
+"""GELU of float32: value and slope come from one exponential, while a piece is in cache."""
 
 from functools import cache
 from math import erfc, pi, sqrt
@@ -14,9 +14,9 @@ from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
 
 MIN_SIZE = 1 << 14  # entries; below, calls cost more than passes
 ENTRIES = 1 << 16  # of a piece; it and three temporaries stay in cache
-TERMS = 9  # of the tail's polynomial: 4e-8 of its value, less than float32 can tell
+TERMS = 9  # of the tail's polynomial: off by 4e-8 of its value, less than float32 resolves
 _RATE = 0.35  # t = 1 / (1 + _RATE |x|)
-_FARTHEST = 14.0  # beyond, float32 has no number for the tail
+_FARTHEST = 14.0  # beyond it, the tail underflows in float32
 
 
 class GeluCache(NamedTuple):
@@ -24,14 +24,14 @@ class GeluCache(NamedTuple):
 
 
 def supports(x: Array) -> bool:
-    """float32 without gaps in memory, and not little."""
+    """Whether this is a dense array of float32 that is not small."""
     return is_float(x) and x.dtype == np.float32 and x.size >= MIN_SIZE and is_dense(x)
 
 
 def gelu_forward(x: Array) -> tuple[Array, GeluCache]:
     """out = x Phi(x)  and  slope = Phi(x) + x phi(x).
 
-    Phi(-|x|) = phi(x) t P(t)  with  t = 1 / (1 + r |x|): a polynomial has little to do beside the density.
+    Phi(-|x|) = phi(x) t P(t)  with  t = 1 / (1 + r |x|): beside the density, a few powers are enough.
     """
     out, slope = np.empty_like(x), np.empty_like(x)
     pieces = list(flat_pieces(x, out, slope, entries=ENTRIES))
@@ -78,7 +78,7 @@ def _fill(piece: list[Array], scratch: Scratch, coefficients: tuple[np.float32, 
 
 @cache
 def _polynomial() -> tuple[np.float32, ...]:
-    """P, the highest power first: fitted to the tail, relative to it, at Chebyshev points of t."""
+    """P, the highest power first, fitted to the tail's relative error at Chebyshev points of t."""
     lowest = 1 / (1 + _RATE * _FARTHEST)
     angles = pi * (np.arange(2000) + 0.5) / 2000
     t = lowest + (1 - lowest) * (np.cos(angles) + 1) / 2

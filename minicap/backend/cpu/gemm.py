@@ -32,7 +32,7 @@ def product(A: Array, B: Array) -> Array:
     """A B, with its longer side divided among the threads.
 
     OpenBLAS lets its own threads spin after a product, in case another one follows: for a tenth of a second
-    each takes a core from whatever else runs in parts.
+    each of them takes a core from other work that is divided among threads.
     """
     N, M = len(A), B.shape[1]
     out = np.empty((N, M), A.dtype)

@@ -28,7 +28,7 @@ class ReluCache(NamedTuple):
 
 
 def relu_forward(x: Array) -> tuple[Array, ReluCache]:
-    """out = max(x, 0), taken against a row of zeros: that is three times faster than against one zero."""
+    """out = max(x, 0), compared with a row of zeros: three times faster than with a single zero."""
     out, positive, zeros = np.empty_like(x), np.empty_like(x, dtype=bool), np.zeros(ROW, x.dtype)
     for x_piece, out_piece, positive_piece in flat_pieces(x, out, positive):
         rows = x_piece.size // ROW * ROW
@@ -55,7 +55,7 @@ def supports_dropout(
     train: bool = True,
     rng: RandomStream | np.random.Generator | int | None = None,
 ) -> bool:
-    """As relu, where something is dropped; the textbook reports a wrong rate or rng."""
+    """As for relu, if anything is dropped; the textbook reports a wrong rate or rng."""
     return supports(x) and train and rng is not None and isinstance(rate, float) and 0 < rate < 1
 
 

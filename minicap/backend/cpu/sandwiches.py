@@ -1,4 +1,4 @@
-"""ReLU and maximum pooling in reverse order, which is equivalent and leaves ReLU a fraction of the entries.
+"""ReLU and max pooling in reverse order, which is equivalent and leaves ReLU a fraction of the entries.
 
 The largest of max(0, x) is max(0, the largest x), and the same entry wins: where two are equal and not
 negative, the first one either way; where none is positive, no gradient gets through.
@@ -35,7 +35,7 @@ def relu_max_pool_forward(
 
 
 def relu_max_pool_backward(dout: Array, cache: ReluMaxPoolCache) -> Array:
-    """To the winner of every window, where it is positive."""
+    """The gradient goes to the winner of every window, where it is positive."""
     check_dout(relu_max_pool_backward, cache.positive.shape, dout=dout)
     dlargest = in_order(dout, axis_order(cache.positive)) * cache.positive
     return max_pool.max_pool_backward(dlargest, cache.pool)

@@ -17,7 +17,7 @@ class TemporalAffineCache(NamedTuple):
 
 
 def supports(x: Any, w: Any, b: Any) -> bool:
-    """Floats of one dtype whose sizes fit."""
+    """Whether these are floats of one dtype whose sizes fit."""
     return (
         all(is_float(a) and a.dtype == x.dtype for a in (x, w, b))
         and x.ndim == 3
@@ -35,7 +35,7 @@ def temporal_affine_forward(x: Array, w: Array, b: Array) -> tuple[Array, Tempor
 
 
 def temporal_affine_backward(dout: Array, cache: TemporalAffineCache) -> tuple[Array, Array, Array]:
-    """As the textbook's; a row of ones times dout is eight times faster than a sum over the rows."""
+    """As in the textbook; a row of ones times dout is eight times faster than a sum over the rows."""
     rows, w, shape = cache
     check_dout(temporal_affine_backward, (*shape[:2], w.shape[1]), dout=dout)
     dout = dout.reshape(len(rows), -1)

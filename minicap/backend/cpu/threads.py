@@ -1,10 +1,10 @@
 """Work divided among threads inside one layer, for calls that are not in a shard already.
 
-A fast convolution makes thousands of small matrix products.  A threaded BLAS would cut each of them and wait
-for the slower half every time; with one BLAS thread and the batch cut once, the threads only meet at the
-end.  How many threads a call may use is the number BLAS has been given: all cores unless
-OPENBLAS_NUM_THREADS or threadpoolctl says otherwise, and one inside a shard, where the shards are the
-parallelism.
+A fast convolution makes thousands of small matrix products.  A threaded BLAS would split each of them and
+wait for the slower half every time; with one BLAS thread and the batch split once, the threads only wait for
+each other at the end.  A call may use as many threads as BLAS has been given: all cores unless
+OPENBLAS_NUM_THREADS or threadpoolctl says otherwise, and one inside a shard, where the shards already run in
+parallel.
 """
 
 import os
@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
-LEAST_PRODUCTS = 1 << 23  # multiplications per part; fewer are done before another thread has started
+LEAST_PRODUCTS = 1 << 23  # multiplications per part; fewer would be done before another thread has started
 PRODUCTS_AN_ENTRY = 16  # what a pass over memory costs, in multiplications
 
 _lock = threading.Lock()
@@ -31,7 +31,7 @@ _threads_before = 1
 def in_parts(work: Callable[[slice], T], length: int, products: int) -> list[T]:
     """Run work(part) for all parts of a batch or of rows in parallel; results come in the parts' order.
 
-    products: multiplications of the whole, which decide how many parts are worth a thread.
+    products: multiplications in all, which decide how many parts are worth a thread.
     """
     with one_blas_thread() as allowed:
         count = max(1, min(allowed, length, products // LEAST_PRODUCTS))
@@ -70,7 +70,7 @@ def core_count() -> int:
 
 
 def blas_threads() -> int:
-    """How many threads BLAS may use; 1 for a BLAS that does not tell."""
+    """How many threads BLAS may use; 1 for a BLAS that does not say."""
     return max((library.num_threads for library in _libraries()), default=1) or 1
 
 

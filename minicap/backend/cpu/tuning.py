@@ -1,4 +1,4 @@
-"""Which of several ways is fastest here: measured once, remembered for the machine.
+"""Which of several ways is fastest here: measured once per machine and remembered.
 
 Fast layers have choices that depend on the processor and its BLAS: how many rows a matrix product takes at
 once, which algorithm a convolution of some shape uses.  `choose` answers such a question
@@ -6,7 +6,7 @@ once, which algorithm a convolution of some shape uses.  `choose` answers such a
 * by its default if the environment variable MINICAP_AUTOTUNE is 0: the same on every machine;
 * else from the file `tuning-<machine>.jsonl` in the cache folder, which holds earlier answers;
 * else by a measurement of a few milliseconds, which is added to that file;
-* by its default again if that file cannot be written: an answer that cannot be kept is not used.
+* by its default too if that file cannot be written: an answer that cannot be kept is not used.
 
 Different answers give results that differ by rounding.  But an answer is stored before it is used, and the
 first one stored counts for every process, so runs with the same cache folder repeat bit for bit, as they do
@@ -41,12 +41,12 @@ Candidate: TypeAlias = Callable[[], Any]
 
 ROUNDS = 5
 MARGIN = 0.95  # another way must take less than this share of the default's time
-_MOST_ANSWERS = 2**20  # bytes of the file; an answer takes some dozens
+_MOST_ANSWERS = 2**20  # bytes of the file; an answer takes a few dozen
 LONGEST = 0.25  # seconds for one question; a slow machine gets fewer rounds
 
-# The time of this thread alone: other programs must not decide.  Windows counts it in steps of 15 ms.
+# The time of this thread alone, so that other programs have no say.  Windows counts it in steps of 15 ms.
 _clock = time.perf_counter if sys.platform == "win32" else time.thread_time
-_lock = threading.RLock()  # a way that is timed may have a question of its own
+_lock = threading.RLock()  # a way being timed may ask a question of its own
 _answers: dict[str, str] = {}
 
 
@@ -64,7 +64,7 @@ def choose(question: str, names: Sequence[str], candidates: Callable[[], dict[st
                 answer = _stored(question, names)
                 if answer is None and _append():
                     _append(question, _measure(names[0], candidates()))
-                    answer = _stored(question, names)  # another process may have been quicker
+                    answer = _stored(question, names)  # another process may have been faster
                 _answers[question] = answer or names[0]
     return _answers[question]
 

@@ -1,6 +1,6 @@
 """The update rules of minicap.optim on all cores: their own bodies, in pieces that stay in cache.
 
-This works because each entry of these rules moves by itself.
+This works because these rules update each entry independently.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Many runs of one kind whose settings differ: what to try, trying it, and what came of it."""
+"""Many runs of one kind with different settings: what to try, trying it, and the results."""
 
 from minicap.training.sweep.plan import Cell, PlannedRun, SweepConfig, plan_runs, read_sweep
 from minicap.training.sweep.runs import Outcome, Result, finished_runs, sweep

@@ -1,4 +1,4 @@
-"""What a sweep tries: the cells of a grid, or draws from it, each with several seeds."""
+"""What a sweep tries: the cells of a grid, or a random sample of them, each with several seeds."""
 
 import re
 from collections import Counter
@@ -70,14 +70,14 @@ class _Range:
 
 
 class Cell(NamedTuple):
-    """One combination of settings.  columns: what tells it apart, as texts of a table."""
+    """One combination of settings.  columns: those that tell it apart, as texts for a table."""
 
     settings: Settings
     columns: dict[str, str]
 
     @property
     def label(self) -> str:
-        """The cell in a line."""
+        """The cell in one line."""
         parts = [text if name == "cell" else f"{name}={text}" for name, text in self.columns.items()]
         return ", ".join(parts) or "as configured"
 
@@ -91,29 +91,30 @@ class PlannedRun(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What its folder is called, on any system; the same whatever else the sweep tries."""
+        """The name of its folder, valid on any system; it does not depend on what else the sweep tries."""
         label = self.cell.label.replace(", ", "_")
         plain = re.sub(r"[^A-Za-z0-9.=_+-]", "-", label)[:_LONGEST_NAME]
         return f"{plain}{'' if plain == label else '-' + digest(label)[-6:]}-seed{self.seed}"
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """All its settings but where its data lie."""
+        """All its settings except where its data are."""
         tables = (table.name for table in fields(self.config))
         of_tables = [settings_fingerprint(name, getattr(self.config, name), ["path"]) for name in tables]
         return {name: text for table in of_tables for name, text in table.items()}
 
 
 def read_sweep(path: Path) -> tuple[SweepConfig, Tables]:
-    """What the file of a sweep says: its table [sweep], and all else, which is as in a config.toml."""
+    """The contents of a sweep's file: its table [sweep], and the other tables, as in a config.toml."""
     tables = read_toml(path)
     return from_mapping(SweepConfig, tables.pop("sweep", {}), f"{path} [sweep]"), tables
 
 
 def plan_runs(kind: type[RunConfig], sweep: SweepConfig, tables: Tables, where: str) -> list[PlannedRun]:
-    """Every run of a sweep, cell by cell.  kind: the settings of its application.  tables: what all have.
+    """Every run of a sweep, cell by cell.
 
-    Raises InputError for settings that are unknown or cannot be, and for two cells that are one.
+    kind: the class of its application's settings.  tables: the settings that all runs share.
+    Raises InputError for settings that are unknown or invalid, and for two cells that are the same.
     """
     cells = _cells(sweep, where)
     for label, count in Counter(cell.label.lower() for cell in cells).items():
@@ -148,7 +149,7 @@ def _cells(sweep: SweepConfig, where: str) -> list[Cell]:
 
 
 def _cell(name: str, settings: Settings, axes: Iterable[str], varied: Sequence[str]) -> Cell:
-    """A cell with a name shows that in place of the settings that go with it."""
+    """A cell with a name shows it instead of the settings that go with it."""
     shown = [path for path in settings if not name or path in axes]
     short = {path: path.split(".", 1)[1] for path in varied}
     alone = {path for path in varied if list(short.values()).count(short[path]) == 1}
@@ -208,7 +209,7 @@ def _changed(tables: Tables, cell: Cell, seed: int, kind: type[RunConfig]) -> Ta
     """The tables with the settings of a cell and a seed."""
     changed = {name: dict(table) if isinstance(table, dict) else table for name, table in tables.items()}
     usual = kind.usual_names()
-    # Names first: the settings of another model than the cell's are of no use to it.
+    # Names first: a cell cannot use the settings of a model other than its own.
     for path, value in sorted(cell.settings.items(), key=lambda item: not item[0].endswith(".name")):
         table, name = path.split(".", 1)
         own = changed.setdefault(table, {})

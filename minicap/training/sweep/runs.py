@@ -1,4 +1,4 @@
-"""The runs of a sweep, several at a time, each in a folder of its own, each only once."""
+"""The runs of a sweep, several at a time, each in its own folder and only once."""
 
 import json
 import sys
@@ -27,15 +27,15 @@ from minicap.training.trainer import Trainer
 MakeTrainer = Callable[[Any, RunFolder], Trainer]
 
 _MOST_PROCESSES = 61 if sys.platform == "win32" else 1024  # a limit of Windows
-_LOOK_EVERY = 1.0  # seconds between two looks at how far the runs have come
+_LOOK_EVERY = 1.0  # seconds between two checks of the runs' progress
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one run.
+    """The result of one run.
 
-    monitor: the value that was watched, and falls, whether low values of it are good.
-    value: the best, in epoch `epoch`.  seconds: of training.  error: why there is nothing of all that.
+    monitor: the value that was watched.  falls: whether low values of it are good.
+    value: the best, in epoch `epoch`.  seconds: of training.  error: why the run has no such result.
     """
 
     monitor: str = ""
@@ -47,7 +47,7 @@ class Result:
 
 
 class Outcome(NamedTuple):
-    """A run of a sweep and what came of it."""
+    """A run of a sweep and its result."""
 
     run: PlannedRun
     result: Result
@@ -63,14 +63,13 @@ def sweep(
 ) -> list[Outcome]:
     """Train every run that has not been trained yet; all outcomes, in the order of the runs.
 
-    make: gives the trainer of a run's settings for its folder, as minicap.classification.run.open_trainer.
-    executor: of concurrent.futures; processes of this machine where there is none.
+    make: gives the trainer for a run's settings and folder, as minicap.classification.run.open_trainer does.
+    executor: of concurrent.futures; by default, processes on this machine.
     jobs: how many runs at a time, which share the cores; 0 for one per core.
-    tell: called with the outcome of each run as soon as it is there.
-    A run that fails leaves an outcome with its error, and is tried again when the sweep is.  A run that was
-    interrupted goes on where it was.
-    Raises InputError for a folder that is in use or holds runs which these are not, TrainingError when a
-    process dies.
+    tell: called with the outcome of each run as soon as it is known.
+    A run that fails has an outcome with its error, and is tried again when the sweep is repeated.  A run that
+    was interrupted continues where it stopped.
+    Raises InputError for a folder that is in use or holds other runs, TrainingError when a process dies.
     """
     _make(folder)
     with folder_lock(folder):
@@ -88,12 +87,12 @@ def sweep(
 def _trained(
     todo: Sequence[PlannedRun], make: MakeTrainer, folder: Path, workers: Executor, jobs: int
 ) -> Iterator[tuple[PlannedRun, Result]]:
-    """The results of the runs as they come, `jobs` runs under way at any time."""
+    """The results of the runs as they finish; `jobs` runs are under way at any time."""
     cores, backend = max(1, core_count() // jobs), current_backend().name
     total, done = sum(run.config.training.epochs for run in todo), 0
     waiting, running = list(reversed(todo)), dict[Future[Result], PlannedRun]()
     while waiting or running:
-        # No more than can run are handed out, so that an interrupt leaves nothing that would start yet.
+        # No more are handed out than can run, so that after an interrupt nothing is left to start.
         while waiting and len(running) < jobs:
             run = waiting.pop()
             running[workers.submit(train_one, make, run.config, folder / run.name, cores, backend)] = run
@@ -115,7 +114,7 @@ def _trained(
 
 
 def train_one(make: MakeTrainer, config: Any, folder: Path, cores: int, backend: str) -> Result:
-    """Train one run to its end, in whatever process this is; what goes wrong is part of the result."""
+    """Train one run to its end, in whichever process this is; an error becomes part of the result."""
     try:
         run = RunFolder(folder)
         own_process = parent_process() is not None  # the threads of one process share its BLAS
@@ -147,7 +146,7 @@ def _result_of(trainer: Trainer) -> Result:
 
 
 def finished_runs(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, Result]:
-    """The results of those runs that are finished, by their names.  Raises FormatError for a damaged one."""
+    """The results of the runs that are finished, by name.  Raises FormatError for a damaged one."""
     files = {run.name: folder / run.name / "result.json" for run in runs}
     return {
         name: from_mapping(Result, _object_in(path), str(path))
@@ -162,7 +161,7 @@ def _epochs_in(folder: Path) -> int:
 
 
 def _keep_plan(folder: Path, runs: Sequence[PlannedRun]) -> None:
-    """Write down what the runs are; there may be more of them than before, but none may have changed."""
+    """Record what the runs are; there may be more than before, but none may have changed."""
     path = folder / "sweep.json"
     plan = {run.name: run.fingerprint for run in runs}
     before = _object_in(path) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""What came of a sweep, as one table: mean and spread over the seeds of every cell."""
+"""The results of a sweep as one table: mean and spread over the seeds of every cell."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
     @property
     def values(self) -> list[float]:
-        """The best value of each run that was finished."""
+        """The best value of each finished run."""
         return [result.value for result in self.finished.values() if result.value is not None]
 
     @property
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
     @property
     def spread(self) -> float | None:
-        """Standard deviation of the values, of a sample; None for fewer than two."""
+        """Sample standard deviation of the values; None for fewer than two."""
         return stdev(self.values) if len(self.values) > 1 else None
 
     @property
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 def rows_of(outcomes: Sequence[Outcome], best_first: bool = False) -> list[Row]:
-    """A row for each cell, in their order or by their means."""
+    """A row for each cell, in the order of the cells or of their means."""
     rows: dict[str, Row] = {}
     for (cell, seed, _), result in outcomes:
         rows.setdefault(cell.label, Row(cell, {})).results[seed] = result

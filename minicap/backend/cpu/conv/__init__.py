@@ -49,7 +49,7 @@ class ColumnsCache(FastConvCache):
 
 @lru_cache(maxsize=4096)
 def chosen(problem: Problem) -> str:
-    """The name of the algorithm for a problem: the one that fits; if several do, the fastest measured."""
+    """The name of the algorithm for a problem: the one that fits or, of several, the fastest measured."""
     ways = candidates(problem)
     C, F, window = problem.C, problem.F, problem.window
     question = f"conv C={C} F={F} image={window.image} size={window.size} stride={window.stride} " + (

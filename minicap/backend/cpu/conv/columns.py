@@ -52,7 +52,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
         columns = _columns(read_seen(images, block, window, scratch), block, window, scratch)
         columns = columns.reshape(len(flat), -1)
         dfilters += np.matmul(flat.T, columns, out=scratch("dfilters", *dfilters.shape))
-        if dx is not None:  # in the memory of columns and pixels, which are not needed any more
+        if dx is not None:  # in the memory of columns and pixels, which are no longer needed
             _add_columns(flat, by_tap, dimages, block, window, scratch)
     return dfilters.reshape(F, HH, WW, C).transpose(0, 3, 1, 2), db
 

@@ -3,7 +3,7 @@
 With one or three channels the rows of columns.py would be runs of one or three numbers.  Here the pixels are
 laid out as (C, H, phase, W, N), one phase for every remainder of the column by the stride, so that what an
 entry of the window sees along an output row is one contiguous run of OW * N numbers.  The columns of a row
-are (C*HH*WW + 1, OW * N): a line of ones at the end carries the bias, and in the backward its gradient.
+are (C*HH*WW + 1, OW * N): a line of ones at the end carries the bias, and in the backward pass its gradient.
 """
 
 from collections.abc import Iterator
@@ -73,7 +73,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
             dfilters += np.matmul(columns, dY).sum(axis=0)
             if dx is None:
                 continue
-            dcolumns = columns[:, :-1]  # over the columns, which are not needed any more
+            dcolumns = columns[:, :-1]  # overwrites the columns, which are no longer needed
             np.matmul(filters, dY.swapaxes(1, 2), out=dcolumns)
             taps = dcolumns.reshape(block.rows, C, HH, WW, block.cols, block.N)
             for q in range(WW):
@@ -84,7 +84,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array | None, window: Window)
 
 
 def _add_overlapping(columns: Array, seen: Array) -> None:
-    """Add (rows, C, HH, cols, N), one row of the window at a time: what one of them sees does not overlap."""
+    """Add (rows, C, HH, cols, N), one row of the window at a time: what one row sees does not overlap."""
     for p in range(columns.shape[2]):
         pixels = seen[:, p].transpose(1, 0, 2, 3)
         pixels += columns[:, :, p]
@@ -146,7 +146,7 @@ def _parts(phases: _Phases, x: Array) -> Iterator[tuple[Array, Array]]:
 
 
 def _blocks(window: Window, some: slice, filters: Array, itemsize: int) -> Iterator[Block]:
-    """Blocks of a few rows; the part of a row is as long as BLAS multiplies without packing."""
+    """Blocks of a few rows; each row's part is as long as BLAS can multiply without packing."""
     (OH, OW), images = window.out, some.stop - some.start
     cols = min(OW, max(1, gemm.SMALL_PRODUCT // filters.size // images))
     rows = BLOCK_BYTES // (sum(filters.shape) * itemsize * cols * images)

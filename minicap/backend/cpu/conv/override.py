@@ -29,8 +29,8 @@ class Algorithm(NamedTuple):
     """A way to convolve.
 
     convolve(x, w, b, out, window) fills out; gradients(dout, x, w, dx, window) fills dx and returns dw, db.
-    can_spare_dx: dx may be None, when nobody needs it.
-    over_groups: it handles all groups at once; else it is called for one group after the other.
+    can_spare_dx: dx may be None when nobody needs it.
+    over_groups: it handles all groups at once; else it is called for one group after another.
     whole_batch: it uses threads itself; else it is called for parts of the batch on threads of their own.
     """
 

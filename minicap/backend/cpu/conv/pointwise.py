@@ -2,7 +2,7 @@
 
     out (positions, F) = x (positions, C) w^T (C, F) + b
 
-so it is the affine layer at every pixel.  A stride only leaves pixels out.
+so it is the affine layer at every pixel.  A stride just leaves pixels out.
 """
 
 from functools import reduce

@@ -1,4 +1,4 @@
-"""A convolution by its sizes: what the algorithms look at when they are asked whether they fit."""
+"""The sizes of a convolution: what decides whether an algorithm fits."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple

@@ -7,7 +7,7 @@ and Cook; Winograd 1980).  Transposed, that gives the m outputs y from a tile d 
 
     y = A^T [(G g) * (B^T d)]                Y = A^T [(G g G^T) * (B^T d B)] A
 
-where * is element by element.  With the points p_0 ... p_{a-2}, and a last row for infinity,
+where * multiplies element by element.  With the points p_0 ... p_{a-2}, and a last row for infinity,
 
     A^T[i, k] = p_k^i
     G[k, j]   = p_k^j / prod_{l != k} (p_k - p_l)
@@ -22,7 +22,7 @@ For F(4, 3) with the points 0, 1, -1, 1/2, -2 that is
           |  0   1/2 -1  -1/2  1   0 |         |  1/15 -2/15  4/15 |           | 0  1 -1  1/8 -8  1 |
           |  0   1  -3/2 -2   3/2  1 |         |   0     0     1   |
 
-The points decide the rounding error: with 1/2 and -2 it is half of what it is with 2 and -2 (Barabasz et al.
+The points determine the rounding error: with 1/2 and -2 it is half of that with 2 and -2 (Barabasz et al.
 2020, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks").
 """
 
@@ -39,7 +39,7 @@ _TILES: dict[int, tuple[int, tuple[float, ...]]] = {
     5: (4, (0, 1, -1, 1 / 2, -1 / 2, 2, -2)),
 }
 SIZES = tuple(_TILES)
-POINT_ONE = 1  # there a constant output has its only value: A^T's column of this point is all ones
+POINT_ONE = 1  # its column of A^T is all ones: a constant here is added to every output
 
 
 class Transforms(NamedTuple):

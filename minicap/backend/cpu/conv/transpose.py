@@ -1,6 +1,6 @@
 """The transposed convolution, by the columns of a convolution with its two halves swapped, a block at a time.
 
-In that convolution's terms out is the gradient of the images, x the gradient of what comes out.
+In that convolution's terms, out is the gradient of the images and x is the gradient of the output.
 """
 
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ def supports(
     groups: int = 1,
     output_pad: IntOrPair = 0,
 ) -> bool:
-    """Floats that fit, not few of them; what is wrong, the textbook says."""
+    """Whether these are enough floats that fit; the textbook reports what is wrong with others."""
     arrays = (x, w) if b is None else (x, w, b)
     if not all(is_float(a) and a.dtype == x.dtype for a in arrays) or (x.ndim, w.ndim) != (4, 4):
         return False
@@ -64,7 +64,7 @@ def conv_transpose_forward(
     groups: int = 1,
     output_pad: IntOrPair = 0,
 ) -> tuple[Array, ConvTransposeCache]:
-    """Every block of pixels stamps its part of the image."""
+    """Every block of pixels adds to its part of the image."""
     window = window_under(conv_transpose_forward, x.shape[2:], w.shape[2:], stride, pad, dilation, output_pad)
     out = empty_images((len(x), w.shape[1] * groups, *window.image), x.dtype)
 

@@ -8,16 +8,16 @@ transforms.py, at each of the a * a points (i, j) (Lavin & Gray 2016, eq. 13 to 
     M_ij = V_ij U_ij    one product (tiles, C) (C, F) a point: the sum over the channels
     Y = A^T M A         of every tile, for each filter
 
-so a 3x3 filter costs 36 products for 16 outputs where it has 144, and a 5x5 filter 64 where it has 400.  The
-backward is the adjoint, step by step:
+so a 3x3 filter takes 36 products for 16 outputs instead of 144, and a 5x5 filter 64 instead of 400.  The
+backward pass is the adjoint, step by step:
 
     dM = A dY A^T     dU_ij = V_ij^T dM_ij     dg = G^T dU G     dV_ij = dM_ij U_ij^T     dd = B dV B^T
 
-and the overlapping tiles dd are added up.  V is made again in the backward: that is as quick as to bring it
-back from memory, and keeping it would take 2.25 times the input (4 times for 5x5).
+and the overlapping tiles dd are added up.  V is computed again in the backward pass: that is as fast as
+reading it back from memory, and keeping it would take 2.25 times the input (4 times for 5x5).
 
-Every transform is a small matrix times long rows: `np.matmul` does it in half the time, or less, that
-additions of whole arrays take.  float32 loses some accuracy to the subtractions: of the largest value,
+Every transform is a small matrix times long rows: `np.matmul` takes at most half the time that additions of
+whole arrays do.  float32 loses some accuracy to the subtractions: of the largest value,
 outputs and gradients are off by 2e-6 (C = 32) to 5e-6 (C = 512) for 3x3 and by 6e-6 to 1.2e-5 for 5x5, where
 a plain sum is off by 5e-7.
 """
@@ -33,11 +33,11 @@ from minicap.backend.cpu.conv.transforms import POINT_ONE, SIZES, Transforms, tr
 from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 3 << 20  # V and M of a block of tiles
-MIN_TILES = 128  # of a block: with fewer, bringing in the filters would cost more than the tiles
-WHOLE_BYTES = 7 << 19  # of U: it is made once when it is no larger, else a part at a time for every block
+MIN_TILES = 128  # of a block: with fewer, loading the filters would cost more than the tiles
+WHOLE_BYTES = 7 << 19  # of U: if no larger, it is made once; else a part at a time for every block
 PART_BYTES = 2 << 20
 FEWEST_CHANNELS = 8  # with fewer, the transforms cost more than the products they save
-LONG_ROW = 512  # entries; a shorter row is not worth the call of a matrix product
+LONG_ROW = 512  # entries; a shorter row is not worth calling a matrix product
 
 
 def fits(window: Window) -> bool:
@@ -96,7 +96,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
             dw[:, part] += filters_adjoint(dU, t, scratch)
             if len(parts) > 1 or block.is_first:
                 UT = filters_at_points_transposed(w[:, part], t, scratch)
-            np.matmul(dM, UT, out=flat)  # dV; V has done its part
+            np.matmul(dM, UT, out=flat)  # dV; V is no longer needed
             overlap = (t.r - 1 if row else 0), (t.r - 1 if col else 0)
             dpixels = inputs_adjoint(V, t, scratch)
             put(dpixels, dimages[..., part], row - top, col - left, block.images, *overlap)
@@ -111,7 +111,7 @@ def filters_at_points(w: Array, t: Transforms, scratch: Scratch) -> Array:
 
 
 def filters_at_points_transposed(w: Array, t: Transforms, scratch: Scratch) -> Array:
-    """The same with filters before channels, as the backward needs it: (a*a, F, C)."""
+    """The same with filters before channels, as the backward pass needs it: (a*a, F, C)."""
     F, C = w.shape[:2]
     taps = np.ascontiguousarray(w.reshape(F * C, -1).T).reshape(t.r, t.r, F * C)
     return _both_sides("U", t.G, taps, scratch).reshape(-1, F, C)

@@ -1,4 +1,4 @@
-"""Batch and layer normalisation a piece at a time, so that every array is read from memory once a pass."""
+"""Batch and layer normalisation a piece at a time, so that each pass reads every array from memory once."""
 
 from minicap.backend.cpu.normalization.batchnorm import BATCHNORM
 from minicap.backend.cpu.normalization.layernorm import LAYERNORM

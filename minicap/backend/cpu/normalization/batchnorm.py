@@ -1,7 +1,7 @@
 """Batch normalisation.
 
-Mean and variance come from the sums of x and x^2.  Where some mean is far from zero that would lose digits;
-then everything starts from x - centre, with the running mean as centre if it is near enough, else the mean.
+Mean and variance come from the sums of x and x^2.  That would lose digits where some mean is far from zero;
+then everything starts from x - centre, where centre is the running mean if it is near enough, else the mean.
 """
 
 from math import inf
@@ -38,7 +38,7 @@ def supports(
     momentum: float = 0.9,
     eps: float = 1e-5,
 ) -> bool:
-    """Not few floats without gaps in memory, and parameters and options that fit."""
+    """Whether this is a dense array of enough floats, with parameters and options that fit."""
     return (
         is_float(x)
         and 0 <= momentum <= 1
@@ -131,7 +131,7 @@ def _mean_and_var(
 ) -> tuple[Array, Array, Array | None]:
     """Mean and biased variance of every channel, float64 (D,), from sums about the centre.
 
-    The centre is the caller's guess, or where that is far from a mean, the means, rounded; it comes third.
+    The centre is the caller's guess or, if that is far from a mean, the rounded means; it comes third.
     """
     entries = x.size // grid.channels
     rest, square = grid.sums(x, centre) / entries

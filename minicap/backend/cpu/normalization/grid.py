@@ -1,8 +1,8 @@
 """Arrays as batch normalisation sees them: a matrix with a row for all channels.
 
-A row is of several pixels where the channel is the fastest axis in memory, of all pixels where it is not.
-Then a parameter is a row too, and long rows are what ufuncs are fast on.  Sums are BLAS's: products with a
-row of ones, dot products of pixels.
+A row holds several pixels where the channel is the fastest axis in memory, and all pixels where it is not.
+Then a parameter is a row too, and ufuncs are fast on long rows.  BLAS takes the sums: as products with a row
+of ones, or dot products of pixels.
 """
 
 from collections.abc import Callable
@@ -79,11 +79,11 @@ class Grid:
     def sums(self, x: Array, centre: Array | None, other: Array | None = None) -> Array:
         """Sums over every channel of  o  and of  (x - centre) o,  float64 (2, D).
 
-        o is other, or x - centre itself without one.
+        o is `other`, or x - centre itself if there is none.
         """
         x_rows, other_rows = self.matrix(x), None if other is None else self.matrix(other)
         centres = None if centre is None else self.row(centre)
-        # Of every piece by itself, to be added up in one order for any number of threads.
+        # One result per piece, so that they are added up in the same order for any number of threads.
         found = np.zeros((len(self.pieces), 2, self.channels))
 
         def work(index: int, piece: Piece, scratch: Scratch) -> None:

@@ -1,4 +1,4 @@
-"""Layer normalisation: every row by itself, some of them at a time."""
+"""Layer normalisation: every row separately, several at a time."""
 
 from collections.abc import Callable
 from math import inf
@@ -15,7 +15,7 @@ from minicap.backend.cpu.threads import PRODUCTS_AN_ENTRY, in_parts
 
 T = TypeVar("T")
 
-LONG_FOR_A_NUMBER = 512  # entries of a row that meet one number; then NumPy's smallest buffer is the best
+LONG_FOR_A_NUMBER = 512  # entries of a row that share one number; above, NumPy's smallest buffer is best
 NOTICEABLE = 1 / 8  # of FAR's distance; from there on the rounding of a row's mean shows in its result
 
 
@@ -28,7 +28,7 @@ class LayernormCache(NamedTuple):
 
 
 def supports(x: Array, gamma: Array, beta: Array, eps: float = 1e-5) -> bool:
-    """Not few floats, row after row in memory, and parameters and an eps that fit."""
+    """Whether these are enough floats, row after row in memory, with parameters and an eps that fit."""
     return (
         is_float(x)
         and 0 <= eps < inf
@@ -96,7 +96,7 @@ def layernorm_backward(dout: Array, cache: LayernormCache) -> tuple[Array, Array
 
 
 def _each(work: Callable[[slice], T], rows: int, features: int) -> list[T]:
-    """work(part) for parts of the rows that stay in cache, on all cores; the results in the parts' order.
+    """work(part) for parts of the rows that stay in cache, on all cores; gives the results in order.
 
     A part has a multiple of _together(rows, features) rows.
     """

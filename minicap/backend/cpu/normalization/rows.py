@@ -18,7 +18,7 @@ def fit(dtype: np.dtype, shape: tuple[int, ...], *parameters: Array) -> bool:
 
 
 def is_far(mean: Array, var: Array) -> bool:
-    """Whether a mean must be taken off before anything is multiplied, lest rounding shows."""
+    """Whether a mean must be subtracted before anything is multiplied, so that rounding does not show."""
     return bool((mean**2 > FAR * var).any())
 
 

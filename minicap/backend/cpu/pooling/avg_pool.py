@@ -86,7 +86,7 @@ class GlobalAvgPoolCache(NamedTuple):
 
 
 def supports_global(x: Array) -> bool:
-    """Images over H, W, N, C memory; for others the textbook's sum runs along memory already."""
+    """Whether images lie in H, W, N, C memory; for others the textbook's sum already runs along memory."""
     return supports(x) and is_hwnc(x)
 
 

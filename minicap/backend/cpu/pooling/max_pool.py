@@ -25,7 +25,7 @@ from minicap.backend.cpu.pooling.passes import (
 
 
 class MaxPoolCache(NamedTuple):
-    """Who wins: one mask for every entry of a window but the first, True where it beats all before it."""
+    """The winners: a mask for every entry of a window but the first, True where it beats all before it."""
 
     later_rows: list[Array]  # bool (N, C, OH, W), W with the padding
     later_columns: list[Array]  # bool (N, C, OH, OW)
@@ -63,7 +63,7 @@ def max_pool_forward(
 
 
 def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
-    """From every window to the column that won, and from there to the row that won."""
+    """Hand each window's gradient to the column that won, and from there to the row that won."""
     *masks, shape, order, window = cache
     check_dout(max_pool_backward, (*shape[:2], *window.out), dout=dout)
 
@@ -86,7 +86,7 @@ def max_pool_backward(dout: Array, cache: MaxPoolCache) -> Array:
 
 
 def _largest_row(taps: Sequence[Array], out: Array, later_wins: Sequence[Array]) -> None:
-    """Fill out with the largest of the taps, and the masks with who that is: the first of equal ones."""
+    """Fill out with the largest of the taps, and the masks with which one it is: the first of equal ones."""
     largest, *later = taps
     for tap, wins in zip(later, later_wins, strict=True):
         np.greater(tap, largest, out=wins)
@@ -96,7 +96,7 @@ def _largest_row(taps: Sequence[Array], out: Array, later_wins: Sequence[Array])
 
 
 def _winning_row(later_wins: Sequence[Array], like: Array) -> Array:
-    """Which row of the window it was: bytes."""
+    """Which row of the window won, as bytes."""
     if len(later_wins) == 1:
         return later_wins[0].view(np.uint8)
     row = np.zeros_like(like, dtype=np.uint8)
@@ -108,7 +108,7 @@ def _winning_row(later_wins: Sequence[Array], like: Array) -> Array:
 def _largest_column(
     taps: Sequence[Array], rows: Sequence[Array], out: Array, later_wins: Sequence[Array]
 ) -> None:
-    """The same for columns, where a later column wins a tie if its row is earlier: that is reading order."""
+    """The same for columns; a later column wins a tie if its row is earlier, as in reading order."""
     (largest, *later), (row, *later_rows) = taps, rows
     for tap, tap_row, wins in zip(later, later_rows, later_wins, strict=True):
         np.greater(tap, largest, out=wins)

@@ -1,8 +1,8 @@
 """Passes over rows, then over columns, and back.
 
-Rows come first: over H, W, N, C memory they are the longest runs.  A few are done at a time, so that what is
-made of them stays in cache.  All steps are ufuncs on slices of the logical (N, C, H, W), so any memory order
-will do and is kept.
+Rows come first: in H, W, N, C memory they are the longest runs.  A few are done at a time, so that the
+results stay in cache.  All steps are ufuncs on slices of the logical (N, C, H, W), so any memory order works
+and is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,20 +22,20 @@ Part: TypeAlias = tuple[slice, slice, slice]  # of N, C, H
 
 
 class Block(NamedTuple):
-    """Some rows of windows, and the rows of the padded images that they see."""
+    """Some rows of windows, and the rows of the padded images that they cover."""
 
     windows: Part
     pixels: Part
-    overlap: int  # how many of the last of those rows the next block sees too
+    overlap: int  # how many of the last of those rows the next block covers too
 
 
 def supports(x: Array, *_options: object, **_named: object) -> bool:
-    """Float images.  What is wrong with an option, the window says as it does in the textbook."""
+    """Whether these are float images; the window checks the options, as it does in the textbook."""
     return is_float(x) and x.ndim == 4
 
 
 def each_block(fill: Callable[[Block], None], x: Array, window: Window) -> None:
-    """fill(block) for every block, on all cores; each fills the windows of its own."""
+    """fill(block) for every block, on all cores; each fills its own windows."""
     blocks = list(_blocks(x.shape, axis_order(x), x.itemsize, window))
 
     def some(part: slice) -> None:
@@ -71,7 +71,7 @@ def _cut(length: int, pieces: int) -> Iterator[tuple[int, int]]:
 
 
 def read(x: Array, block: Block, window: Window, fill: float) -> Array:
-    """The rows of the padded images that a block sees."""
+    """The rows of the padded images that a block covers."""
     images, _, rows = block.pixels
     if window.pad == ((0, 0), (0, 0)):
         return x[block.pixels]
@@ -104,8 +104,8 @@ def hand_back(
 ) -> Array:
     """dx (N, C, H, W) of a pooling, in x's memory order.
 
-    hand_out gets gradients of windows (or of their columns), and has to fill their taps: assign
-    what lies in the first stride's width, then add the rest, which overlaps it.
+    hand_out gets gradients of windows (or of their columns) and must fill their taps: assign those
+    within the first stride, then add the rest, which overlap them.
     """
     (N, C, _, _), (OH, OW) = shape, window.out
     dout = in_order(dout, order)
@@ -128,7 +128,7 @@ def hand_back(
 
 
 def _clear_unseen(dx: Array, axis: int, window: Window, count: int) -> None:
-    """Zero for what no entry in the first stride's width meets."""
+    """Zero whatever no entry within the first stride reaches."""
     size, stride = window.size[axis], window.stride[axis]
     before = (slice(None),) * (2 + axis)
     dx[(*before, slice(0 if size < stride else stride * count, None))] = 0

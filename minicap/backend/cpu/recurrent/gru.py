@@ -1,8 +1,8 @@
 """The GRU over whole sequences, with the reset after the product.
 
 As in the LSTM, halved weights let one tanh serve both sigmoids.  Next to the gates r, z and the candidate n
-lies u = h Wh_n + bh_n, what the reset multiplies.  A sequence that the mask leaves out has z = 1 and n = 0:
-its state stays, and its gates get no gradient.
+lies u = h Wh_n + bh_n, which the reset multiplies.  A sequence that the mask leaves out has z = 1 and n = 0:
+its state stays the same, and its gates get no gradient.
 """
 
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ class GruCache(NamedTuple):
 def supports(
     x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, bh: Any, reset_after: bool = True, mask: Any = None
 ) -> bool:
-    """Sequences with or without a mask, the reset after the product."""
+    """Whether these are sequences, with or without a mask, and the reset comes after the product."""
     return reset_after and fits(3, x, h0, Wx, Wh, b, bh, mask=mask)
 
 
@@ -84,7 +84,7 @@ def gru_forward(
 
 
 def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """The slopes of some steps at once, then three passes and the product with du per step."""
+    """The slopes of several steps at once, then three passes and the product with du per step."""
     x, Wx, Wh, h, gates = cache
     check_dout(gru_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     _, T, N, H = gates.shape
@@ -112,7 +112,7 @@ def gru_backward(dh: Array, cache: GruCache) -> tuple[Array, Array, Array, Array
 def _slopes(gates: Array, prev_h: Array) -> Array:
     """The derivatives of h by the pre-activations of n, r, z and by u.
 
-    They wait for no step after them, so this is done for some steps at once.
+    They depend on no later step, so several steps are done at once.
     """
     u, r, _, n = gates
     slopes = np.empty_like(gates, order="C")

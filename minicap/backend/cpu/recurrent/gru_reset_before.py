@@ -33,7 +33,7 @@ class GruResetBeforeCache(NamedTuple):
 def supports(
     x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, bh: Any, reset_after: bool = True, mask: Any = None
 ) -> bool:
-    """Sequences with or without a mask, the reset before the product."""
+    """Whether these are sequences, with or without a mask, and the reset comes before the product."""
     return not reset_after and fits(3, x, h0, Wx, Wh, b, bh, mask=mask)
 
 
@@ -47,7 +47,7 @@ def gru_forward_reset_before(
     reset_after: bool = False,
     mask: Array | None = None,
 ) -> tuple[Array, GruResetBeforeCache]:
-    """Two products a step, of the state and of the reset state.  A step left out is as in gru.py."""
+    """Two products per step, of the state and of the reset state.  Steps are left out as in gru.py."""
     (N, T, _), H = x.shape, len(Wh)
     halved = np.array([0.5, 0.5, 1], x.dtype)
     x = with_ones(x)
@@ -75,7 +75,7 @@ def gru_forward_reset_before(
 
 
 def gru_backward(dh: Array, cache: GruResetBeforeCache) -> tuple[Array, ...]:
-    """As the textbook, the gradients of the weights and of x in one product each."""
+    """As in the textbook, with one product each for the gradients of the weights and of x."""
     x, Wx, Wh, h, reset, gates = cache
     check_dout(gru_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     _, T, N, H = gates.shape

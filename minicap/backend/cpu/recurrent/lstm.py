@@ -1,7 +1,8 @@
 """The LSTM over whole sequences.
 
 sigmoid(a) = (1 + tanh(a / 2)) / 2, so with the weights of i, f, o halved one tanh serves all four gates.
-A sequence that the mask leaves out has i = 0, f = 1, o = 0: its cell stays, and its gates get no gradient.
+A sequence that the mask leaves out has i = 0, f = 1, o = 0: its cell stays the same, and its gates get no
+gradient.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ class LstmCache(NamedTuple):
     h: Array  # (T + 1, N, H) states, h[0] = h0
     gates: Array  # (5, T, N, H): i, f, o, g, and the cell before the step
     tanh_c: Array  # (T, N, H): tanh of the cell after the step
-    left_out: list[Any]  # one a step: the sequences that the mask leaves out
+    left_out: list[Any]  # one per step: the sequences that the mask leaves out
 
     @property
     def last_c(self) -> Array:
@@ -87,7 +88,7 @@ def lstm_forward(
 
 
 def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Array, Array, Array]:
-    """The slopes of some steps at once, then five passes and the product with da per step."""
+    """The slopes of several steps at once, then five passes and the product with da per step."""
     x, Wx, Wh, h, gates, tanh_c, skipped = cache
     check_dout(lstm_backward, (h.shape[1], len(h) - 1, h.shape[2]), dh=dh)
     T, N, H = tanh_c.shape
@@ -115,7 +116,7 @@ def lstm_backward(dh: Array, cache: LstmCache) -> tuple[Array, Array, Array, Arr
 def _slopes(gates: Array, tanh_c: Array) -> Array:
     """The derivatives of c by the pre-activations of i, f, g, of h by that of o, and of h by c.
 
-    They wait for no step after them, so this is done for some steps at once.
+    They depend on no later step, so several steps are done at once.
     """
     i, _, o, g, prev_c = gates
     slopes = np.empty_like(gates, order="C")

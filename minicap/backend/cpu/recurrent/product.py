@@ -1,4 +1,4 @@
-"""The product of one time step: few rows, times the same large matrices again and again."""
+"""The product of one time step: a few rows times the same large matrices, again at every step."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -11,18 +11,18 @@ from minicap.backend.cpu.gemm import SMALL_PRODUCT
 
 AddProduct: TypeAlias = Callable[[Array, Array], None]
 
-LEAST_ROWS, LEAST_DEPTH = 4, 128  # a product of less is hardly more than reading the matrix
+LEAST_ROWS, LEAST_DEPTH = 4, 128  # smaller products take hardly longer than reading the matrix
 ROWS_MEASURED = 32
 
 
 def step_product(W: Array, rows: int, scale: Array | None = None) -> AddProduct:
-    """A function (h, out) that does out += h (scale W) for the h of one step after the other.
+    """A function (h, out) that computes out += h (scale W), called with the h of every step in turn.
 
     W: (I, O, K, M), one matrix from each of I blocks to each of O.  h: (I, rows, K).  out: (O, rows, M), the
     sum over I.  scale: (O,), 1 when not given.
-    BLAS packs W before it multiplies, at every step anew, and with few rows that costs about as much as the
+    BLAS packs W again at every step before it multiplies, which with few rows costs about as much as the
     product.  So W is cut once into panels that suit the kernel without packing (see gemm.py), where that is
-    quicker.
+    faster.
     """
     _, _, K, M = W.shape
     shape = _panel_shape(K, M, rows)
@@ -65,7 +65,7 @@ def _in_panels(W: Array, rows: int, scale: Array | None, depth: int, width: int)
 
 
 def _panel_shape(K: int, M: int, rows: int) -> tuple[int, int] | None:
-    """Depth and width of the panels of a (K, M) matrix; None when it has no even ones worth the trouble."""
+    """Depth and width of the panels of a (K, M) matrix; None when no equal panels are worth the trouble."""
     for width in (64, 32):
         depth = K
         while depth % 2 == 0 and rows * depth * width > SMALL_PRODUCT:

@@ -27,7 +27,7 @@ class RnnCache(NamedTuple):
     Wh: Array  # (H, H)
     h: Array  # (T + 1, N, H) states, h[0] = h0
     activation: str
-    left_out: list[Any]  # one a step: the sequences that the mask leaves out
+    left_out: list[Any]  # one per step: the sequences that the mask leaves out
 
 
 def supports(x: Any, h0: Any, Wx: Any, Wh: Any, b: Any, activation: str = "tanh", mask: Any = None) -> bool:
@@ -44,7 +44,7 @@ def rnn_forward(
     activation: str = "tanh",
     mask: Array | None = None,
 ) -> tuple[Array, RnnCache]:
-    """The product with h and one pass per step, in place of the pre-activations."""
+    """The product with h and one pass per step, which overwrite the pre-activations."""
     (N, T, _), H = x.shape, len(Wh)
     x = with_ones(x)
     h = np.empty((T + 1, N, H), x.dtype)

@@ -1,11 +1,11 @@
 """What the fast recurrent layers share.
 
-Gates come first and time second in memory, so that what a step works on is whole blocks (N, H): passes over
-rows that lie 4H apart take twice as long.  An input that is always 1 carries the bias: as the last row of Wx
-it becomes part of the product, and its gradient falls out as the last row of the weights'.
+Gates come first and time second in memory, so that each step works on whole blocks (N, H): passes over rows
+that lie 4H apart take twice as long.  An input that is always 1 carries the bias: as the last row of Wx the
+bias becomes part of the product, and its gradient is the last row of the weights' gradient.
 
-Where a mask leaves a sequence out, its products are made all the same, in step with the others, and its rows
-are then overwritten by what carries the state on.
+Where a mask leaves a sequence out, its products are computed with the others all the same, and its rows are
+then overwritten with values that carry the state on.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from minicap.arrays.backends import Array
 from minicap.backend.cpu.order import is_float
 
-CHUNK_BYTES = 1 << 16  # of the states of some steps; what is made of them, tenfold, is to stay in cache
+CHUNK_BYTES = 1 << 16  # of the states of some steps; the results, ten times as large, must stay in cache
 
 
 def fits(
@@ -23,8 +23,8 @@ def fits(
 ) -> bool:
     """Whether these are float arrays of one dtype whose sizes fit, and the mask is of zeros and ones.
 
-    What is wrong, the textbook says.  Fractions of a state are its own to carry on, and so is what is not
-    finite: with a mask it comes to NaN there, 0 * inf, and must be seen.
+    The textbook reports anything else.  It also handles masks with fractions, and numbers that are not
+    finite: with a mask these become NaN there (0 * inf), which must not go unseen.
     """
     arrays = [a for a in (x, h0, Wx, Wh, *biases, c0) if a is not None]
     if not all(is_float(a) and a.dtype == x.dtype for a in arrays) or x.ndim != 3:
@@ -102,7 +102,7 @@ def split_bias(dW: Array) -> tuple[Array, Array]:
 
 
 def states_gradient(dh: Array, h: Array) -> Array:
-    """dh (N, T, H) as the gradient of the states h (T + 1, N, H), before what comes from the steps after."""
+    """dh (N, T, H) as the gradient of the states h (T + 1, N, H), before later steps add theirs."""
     out = np.empty_like(h)
     out[0] = 0
     out[1:] = dh.swapaxes(0, 1)
