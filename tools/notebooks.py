@@ -21,7 +21,7 @@ from minicap.assignments import archive, manifest
 from minicap.assignments.teacher.handout import make
 from minicap.assignments.teacher.solution import solved
 
-LONGEST = 300  # seconds for one notebook
+LONGEST = 1800  # seconds for one notebook; a machine may be busy
 KERNEL = """
 import sys, nbformat, nbclient
 book = nbformat.read(sys.argv[1], 4)
