@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -12,8 +11,22 @@ from minicap.backend.cpu import tuning
 WAYS = ["slow", "fast"]
 
 
+class Clock:
+    """A clock that only work moves, so that what these tests measure is the same on every machine."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+clock = Clock()
+
+
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(tuning, "_clock", clock)
     monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MINICAP_AUTOTUNE", raising=False)
     tuning.forget()
@@ -27,10 +40,7 @@ def answers_in(tmp_path):
 
 
 def work(seconds):
-    """Keep this thread busy: time asleep does not count."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
+    clock.now += seconds
 
 
 def slow_and_fast(counts=None):
@@ -154,6 +164,14 @@ def test_two_threads_that_ask_the_same_measure_once():
         thread.join()
     assert answers == ["fast", "fast"]
     assert counts.count("slow") <= tuning.ROUNDS + 1
+
+
+def test_the_real_clock_counts_the_work_of_this_thread(monkeypatch):
+    monkeypatch.undo()
+    before = tuning._clock()
+    while tuning._clock() == before:
+        pass
+    assert tuning._clock() > before
 
 
 def test_a_candidate_may_have_a_question_of_its_own():
