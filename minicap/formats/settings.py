@@ -30,10 +30,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def descriptions(kind: type) -> dict[str, str]:
-    """What the docstring of a config dataclass says about its settings, as "name: text.  other: text."."""
-    sentences = re.findall(r"(?<!\S)(\w+): ([^:]+?)\.(?=\s|$)", kind.__doc__ or "")
-    known = {f.name for f in fields(kind)}
-    return {name: " ".join(text.split()) for name, text in sentences if name in known}
+    """What the docstring of a config dataclass says about its settings, as "name: text.  other: text.".
+
+    A setting stands at the beginning of a line or two spaces after a full stop; its first sentence counts.
+    """
+    names = "|".join(f.name for f in fields(kind))
+    _, *parts = re.split(rf"(?:^ *|(?<=\.  ))({names}): ", kind.__doc__ or "", flags=re.MULTILINE)
+    sentences = [re.split(r"\.(?:\s|$)", text)[0] for text in parts[1::2]]
+    return {name: " ".join(text.split()) for name, text in zip(parts[::2], sentences, strict=True)}
 
 
 def defaults(kind: type) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_a_docstring_describes_each_setting():
         "cook": "who does it, by name",
         "pots": "how many there are, lids not counted",
         "heat": 'of the stove, 0 to 3.5 for "high"',
+        "open": "whether guests may come; others: never",
     }
 
 
