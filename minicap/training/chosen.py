@@ -4,16 +4,19 @@ import os
 from pathlib import Path
 
 from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, load_about
+from minicap.formats import Checkpoint, load_about, nearest
 
 
 def chosen_checkpoint(path: str | os.PathLike[str]) -> Path:
     """The best checkpoint of a run folder, or the last if there is no best; a file is returned as it is.
 
-    Raises InputError for a folder without checkpoints.
+    Raises InputError where there is nothing, and for a folder without checkpoints.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.exists(path):  # unlike Path.exists it takes paths of any length
+        beside = [entry.name for entry in path.parent.glob("*")]
+        raise InputError(f"{path}: there is no such file or run folder{nearest(path.name, beside)}")
+    if not os.path.isdir(path):
         return path
     for name in ("best", "last"):
         if (file := path / "checkpoints" / f"{name}.safetensors").exists():

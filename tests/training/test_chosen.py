@@ -21,6 +21,16 @@ def test_a_folder_without_checkpoints_is_no_run(tmp_path):
         chosen_checkpoint(tmp_path)
 
 
+def test_where_there_is_nothing_the_nearest_name_beside_it_is_offered(tmp_path):
+    (tmp_path / "cifar").mkdir()
+    with pytest.raises(InputError, match=r'there is no such file or run folder \(did you mean "cifar"\?\)$'):
+        chosen_checkpoint(tmp_path / "cifra")
+    with pytest.raises(InputError, match=r"there is no such file or run folder$"):
+        chosen_checkpoint(tmp_path / "nowhere" / "cifar")
+    with pytest.raises(InputError, match="there is no such file or run folder"):
+        chosen_checkpoint(tmp_path / ("n" * 5000))
+
+
 def test_the_best_is_said_to_be_chosen_and_the_last_is_not(tmp_path):
     checkpoint = Checkpoint({}, {}, {"epoch": 3}, {"chosen_by": "accuracy"})
     assert origin(checkpoint, tmp_path / "best.safetensors") == "epoch 3, chosen by accuracy"
