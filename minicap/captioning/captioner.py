@@ -14,31 +14,28 @@ from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.backend.host import in_parts
 from minicap.captioning.model import CaptioningModel
 from minicap.captioning.models import MODEL_SETTINGS, make_model
-from minicap.data.images import Preprocess
 from minicap.decoding import Decoding, Hypothesis, without
-from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, entry, from_named, load_checkpoint, narrowed, save_checkpoint
-from minicap.models.encoders import ENCODER_SETTINGS, Encoder, make_encoder
-from minicap.training import chosen_checkpoint, origin
+from minicap.formats import entry, from_named
+from minicap.models.encoders import Encoder, described_encoder, encode_files
+from minicap.training import Trained
 from minicap.vocabulary import SPECIAL, Vocabulary
 
-KIND = "captioner"
 MOST_WORDS = 1000  # in a caption
 _SHIPPED = "weights/captioner.safetensors"
 
 
-class Captioner:
+class Captioner(Trained):
     """Describes photos.
 
     Captioner.shipped() works straight after installation; Captioner.load(PATH) reads a checkpoint.
-    origin: which checkpoint of its run this is, in words; empty when that is not known.
     """
+
+    kind, called = "captioner", "a captioner"
 
     def __init__(
         self, encoder: Encoder, vocabulary: Vocabulary, model: CaptioningModel, max_words: int
     ) -> None:
         self.encoder, self.vocabulary, self.model, self.max_words = encoder, vocabulary, model, max_words
-        self.origin = ""
 
     @classmethod
     def create(
@@ -67,7 +64,7 @@ class Captioner:
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""
         return {
-            "kind": KIND,
+            "kind": self.kind,
             "encoder": asdict(self.encoder.config),
             "preprocess": self.encoder.preprocess.to_json(),
             "vocabulary": self.vocabulary.to_json(),
@@ -76,47 +73,23 @@ class Captioner:
         }
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, where: str = "the checkpoint") -> "Captioner":
-        """Raises FormatError when the checkpoint holds no captioner, or one that this minicap cannot run."""
-        about = checkpoint.about
-        if about.get("kind") != KIND:
-            raise FormatError(f"{where} holds {about.get('kind', 'something unnamed')!r}, not a captioner")
-        try:
-            encoder = make_encoder(from_named(ENCODER_SETTINGS, about["encoder"], "encoder", where))
-            preprocess = Preprocess.from_json(about["preprocess"])
-            config = from_named(MODEL_SETTINGS, about["model"], "model", where)
-            vocabulary = Vocabulary.from_json(about["vocabulary"])
-            max_words = entry(about, "max_words", int, where)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(f"{where}: {error}") from None
-        if preprocess != encoder.preprocess:
-            raise FormatError(
-                f"{where} was trained on photos prepared differently from {encoder.config.name}'s"
-            )
+    def described(cls, about: Mapping[str, Any], where: str) -> "Captioner":
+        encoder = described_encoder(about, where)
+        config = from_named(MODEL_SETTINGS, about["model"], "model", where)
+        vocabulary = Vocabulary.from_json(about["vocabulary"])
+        max_words = entry(about, "max_words", int, where)
         if not 1 <= max_words <= MOST_WORDS:
-            raise FormatError(f"{where}: max_words is {max_words} but must be in 1..{MOST_WORDS}")
+            raise ValueError(f"max_words is {max_words} but must be in 1..{MOST_WORDS}")
         if len(vocabulary) == len(SPECIAL):
-            raise FormatError(f"{where} has an empty vocabulary")
-        if flaw := _flaw(checkpoint.model):
-            raise FormatError(f"{where}: {flaw}")
-        captioner = cls.create(encoder, vocabulary, config, max_words)
-        try:
-            captioner.model.load({n: a.astype(np.float32) for n, a in checkpoint.model.items()})
-        except (InputError, ValueError) as error:
-            raise FormatError(f"{where} does not fit its own description: {error}") from None
-        return captioner
+            raise ValueError("it has an empty vocabulary")
+        return cls.create(encoder, vocabulary, config, max_words)
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Captioner":
-        """From a checkpoint file, or from the best checkpoint of a run folder.
-
-        Raises InputError when there is none, FormatError when it is damaged or holds something else.
-        """
-        path = chosen_checkpoint(path)
-        checkpoint = load_checkpoint(path)
-        captioner = cls.from_checkpoint(checkpoint, str(path))
-        captioner.origin = origin(checkpoint, path)
-        return captioner
+    @staticmethod
+    def flaw(arrays: Mapping[str, np.ndarray]) -> str:
+        for name, array in arrays.items():
+            if name.endswith("feature_std") and not (array > 0).all():
+                return f"{name} has a standard deviation that is not above 0"  # every caption would be NaN
+        return ""
 
     @classmethod
     def shipped(cls) -> "Captioner":
@@ -124,27 +97,13 @@ class Captioner:
         with resources.as_file(resources.files("minicap.captioning") / _SHIPPED) as path:
             return cls.load(path)
 
-    def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write everything captioning needs, without the training state, in half precision.
-
-        Raises InputError when the file cannot be written, or a number does not fit into that precision.
-        """
-        arrays = narrowed(self.model.params | self.model.state, dtype)
-        if flaw := _flaw(arrays):
-            raise InputError(f"Captioner.save: {flaw}; save it as float32 (--float32)")
-        save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
-
     def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
         """Features of the kind the model reads, (N, ...), of one photo file or several.
 
         They stay where the current backend keeps its arrays.
         Raises InputError naming a file that is not a photo.
         """
-        several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
-        if not several:
-            raise InputError("Captioner.features: there are no photos")
-        images = np.stack([self.encoder.preprocess.read(photo) for photo in several])
-        return self.encoder.encode(images, self.model.reads)
+        return encode_files(self.encoder, photos, self.model.reads)
 
     def decode(
         self, features: Array, rng: np.random.Generator | int = 0, **options: Any
@@ -188,11 +147,3 @@ class Captioner:
             with explain_out_of_memory(len(rows)):
                 best += [self.text(found[0]) for found in self.decode(rows, **options)]
         return best
-
-
-def _flaw(arrays: Mapping[str, np.ndarray]) -> str:
-    """What would make every caption NaN; empty if nothing would."""
-    for name, array in arrays.items():
-        if name.endswith("feature_std") and not (array > 0).all():
-            return f"{name} has a standard deviation that is not above 0"
-    return ""

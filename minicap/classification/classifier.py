@@ -12,27 +12,26 @@ from PIL import Image
 from minicap.arrays import Array, to_device, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.data import Preprocess
-from minicap.errors import FormatError, InputError
-from minicap.formats import Checkpoint, from_named, load_checkpoint, narrowed, save_checkpoint
+from minicap.errors import InputError
+from minicap.formats import from_named
 from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
 from minicap.models import NETWORK_SETTINGS, imagenet_classes, make_network
 from minicap.models.pretrained import load_pretrained
 from minicap.models.published import CLASSIFIERS, SHIPPED, pretrained
 from minicap.nn import Supervised
-from minicap.training import chosen_checkpoint, origin
-
-KIND = "classifier"
+from minicap.training import Trained
 
 
-class Classifier:
+class Classifier(Trained):
     """Names what is on photos.
 
     Classifier.shipped() works straight after installation; Classifier.load(PATH) reads a checkpoint.
     model: a network with its loss; of photos it reads what `preprocess` makes of them, as grey ones where
     channels is 1.
-    origin: which checkpoint of its run this is, in words; empty when that is not known.
     """
+
+    kind, called = "classifier", "a classifier"
 
     def __init__(
         self,
@@ -44,7 +43,6 @@ class Classifier:
     ) -> None:
         self.model, self.config, self.classes = model, config, tuple(classes)
         self.preprocess, self.channels = preprocess, channels
-        self.origin = ""
 
     @classmethod
     def create(
@@ -69,7 +67,7 @@ class Classifier:
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""
         return {
-            "kind": KIND,
+            "kind": self.kind,
             "model": asdict(self.config),
             "classes": list(self.classes),
             "preprocess": self.preprocess.to_json(),
@@ -77,36 +75,10 @@ class Classifier:
         }
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, where: str = "the checkpoint") -> "Classifier":
-        """Raises FormatError when the checkpoint holds no classifier, or one that this minicap cannot run."""
-        about = checkpoint.about
-        if about.get("kind") != KIND:
-            raise FormatError(f"{where} holds {about.get('kind', 'something unnamed')!r}, not a classifier")
-        try:
-            config = from_named(NETWORK_SETTINGS, about["model"], "model", where)
-            preprocess = Preprocess.from_json(about["preprocess"])
-            classifier = cls.create(config, _names(about), preprocess, _channels(about))
-        except KeyError as error:
-            raise FormatError(f"{where}: {error} is missing") from None
-        except (TypeError, ValueError, AttributeError, InputError) as error:
-            raise FormatError(f"{where}: {error}") from None
-        try:
-            classifier.model.load({n: a.astype(np.float32) for n, a in checkpoint.model.items()})
-        except (InputError, ValueError) as error:
-            raise FormatError(f"{where} does not fit its own description: {error}") from None
-        return classifier
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Classifier":
-        """From a checkpoint file, or from the best checkpoint of a run folder.
-
-        Raises InputError when there is none, FormatError when it is damaged or holds something else.
-        """
-        path = chosen_checkpoint(path)
-        checkpoint = load_checkpoint(path)
-        classifier = cls.from_checkpoint(checkpoint, str(path))
-        classifier.origin = origin(checkpoint, path)
-        return classifier
+    def described(cls, about: Mapping[str, Any], where: str) -> "Classifier":
+        config = from_named(NETWORK_SETTINGS, about["model"], "model", where)
+        preprocess = Preprocess.from_json(about["preprocess"])
+        return cls.create(config, _names(about), preprocess, _channels(about))
 
     @classmethod
     def shipped(cls) -> "Classifier":
@@ -125,14 +97,6 @@ class Classifier:
             )
         net, preprocess = load_pretrained(name)
         return cls(Supervised(net), pretrained(name).config, imagenet_classes(), preprocess)
-
-    def save(self, path: str | os.PathLike[str], dtype: Any = np.float16) -> None:
-        """Write all that is needed to classify, without the state of training, in half precision.
-
-        Raises InputError when the file cannot be written, or a number does not fit into that precision.
-        """
-        arrays = narrowed(self.model.params | self.model.state, dtype)
-        save_checkpoint(path, Checkpoint(arrays, {}, {}, self.about()))
 
     def load_photo(self, path: str | os.PathLike[str]) -> NDArray[np.uint8]:
         """The photo in a file, (H, W, 3), as large as it needs to be.  Raises InputError for no photo."""

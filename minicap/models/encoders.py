@@ -1,9 +1,10 @@
 """From preprocessed photos to the features of captioners and multi-label models; encoders by name."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,15 @@ from numpy.typing import NDArray
 from minicap.arrays import Array, backend_of, to_device
 from minicap.data.images import Preprocess
 from minicap.errors import InputError
+from minicap.formats import from_named
 from minicap.layers import avg_pool_forward
 from minicap.models.pretrained import load_pretrained, require_weights, weights_identity
 from minicap.models.published import pretrained
 from minicap.models.squeezenet import SqueezeNet
 from minicap.nn import Module, Sequential
 from minicap.nn.folding import fold_batch_norm
+
+StrPath: TypeAlias = str | os.PathLike[str]
 
 
 class Encoder(Protocol):
@@ -264,3 +268,26 @@ def make_encoder(config: Any) -> Encoder:
     """The encoder that these settings are of."""
     encoder: Encoder = ENCODERS[config.name].encoder(config)
     return encoder
+
+
+def described_encoder(about: Mapping[str, Any], where: str) -> Encoder:
+    """The encoder that a checkpoint describes under "encoder" and "preprocess".
+
+    where: names the checkpoint in messages.  Raises KeyError, TypeError or ValueError for a description that
+    is damaged, or of photos that this encoder prepares differently.
+    """
+    encoder = make_encoder(from_named(ENCODER_SETTINGS, about["encoder"], "encoder", where))
+    if Preprocess.from_json(about["preprocess"]) != encoder.preprocess:
+        raise InputError(f"{where}: its photos were prepared differently from {encoder.config.name}'s")
+    return encoder
+
+
+def encode_files(encoder: Encoder, photos: StrPath | Sequence[StrPath], kind: str) -> Array:
+    """Features (N, *encoder.shapes[kind]) of one photo file or several, on the current backend.
+
+    Raises InputError when there are none, or naming a file that is not a photo.
+    """
+    several = [photos] if isinstance(photos, (str, os.PathLike)) else photos
+    if not several:
+        raise InputError("encode_files: there are no photos")
+    return encoder.encode(np.stack([encoder.preprocess.read(photo) for photo in several]), kind)

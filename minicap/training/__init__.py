@@ -7,6 +7,7 @@ from minicap.training.interfaces import Examples, StepResult, Trainable
 from minicap.training.run import RunFolder
 from minicap.training.run_config import RunConfig
 from minicap.training.shards import HasLoss, sharded_loss
+from minicap.training.trained import Trained
 from minicap.training.trainer import MAY_CHANGE, Step, Trainer, loss_step
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Step",
     "StepResult",
     "Trainable",
+    "Trained",
     "Trainer",
     "TrainingConfig",
     "chosen_checkpoint",

@@ -1,3 +1,4 @@
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ from minicap.data.download import sha256_of
 from minicap.errors import InputError
 from minicap.formats import save_safetensors
 from minicap.models import squeezenet
-from minicap.models.encoders import ENCODERS, SqueezeNetEncoder, SqueezeNetEncoderConfig, make_encoder
+from minicap.models.encoders import (
+    ENCODERS,
+    SqueezeNetEncoder,
+    SqueezeNetEncoderConfig,
+    described_encoder,
+    encode_files,
+    make_encoder,
+)
 from minicap.models.pretrained import load_pretrained, weights_file
 from minicap.models.published import PRETRAINED, SHIPPED
 from minicap.models.squeezenet import SqueezeNet
@@ -148,3 +156,23 @@ def test_a_window_that_does_not_fit_is_refused():
     for window in (0, 15):
         with pytest.raises(InputError, match=f"window is {window} but must be 1 to 14"):
             SqueezeNetEncoderConfig(window=window)
+
+
+def test_a_checkpoint_describes_its_encoder_and_how_its_photos_were_prepared():
+    encoder = SqueezeNetEncoder(SqueezeNetEncoderConfig(window=7))
+    about = {"encoder": asdict(encoder.config), "preprocess": encoder.preprocess.to_json()}
+    assert described_encoder(about, "a run").config == encoder.config
+    other = replace(encoder.preprocess, mean=(0.0, 0.0, 0.0)).to_json()
+    with pytest.raises(InputError, match="a run: its photos were prepared differently from squeezenet1_1's"):
+        described_encoder(about | {"preprocess": other}, "a run")
+
+
+def test_photo_files_are_encoded_one_or_several(tmp_path):
+    encoder, paths = SqueezeNetEncoder(), [tmp_path / "a.png", tmp_path / "b.png"]
+    for path, colour in zip(paths, ("red", "blue"), strict=True):
+        Image.new("RGB", (30, 20), colour).save(path)
+    both = encode_files(encoder, paths, "stages")
+    assert both.shape == (2, *encoder.shapes["stages"])
+    np.testing.assert_allclose(encode_files(encoder, paths[1], "stages")[0], both[1], rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match="there are no photos"):
+        encode_files(encoder, [], "pooled")

@@ -80,7 +80,7 @@ def test_a_saved_matcher_places_all_where_they_were(tmp_path, split):
     [
         ({"kind": "captioner"}, "holds 'captioner', not a ranking model"),
         ({"model": {"cell": "gru", "space_size": 3}}, "does not fit its own description"),
-        ({"max_words": 0}, "is damaged"),
+        ({"max_words": 0}, "max_words is 0 but must be at least 1"),
         ({"vocabulary": {}}, "vocabulary"),
     ],
 )
