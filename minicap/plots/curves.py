@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import cycle, product
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ def loss_curves(
     title: str = "",
     judge: str = "validation_loss",
     falls: bool = True,
+    over: Literal["epoch", "minutes"] = "epoch",
 ) -> "Figure":
     """Loss of every step and every epoch, with the best epoch marked; metrics below when there are some.
 
@@ -50,13 +51,18 @@ def loss_curves(
     unit: what the loss is, for the axis ("cross-entropy per word, nats").
     judge: the value that decides which epoch is the best; the training loss if it is not recorded.
     falls: whether low values of it are good.
+    over: what the x axis counts, epochs or the minutes that the epochs say they took.
     The mean over an epoch is drawn at the epoch's middle, the validation loss at its end, where it was
     measured.
-    Raises InputError when the records hold no loss.
+    Raises InputError when the records hold no loss, or no epochs with "seconds" to count minutes by.
     """
     steps, epochs = _having("loss", records), _having("train_loss", records)
     if not steps and not epochs:
         raise InputError("loss_curves: the records hold no loss; pass the lines of a run's metrics.jsonl")
+    if over == "minutes" and (not epochs or len(_having("seconds", epochs)) < len(epochs)):
+        raise InputError("loss_curves: minutes are counted by epochs with seconds, but the records lack them")
+    if over == "minutes":
+        steps = [r for r in steps if r["step"] <= epochs[-1]["step"]]
     metrics = sorted({key for r in epochs for key in r if key not in _NOT_METRICS and _is_number(r[key])})
 
     figure = new_figure(7.0, 5.6 if metrics else 3.8)
@@ -79,20 +85,22 @@ def loss_curves(
     losses = panels[0]
     if steps:
         faint = {"alpha": 0.3, "lw": 0.8} if epochs else {"lw": 1.4}
-        losses.plot(_time(steps, epochs), [r["loss"] for r in steps], color=BLUE, label="each step", **faint)
+        losses.plot(
+            _time(steps, epochs, over), [r["loss"] for r in steps], color=BLUE, label="each step", **faint
+        )
     if epochs:
-        ends = _time(epochs, epochs)
-        half_epochs = np.diff(ends, prepend=ends[0] - 1) / 2
+        ends = _time(epochs, epochs, over)
+        half_epochs = np.diff(ends, prepend=ends[0] - 1 if over == "epoch" else 0) / 2
         _curve(losses, ends - half_epochs, "train_loss", epochs, "epoch mean", color=BLUE, marker="o", lw=2.2)
         _curve(losses, ends, "validation_loss", epochs, "validation", color=VERMILION, marker="s", lw=2.2)
-        _best(panels, epochs, judge, falls)
+        _best(panels, epochs, judge, falls, over)
         for key, (line, (color, marker)) in zip(metrics, cycle(product(("-", "--"), _STYLES)), strict=False):
             name = _NAMES.get(key, key.replace("_", " "))
             _curve(panels[1], ends, key, epochs, name, color=color, marker=marker, ls=line)
     losses.set_ylabel(unit, parse_math=False)
     if metrics:
         panels[1].set_ylabel("metric")
-    panels[-1].set_xlabel("epoch" if epochs else "step")
+    panels[-1].set_xlabel(over if epochs else "step")
     for panel in panels:
         _dress(panel)
     return figure
@@ -111,12 +119,12 @@ def _curve(
         panel.plot(*zip(*points, strict=True), label=label, ms=4, **style)
 
 
-def _best(panels: Sequence["Axes"], epochs: list[Record], judge: str, falls: bool) -> None:
+def _best(panels: Sequence["Axes"], epochs: list[Record], judge: str, falls: bool, over: str) -> None:
     """A line through all panels at the epoch whose checkpoint is kept as the best."""
     key, falls = (judge, falls) if _having(judge, epochs) else ("train_loss", True)
     best = (min if falls else max)(_having(key, epochs), key=lambda r: r[key])
     name = "" if key.endswith("_loss") else f"{_NAMES.get(key, key.replace('_', ' '))} "
-    (x,) = _time([best], epochs)
+    (x,) = _time([best], epochs, over)
     for i, panel in enumerate(panels):
         label = f"best: {name}{best[key]:.4g} after epoch {best['epoch']}" if i == 0 else None
         panel.axvline(x, color=GREY, lw=1, ls=(0, (3, 2)), zorder=0, label=label)
@@ -148,11 +156,14 @@ def _dress(panel: "Axes") -> None:
     )
 
 
-def _time(records: list[Record], epochs: list[Record]) -> NDArray[np.float64]:
-    """The records' positions on the x axis: in epochs done, or in steps before the first epoch is done."""
+def _time(records: list[Record], epochs: list[Record], over: str) -> NDArray[np.float64]:
+    """The records' positions on the x axis: epochs done, minutes, or steps before the first epoch is done."""
     steps = np.array([r["step"] for r in records], dtype=np.float64)
     if not epochs:
         return steps
+    if over == "minutes":
+        known = np.array([(0, 0), *((r["step"], r["seconds"] / 60) for r in epochs)], dtype=np.float64)
+        return np.interp(steps, *known.T)
     known = np.array([(0, 0), *((r["step"], r["epoch"]) for r in epochs)], dtype=np.float64)
     (step, epoch), (before, done_before) = known[-1], known[-2]
     rate = (epoch - done_before) / max(step - before, 1)  # of the epoch that is not over yet

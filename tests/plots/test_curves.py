@@ -80,6 +80,27 @@ def test_the_steps_after_the_last_epoch_go_on_at_its_pace():
     assert lines(loss_curves(records).axes[0])["each step"][-1] == [3.5, 1.0]
 
 
+def test_the_axis_may_count_the_minutes_that_the_epochs_took(assert_readable):
+    timed = [r | ({"seconds": 120.0 * r["epoch"]} if "train_loss" in r else {}) for r in run()]
+    timed.append({"step": 13, "epoch": 4, "loss": -3.0})  # of an epoch whose time is not known yet
+    figure = loss_curves(timed, UNIT, over="minutes")
+    (panel,) = figure.axes
+    drawn = lines(panel)
+    assert drawn["each step"] == [[s / 2, 10.0 - s] for s in range(1, 13)]
+    assert drawn["epoch mean"] == [[1, 7.5], [3, 3.5], [5, -0.5]]
+    assert drawn["validation"] == [[2, 3.0], [4, 2.0], [6, 2.5]]
+    assert drawn["best: 2 after epoch 2"][0][0] == 4
+    assert panel.get_xlabel() == "minutes"
+    assert_readable(figure)
+
+
+def test_minutes_need_epochs_that_say_how_long_they_took():
+    untimed = [{key: value for key, value in r.items() if key != "seconds"} for r in run()]
+    for records in (untimed, run()[:2]):
+        with pytest.raises(InputError, match="minutes are counted by epochs with seconds"):
+            loss_curves(records, over="minutes")
+
+
 def test_before_the_first_epoch_is_done_the_axis_counts_steps(assert_readable):
     figure = loss_curves(run()[:3])
     (panel,) = figure.axes
