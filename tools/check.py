@@ -4,7 +4,8 @@
 
 readme   the README's two commands as they stand, each in a copy of the tree and an environment of its own
 matrix   some rows of tools/matrix.py
-gates    ruff, mypy, gradient checks, the notebooks, and the tests with every oracle and their coverage
+gates    ruff, mypy, gradient checks, the notebooks; then the tests with every oracle, in random order, and
+         their coverage
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tools import bare
 
-ROWS = ("oldest", "sandybridge", "random-order", "cupy13", "cupy14")
+ROWS = ("oldest", "sandybridge", "cupy13", "cupy14")
 ORACLES = {"torch": "torch==2.13.0", "pycocoevalcap": "pycocoevalcap", "scikit-learn": "scikit-learn"}
 
 
@@ -52,10 +53,11 @@ def gates(without: Sequence[str] = ()) -> None:
         run(python, "-m", "ruff", "format", "--check")
         run(python, "-m", "mypy")
         run(python, "-m", "minicap", "gradcheck")
-        run(python, "-m", "pip", "install", "--quiet", "nbclient", "ipykernel")
+        run(python, "-m", "pip", "install", "--quiet", "nbclient", "ipykernel", "pytest-randomly")
         run(python, "-m", "tools.notebooks")
         # On all cores; the coverage is a figure, nothing fails by it.
-        run(python, "-m", "pytest", "-n", "auto", "--cov=minicap", "--cov-report=term:skip-covered")
+        coverage = ("--cov=minicap", "--cov-report=term:skip-covered")
+        run(python, "-m", "pytest", "-n", "auto", "-p", "randomly", "--randomly-seed=9", *coverage)
 
 
 def run(*command: str) -> None:
