@@ -196,7 +196,8 @@ def fingerprint(config: ClassifierRunConfig, splits: Splits) -> dict[str, str]:
     found = {"the classes": digest(splits["train"].classes)}
     for name, split in {"training": splits["train"], "validation": splits.get("val")}.items():
         if split:
-            found[f"the photos for {name}"] = digest(sha256(split.x.tobytes()).hexdigest())
+            pixels = np.ascontiguousarray(split.x).reshape(-1)
+            found[f"the photos for {name}"] = digest(sha256(pixels.data).hexdigest())
             found[f"the labels for {name}"] = digest(split.y.tolist())
     data = settings_fingerprint("data", config.data, leave_out=["path"])  # a data set may move
     return found | data | settings_fingerprint("model", config.model)

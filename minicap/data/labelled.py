@@ -8,6 +8,7 @@ import numpy as np
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream, random_keep
 from minicap.errors import InputError, ShapeError
+from minicap.nn.standardization import channel_moments
 
 _ALTERNATION = 2**33  # its stream of random numbers, far from those of the steps
 
@@ -89,10 +90,9 @@ class ArrayDataset:
 
     def standardized(self) -> "ArrayDataset":
         """The same samples, with the mean and std of their own channels taken out of every batch."""
-        axes = (0, *range(2, self.x.ndim))
         scale = 255 if self.x.dtype == np.uint8 else 1
-        mean = self.x.mean(axis=axes, dtype=np.float64) / scale
-        std = self.x.std(axis=axes, dtype=np.float64) / scale
+        mean, std, _ = channel_moments(self.x.transpose(0, *range(2, self.x.ndim), 1))
+        mean, std = mean / scale, std / scale
         if not std.min() > 0:
             raise InputError(
                 f"ArrayDataset: channel {int(std.argmin())} of x is the same everywhere, so its std is 0"

