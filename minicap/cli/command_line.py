@@ -19,6 +19,7 @@ COMMANDS = {
     "classify": "classify photos, with probabilities",
     "look": "draw what a classifier looks for, and what it sees in a photo",
     "tag": "name all that is on photos, by a tagger of your own",
+    "serve": "show all this on a web page: drop a photo, follow a training",
     "train": "train a captioner, a classifier, a tagger, a ranking or a character model",
     "sweep": "train with many settings and seeds, and compare them in one table",
     "search": "find the photos that a sentence describes best",

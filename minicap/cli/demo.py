@@ -15,6 +15,7 @@ from minicap.captioning.run import (
     load_split,
     make_trainer,
 )
+from minicap.captioning.samples import SampleCaptions
 from minicap.cli.arguments import path
 from minicap.cli.fitting import draw_curves, print_epoch
 from minicap.cli.scores import print_scores
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     dataset, encoder = open_dataset(CONFIG.data.path), make_encoder(CONFIG.encoder)
     train, held_out = (load_split(dataset, split, encoder, CONFIG.reads) for split in ("train", "test"))
     captioner, trainer = make_trainer(CONFIG, run_folder, train, held_out, (print_epoch,))
+    trainer.callbacks = [*trainer.callbacks, SampleCaptions(captioner, held_out, run_folder)]
     parameters = sum(p.size for p in captioner.model.params.values())
     print(
         f"{len(train.paths)} photos to train on, {len(held_out.paths)} held out; "

@@ -17,6 +17,7 @@ from minicap.captioning.run import (
     settings_for,
     settings_for_rewards,
 )
+from minicap.captioning.samples import SampleCaptions
 from minicap.cli.arguments import absolute, named_or_path
 from minicap.cli.fitting import fit, print_epoch
 from minicap.cli.scores import print_scores
@@ -132,6 +133,8 @@ def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDatas
     """Start the run, or go on with it."""
     train, validation = load_splits(config, dataset)
     captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
+    if validation:
+        trainer.callbacks = [*trainer.callbacks, SampleCaptions(captioner, validation, run_folder)]
     parameters = sum(array.size for array in captioner.model.params.values())
     words = len(captioner.vocabulary)
     print(f"the captioner has {parameters:,} parameters and knows {words} words", flush=True)

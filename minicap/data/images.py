@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -25,7 +25,8 @@ Channels = Literal["RGB", "BGR"]
 Interpolation = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 # What Pillow may open. Its other readers call programs (Ghostscript for EPS) or are hardly ever used.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+_SPOKEN = {name: name for name in FORMATS} | {"WEBP": "WebP", "JPEG2000": "JPEG 2000"}
 
 # The suffixes of such files; a photo that is named explicitly may have any name.
 SUFFIXES = (
@@ -51,31 +52,59 @@ def load_image(path: str | os.PathLike[str], enough: int | None = None) -> np.nd
     """
     path = Path(path)
     try:
-        with open_regular(path) as file:
-            if not file.read(1):
-                raise InputError(f"{path}: the file is empty")
-            file.seek(0)
-            with _quiet():
-                image = Image.open(file, formats=_FORMATS)
-                if enough is not None:
-                    image.draft(None, (enough, enough))  # never smaller than that; JPEGs alone can do it
-            # Most of the time is spent here, and other threads may read photos meanwhile; only TIFFs warn.
-            with _quiet() if image.format == "TIFF" else nullcontext():
-                image.load()
-            return _decode(path, image)
+        file = open_regular(path)
+    except OSError as error:
+        raise InputError(f"{path}: {_reason(path, error)}") from error
+    with file:
+        return read_image(file, str(path), enough)
+
+
+def read_image(
+    file: BinaryIO,
+    name: str,
+    enough: int | None = None,
+    formats: tuple[str, ...] = FORMATS,
+    most_pixels: int | None = None,
+) -> np.ndarray:
+    """The photo in an open file, as `load_image`.
+
+    name: of the file, for messages.  formats: those that may be read, some of FORMATS.
+    most_pixels: refuse a photo of more pixels, before any of them is decoded.
+    Raises InputError as `load_image`.
+    """
+    try:
+        if not file.read(1):
+            raise InputError(f"{name}: the file is empty")
+        file.seek(0)
+        with _quiet():
+            image = Image.open(file, formats=formats)
+            _require_pixels(name, image, most_pixels)
+            if enough is not None:
+                image.draft(None, (enough, enough))  # never smaller than that; JPEGs alone can do it
+        # Most of the time is spent here, and other threads may read photos meanwhile; only TIFFs warn.
+        with _quiet() if image.format == "TIFF" else nullcontext():
+            image.load()
+        return _decode(name, image)
     except InputError:
         raise
     except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: not an image that can be read (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000)"
-        ) from error
+        readable = ", ".join(_SPOKEN[known] for known in formats)
+        raise InputError(f"{name}: not an image that can be read ({readable})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         size = str(error).partition(",")[0]
-        raise InputError(f"{path}: too large to open safely ({size}); shrink it first") from error
+        raise InputError(f"{name}: too large to open safely ({size}); shrink it first") from error
     except OSError as error:
-        raise InputError(f"{path}: {_reason(path, error)}") from error
+        raise InputError(f"{name}: {_reason(name, error)}") from error
     except Exception as error:  # Pillow's readers raise almost any type on damaged files
-        raise InputError(f"{path}: damaged image ({_one_line(error)})") from error
+        raise InputError(f"{name}: damaged image ({_one_line(error)})") from error
+
+
+def _require_pixels(name: str, image: Image.Image, most: int | None) -> None:
+    width, height = image.size
+    if most is not None and width * height > most:
+        raise InputError(
+            f"{name}: {width} x {height} pixels are too many; at most {most / 1e6:.0f} million are read"
+        )
 
 
 @contextmanager
@@ -87,7 +116,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _decode(path: Path, image: Image.Image) -> np.ndarray:
+def _decode(name: str, image: Image.Image) -> np.ndarray:
     from_16_bits = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG"))
     with _quiet():
         image = ImageOps.exif_transpose(image)
@@ -95,13 +124,13 @@ def _decode(path: Path, image: Image.Image) -> np.ndarray:
         pixels = np.asarray(image)
         if 0 < pixels.max() < 256:  # 8-bit values in a 16-bit file would become black
             raise InputError(
-                f"{path}: 16-bit pixels, but none above {pixels.max()} of 65535; save the photo with 8 bits"
+                f"{name}: 16-bit pixels, but none above {pixels.max()} of 65535; save the photo with 8 bits"
             )
         image = Image.fromarray((pixels >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         kind = "32-bit integer" if image.mode == "I" else "floating-point"
         raise InputError(
-            f"{path}: {kind} pixels have no known white; save the photo with 8 or 16 bits per channel"
+            f"{name}: {kind} pixels have no known white; save the photo with 8 or 16 bits per channel"
         )
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -109,7 +138,7 @@ def _decode(path: Path, image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _reason(path: Path, error: OSError) -> str:
+def _reason(path: str | os.PathLike[str], error: OSError) -> str:
     if os.path.isdir(path):  # unlike Path.is_dir it takes paths of any length
         return "this is a folder, not a photo"
     if isinstance(error, FileNotFoundError):

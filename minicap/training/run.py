@@ -105,7 +105,7 @@ class RunFolder:
             raise InputError(f"cannot read {self.metrics_path}: {error.strerror or error}") from None
         records = []
         for number, line in enumerate(lines, start=1):
-            record = _parse_record(line)
+            record = parse_record(line)
             if record is not None:
                 records.append(record)
             elif number < len(lines):
@@ -142,7 +142,8 @@ def _as_number(value: Any) -> Any:
     raise TypeError(f"{value!r} is a {type(value).__name__}, not a JSON value")
 
 
-def _parse_record(line: str) -> dict[str, Any] | None:
+def parse_record(line: str) -> dict[str, Any] | None:
+    """The record in a line of metrics.jsonl; None for a line that is none."""
     try:
         record = parse_json(line, "metrics", finite=False)  # a diverging run records infinity
     except FormatError:

@@ -12,6 +12,7 @@ from training.tiny import make_dataset
 from training.toy import arrays_of, assert_same_run
 
 from minicap.captioning import Captioner, SqueezeNetEncoder
+from minicap.captioning.samples import read_samples
 from minicap.cli import main
 from minicap.errors import FormatError, InputError
 from minicap.formats import load_checkpoint, read_toml, save_safetensors
@@ -34,6 +35,7 @@ def test_a_run_leaves_settings_metrics_events_checkpoints_and_figures(trained, t
     assert all(record["validation_loss"] > 0 for record in epochs)
     assert len(list(trained.glob("events.out.tfevents.*"))) == 1
     assert {p.name for p in (trained / "checkpoints").iterdir()} == {"best.safetensors", "last.safetensors"}
+    assert list(read_samples(trained).captions) == [1, 2]
 
 
 def test_the_loss_is_drawn(trained):

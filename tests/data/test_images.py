@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from minicap.data import images
-from minicap.data.images import SQUEEZENET, Preprocess, load_image
+from minicap.data.images import SQUEEZENET, Preprocess, load_image, read_image
 from minicap.errors import DtypeError, InputError, ShapeError
 
 
@@ -502,3 +502,19 @@ def test_what_a_network_sees_of_a_photo(fit, seen):
     photo = np.random.default_rng(0).integers(256, size=(10, 20, 3), dtype=np.uint8)
     preprocess = Preprocess(name="some", size=6, resize_to=10, fit=fit)
     np.testing.assert_array_equal(preprocess.seen(photo), photo[seen])
+
+
+def test_an_open_file_is_read_by_the_same_rules(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (7, 5), "teal").save(path)
+    with open(path, "rb") as file:
+        assert np.array_equal(read_image(file, "the photo"), load_image(path))
+    with open(path, "rb") as file, pytest.raises(InputError, match=r"the photo: not an image.*\(JPEG\)"):
+        read_image(file, "the photo", formats=("JPEG",))
+
+
+def test_too_many_pixels_are_refused_by_their_number(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (3000, 1000), "teal").save(path)
+    with open(path, "rb") as file, pytest.raises(InputError, match=r"3000 x 1000 .* at most 2 million"):
+        read_image(file, "the photo", most_pixels=2_000_000)
