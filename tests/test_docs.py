@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGES += sorted((ROOT / "assignments").rglob("*.md"))
+PAGES += [*sorted((ROOT / "assignments").rglob("*.md")), ROOT / "notebooks" / "README.md"]
 WIDEST = 100  # characters of a line of prose
 
 # What has lines of its own: code, and formulas.

@@ -36,6 +36,7 @@ ROWS = [
     ("formats",),
     ("arrays",),
     ("progress",),
+    ("html",),
     ("errors",),
     ("__init__",),
 ]

@@ -1,5 +1,7 @@
 import io
+import sys
 from contextlib import suppress
+from types import ModuleType
 
 import pytest
 
@@ -185,11 +187,75 @@ def test_a_program_without_stderr_is_no_error(monkeypatch):
     assert progress.done == 2
 
 
-def test_a_notebook_shows_the_line(clock):
-    stream = type("OutStream", (Terminal,), {"__module__": "ipykernel.iostream"})(terminal=False)
+def notebook() -> Terminal:
+    """A stream as the one that Jupyter's kernel puts in the place of stderr."""
+    return type("OutStream", (Terminal,), {"__module__": "ipykernel.iostream"})(terminal=False)
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """What IPython is told to show below a cell: one list of texts and HTML for each place."""
+    places = []
+
+    class Handle:
+        def __init__(self) -> None:
+            self.shown = []
+
+        def update(self, data, raw):
+            assert raw
+            self.shown.append(data)
+
+    def display(data, raw, display_id):
+        assert display_id
+        places.append(Handle())
+        places[-1].update(data, raw)
+        return places[-1]
+
+    module = ModuleType("IPython.display")
+    module.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return places
+
+
+def test_a_notebook_shows_a_bar_in_one_place(clock, cell):
+    stream = notebook()
+    with Progress(4, "train", "step", stream) as progress:
+        for _ in range(4):
+            clock.now += 1.0
+            progress.advance(loss=0.5)
+    [place] = cell
+    assert '<progress value="1" max="4"></progress> 1/4' in place.shown[0]["text/html"]
+    assert '<progress value="4" max="4"></progress> 4/4' in place.shown[-1]["text/html"]
+    assert place.shown[-1]["text/plain"] == progress.line(100)
+    assert stream.text == ""
+
+
+def test_a_bar_that_is_not_to_stay_leaves_nothing(clock, cell):
+    with Progress(2, "train", "step", notebook(), leave=False) as progress:
+        progress.advance(2)
+    assert cell[0].shown[-1] == {"text/plain": ""}
+
+
+def test_each_work_has_a_bar_of_its_own(clock, cell):
+    for _ in range(2):
+        with Progress(2, "train", "step", notebook()) as progress:
+            progress.advance(2)
+    assert len(cell) == 2
+
+
+def test_a_notebook_without_ipython_shows_the_line(clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    stream = notebook()
     with Progress(2, "train", "step", stream) as progress:
         progress.advance(2)
     assert "100%" in stream.shown[-1]
+
+
+def test_a_quiet_notebook_shows_no_bar(clock, cell):
+    with quiet(), Progress(2, "train", "step", notebook()) as progress:
+        progress.advance(2)
+    assert cell == []
 
 
 def test_an_error_ends_the_line_where_the_work_stopped(clock):

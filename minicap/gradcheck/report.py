@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from minicap import html
+
 OK = "ok"
 
 
@@ -39,7 +41,7 @@ class Row:
 
 
 class Report(list[Row]):
-    """Rows that print as a table."""
+    """Rows that print as a table, and that a notebook shows as one."""
 
     seconds: float | None = None
 
@@ -54,6 +56,10 @@ class Report(list[Row]):
 
     def __repr__(self) -> str:
         return f"{table(self)}\n{summary(self)}"
+
+    def _repr_html_(self) -> str:
+        wrong = {number for number, row in enumerate(self, start=1) if not row.passed}
+        return html.table(_filled([_HEADINGS, *map(_cells, self)]), _RIGHT, wrong, below=[summary(self)])
 
 
 _HEADINGS = [
@@ -94,13 +100,18 @@ def _layer_cells(layer: str, rows: Report) -> list[str]:
 
 def _aligned(lines: list[list[str]]) -> str:
     """Cells in columns, the headings first; empty columns are left out."""
-    columns = [column for column in zip(*lines, strict=True) if any(column[1:])]
     aligned = []
-    for column in columns:
+    for column in zip(*_filled(lines), strict=True):
         width = max(len(cell) for cell in column)
         right = column[0] in _RIGHT
         aligned.append([cell.rjust(width) if right else cell.ljust(width) for cell in column])
     return "\n".join("  ".join(line).rstrip() for line in zip(*aligned, strict=True))
+
+
+def _filled(lines: list[list[str]]) -> list[list[str]]:
+    """The lines without the columns that are empty below their heading."""
+    filled = [any(column[1:]) for column in zip(*lines, strict=True)]
+    return [[cell for cell, kept in zip(line, filled, strict=True) if kept] for line in lines]
 
 
 def _number(value: float | None, form: str) -> str:

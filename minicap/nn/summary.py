@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
+from minicap import html
 from minicap.arrays import Array, current_backend
 from minicap.backend.host import core_count
 from minicap.errors import InputError
@@ -27,7 +28,7 @@ class SummaryRow(NamedTuple):
 
 
 class Summary(list[SummaryRow]):
-    """Rows of a summary; prints as a table, with the memory of a training step below.
+    """Rows of a summary: a table, with the memory of a training step below, printed and in a notebook.
 
     samples: in the batch.  memory: of a training step, for any number of samples and shards; None on a GPU
     and for a model without backward.
@@ -37,10 +38,7 @@ class Summary(list[SummaryRow]):
     memory: TrainingMemory | None = None
 
     def __str__(self) -> str:
-        header = ("layer", "kind", "output", "parameters", "bytes")
-        cells = [(r.name, r.kind, str(r.shape), f"{r.parameters:,}", f"{r.bytes:,}") for r in self]
-        total = ("total", "", "", f"{sum(r.parameters for r in self):,}", f"{sum(r.bytes for r in self):,}")
-        rows = [header, *cells, total]
+        rows = self._cells()
         widths = [max(len(row[i]) for row in rows) for i in range(5)]
         lines = [
             f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  "
@@ -48,10 +46,26 @@ class Summary(list[SummaryRow]):
             for row in rows
         ]
         rule = "-" * len(lines[0])
-        footer = _about(self.memory, self.samples) if self.memory else []
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *footer])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._footer()])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        layers = html.table(self._cells(), right={"parameters", "bytes"}, total=True)
+        if not self.memory:
+            return layers
+        rows, sentence = _memory_cells(self.memory, self.samples), _room(self.memory, self.samples)
+        return layers + html.table(rows, right=set(rows[0][1:]), total=True, below=[sentence])
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """The table as text: headings, bricks, totals."""
+        header = ("layer", "kind", "output", "parameters", "bytes")
+        cells = [(r.name, r.kind, str(r.shape), f"{r.parameters:,}", f"{r.bytes:,}") for r in self]
+        total = ("total", "", "", f"{sum(r.parameters for r in self):,}", f"{sum(r.bytes for r in self):,}")
+        return [header, *cells, total]
+
+    def _footer(self) -> list[str]:
+        return _about(self.memory, self.samples) if self.memory else []
 
 
 def summarize(model: Network, input_shape: tuple[int, ...] | dict[str, Array], dtype: Any = None) -> Summary:
@@ -123,19 +137,29 @@ def _record_calls(module: Network, name: str, rows: Summary, samples: int) -> No
 
 
 def _about(memory: TrainingMemory, samples: int) -> list[str]:
-    """The memory of a training step as text, for one shard and for one per core."""
+    """The memory of a training step as text."""
+    lines = _memory_cells(memory, samples)
+    width = max(len(name) for name, *_ in lines)
+    table = [f"{name:<{width}}" + "".join(f"  {cell:>9}" for cell in cells) for name, *cells in lines]
+    return [*table, _room(memory, samples)]
+
+
+def _memory_cells(memory: TrainingMemory, samples: int) -> list[tuple[str, ...]]:
+    """What takes the memory of a training step, for one shard and for one per core; the peak comes last."""
     shards = sorted({1, core_count()})
     title = f"training step of {samples:,} sample{'s' * (samples > 1)}, peak memory in MB"
     heads = [f"{n} shard{'s' * (n > 1)}" for n in shards]
     columns = [memory.parts(samples, n) for n in shards]
     names = [name.replace("_", " ") for name in MemoryParts._fields]
     lines = [(title, *heads), *zip(names, *(map(_megabytes, parts) for parts in columns), strict=True)]
-    lines.append(("peak", *(_megabytes(sum(parts)) for parts in columns)))
-    width = max(len(name) for name, *_ in lines)
-    table = [f"{name:<{width}}" + "".join(f"  {cell:>9}" for cell in cells) for name, *cells in lines]
+    return [*lines, ("peak", *(_megabytes(sum(parts)) for parts in columns))]
+
+
+def _room(memory: TrainingMemory, samples: int) -> str:
+    """What one more sample takes, and how many fit."""
     more = _megabytes(memory.peak(samples + 1) - memory.peak(samples))
-    most = memory.largest_batch(LAPTOP_GB * 1000 * MB, shards[-1])
-    return [*table, f"{more} MB for each further sample; {most:,} samples fit in {LAPTOP_GB} GB"]
+    most = memory.largest_batch(LAPTOP_GB * 1000 * MB, core_count())
+    return f"{more} MB for each further sample; {most:,} samples fit in {LAPTOP_GB} GB"
 
 
 def _megabytes(size: float) -> str:

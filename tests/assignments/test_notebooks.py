@@ -1,4 +1,4 @@
-"""What the notebooks of the assignments must be; tools/notebooks.py runs them."""
+"""What the notebooks of the assignments must be; tools/notebooks runs them."""
 
 import ast
 import json
@@ -7,10 +7,9 @@ import pytest
 
 from minicap.assignments import manifest
 from minicap.assignments.teacher.solution import solution
-from tools.notebooks import code_of, run
+from tools.notebooks.assignment import BOOKS, run_assignment
+from tools.notebooks.running import code_of
 
-BOOKS = {name: folder / f"{name}.ipynb" for name, folder in manifest.folders().items()}
-BOOKS = {name: book for name, book in BOOKS.items() if book.exists()}
 each_book = pytest.mark.parametrize("name", BOOKS)
 
 
@@ -51,7 +50,7 @@ def test_a_notebook_holds_no_solution(name):
 def test_a_notebook_runs_on_the_solved_tree(name, monkeypatch):
     pytest.importorskip("matplotlib", reason="the notebooks plot")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    assert run(name) < 300
+    assert run_assignment(name) < 300
 
 
 def is_check(node: ast.AST) -> bool:

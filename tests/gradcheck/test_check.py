@@ -407,3 +407,13 @@ def test_away_from_zero_has_both_signs_and_a_gap(rng):
 def test_distinct_values_are_a_step_apart(rng):
     x = distinct(rng, (3, 4, 5), step=0.3)
     assert np.diff(np.sort(x.ravel())).min() > 0.29
+
+
+def test_a_notebook_shows_the_report_as_a_table():
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    good = check_pair(lambda x: (2 * x, None), lambda dout, cache: 2 * dout, dict(x=x))
+    bad = check_pair(lambda x: (2 * x, None), lambda dout, cache: -2 * dout, dict(x=x))
+    assert "FAIL: dx" not in good._repr_html_()
+    assert "FAIL: error 2.0e+00 &gt; 1e-08; dx is correct except for its sign" in bad._repr_html_()
+    assert [good._repr_html_().count("color"), bad._repr_html_().count("color")] == [0, 1]
+    assert "1 failed" in bad._repr_html_()

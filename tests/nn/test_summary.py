@@ -122,3 +122,17 @@ def test_the_model_works_as_before_afterwards_even_when_the_input_did_not_fit():
 def test_several_outputs_have_several_shapes():
     (row,) = Split([1, 2]).summary((5, 3))
     assert (row.shape, row.bytes) == (((5, 1), (5, 2)), 5 * 3 * 4)
+
+
+def test_a_notebook_shows_tables_with_the_same_numbers():
+    rows = small_net().summary((20, 3, 8, 8))
+    shown = rows._repr_html_()
+    assert shown.count("<table>") == shown.count("</table>") == 2
+    for word in str(rows).replace("-", "").split():
+        assert word in shown
+
+
+def test_a_model_without_memory_is_one_table():
+    rows = small_net().summary((2, 3, 8, 8))
+    rows.memory = None
+    assert rows._repr_html_().count("<table>") == 1

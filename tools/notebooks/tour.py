@@ -1,0 +1,46 @@
+"""The guided tour: each notebook holds the outputs that it is to show."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from tools import bare
+from tools.notebooks.outputs import drift, kept
+from tools.notebooks.running import Book, load, run
+
+FOLDER = bare.ROOT / "notebooks"
+BOOKS = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+
+
+def run_tour(name: str, write: bool = False) -> float:
+    """Run one notebook of the tour, and store its outputs or compare them with those stored.
+
+    Returns seconds.  Raises SystemExit when a cell fails, and when what is shown has drifted.
+    """
+    path = BOOKS[name]
+    with tempfile.TemporaryDirectory(prefix="minicap-cache-", ignore_cleanup_errors=True) as cache:
+        # Features are computed afresh, and which algorithm a layer takes does not depend on a measurement.
+        variables = {"MINICAP_CACHE": cache, "MINICAP_AUTOTUNE": "0"}
+        done = run(path, FOLDER, bare.ROOT, variables)
+    if done.book is None:
+        return done.seconds
+    if traces := traces_of(done.book):
+        raise SystemExit(f"{name}: its outputs name places of this machine: {', '.join(traces)}")
+    if write:
+        store(kept(done.book), path)
+    elif drifted := drift(load(path), done.book):
+        raise SystemExit(f"{name} shows something else than what is stored in it\n" + "\n".join(drifted))
+    return done.seconds
+
+
+def traces_of(book: Book) -> list[str]:
+    """Folders of this machine that the outputs name."""
+    outputs = json.dumps([cell.get("outputs", []) for cell in book["cells"]])
+    places = [str(place) for place in (bare.ROOT, Path.home(), Path(tempfile.gettempdir())) if place.name]
+    return [place for place in places if json.dumps(place)[1:-1] in outputs]
+
+
+def store(book: Book, path: Path) -> None:
+    """Write a notebook as Jupyter does, so that saving it there changes nothing else."""
+    text = json.dumps(book, indent=1, ensure_ascii=False, sort_keys=True)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
