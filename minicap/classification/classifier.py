@@ -16,7 +16,7 @@ from minicap.errors import InputError
 from minicap.formats import from_named
 from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
-from minicap.models import NETWORK_SETTINGS, imagenet_classes, make_network
+from minicap.models import CLASSIFIER_SETTINGS, imagenet_classes, make_network
 from minicap.models.pretrained import load_pretrained
 from minicap.models.published import CLASSIFIERS, SHIPPED, pretrained
 from minicap.nn import Supervised
@@ -76,7 +76,7 @@ class Classifier(Trained):
 
     @classmethod
     def described(cls, about: Mapping[str, Any], where: str) -> "Classifier":
-        config = from_named(NETWORK_SETTINGS, about["model"], "model", where)
+        config = from_named(CLASSIFIER_SETTINGS, about["model"], "model", where)
         preprocess = Preprocess.from_json(about["preprocess"])
         return cls.create(config, _names(about), preprocess, _channels(about))
 

@@ -14,12 +14,12 @@ from minicap.data.catalogue import require_known
 from minicap.data.transforms import make_augmentation
 from minicap.errors import InputError
 from minicap.formats import require_types
-from minicap.models import NETWORK_SETTINGS
+from minicap.models import CLASSIFIER_SETTINGS, OnFeatures
 from minicap.models.registry import SmallNetworkConfig
 from minicap.nn import PatchWhitening
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 
-_FOR_WHITENING = 5000  # photos
+_FOR_WHITENING, _FOR_FEATURES = 5000, 500  # photos
 
 Splits = dict[str, ArrayDataset]
 
@@ -85,15 +85,21 @@ class ClassifierRunConfig(RunConfig):
     """
 
     application: ClassVar[str] = "classifier"
-    registries: ClassVar[Mapping[str, Mapping[str, type[Any]]]] = {"model": NETWORK_SETTINGS}
+    registries: ClassVar[Mapping[str, Mapping[str, type[Any]]]] = {"model": CLASSIFIER_SETTINGS}
     data: LabelledDataConfig = field(default_factory=LabelledDataConfig)
     model: Any = field(default_factory=SmallNetworkConfig)
     training: ClassifierTrainingConfig = field(default_factory=ClassifierTrainingConfig)
 
+    @property
+    def photos(self) -> Preprocess | None:
+        """How the network's photos must be prepared; None where the training photos say that."""
+        return getattr(self.model, "photos", None)
 
-def load_splits(config: LabelledDataConfig) -> Splits:
-    """The data set: "train", and "val" and "test" where there are any, prepared by the training photos.
 
+def load_splits(config: LabelledDataConfig, photos: Preprocess | None = None) -> Splits:
+    """The data set: "train", and "val" and "test" where there are any.
+
+    photos: how they are prepared; by the mean and deviation of the training photos where None.
     Where the set has no "val" of its own, a share of the training set is drawn for it.
     Raises InputError for missing files, FormatError for damaged ones.
     """
@@ -105,10 +111,17 @@ def load_splits(config: LabelledDataConfig) -> Splits:
         splits |= _held_out(splits["train"], config)
     if config.subset:
         splits["train"] = _drawn(splits["train"], config)
-    train = splits["train"].standardized()
+    train = _prepared_as(splits["train"], photos) if photos else splits["train"].standardized()
     augment = make_augmentation(config.augment, fill=train.mean or 0.0)
     prepared = {name: replace(split, mean=train.mean, std=train.std) for name, split in splits.items()}
     return prepared | {"train": replace(train, augment=augment, alternate=config.alternate_flip)}
+
+
+def _prepared_as(train: ArrayDataset, photos: Preprocess) -> ArrayDataset:
+    """The images with this mean and std, which a Preprocess has in its own order and on its own scale."""
+    order = slice(None, None, -1 if photos.channels == "BGR" else 1)
+    mean, std = (np.array(values)[order] / (255 * photos.scale) for values in (photos.mean, photos.std))
+    return replace(train, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
 def _held_out(photos: ArrayDataset, config: LabelledDataConfig) -> Splits:
@@ -151,6 +164,8 @@ def make_trainer(
     for module in classifier.model.modules():
         if isinstance(module, PatchWhitening):
             module.fit(train.prepared(train.x[:_FOR_WHITENING]))
+        elif isinstance(module, OnFeatures):
+            module.fit(train.prepared(train.x[:: -(-len(train) // _FOR_FEATURES)]))
     training = config.training if validation else replace(config.training, monitor="train_loss")
     trainer = Trainer(
         classifier.model,
@@ -169,7 +184,7 @@ def make_trainer(
 
 def open_trainer(config: ClassifierRunConfig, run: RunFolder) -> Trainer:
     """The trainer of a run's settings, its data set read from the disk; what a sweep calls for every run."""
-    return make_trainer(config, run, load_splits(config.data))[1]
+    return make_trainer(config, run, load_splits(config.data, config.photos))[1]
 
 
 def _watch(classifier: Classifier, splits: Splits) -> Callable[[Trainer], dict[str, float]]:

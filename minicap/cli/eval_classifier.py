@@ -32,8 +32,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{args.run} lies in no run folder, whose config.toml names the data set to score on"
         )
-    config = ClassifierRunConfig.read(folder / "config.toml").data
-    splits = load_splits(replace(config, path=str(args.data)) if args.data else config)
+    settings = ClassifierRunConfig.read(folder / "config.toml")
+    config = settings.data
+    splits = load_splits(replace(config, path=str(args.data)) if args.data else config, settings.photos)
     if args.split not in splits:
         raise InputError(
             f"{config.name} has no labelled split {args.split!r}; --split may be {', '.join(splits)}"

@@ -142,8 +142,9 @@ def _first_nonlinearity(net: Module) -> str:
 def _draw_answers(classifier: Classifier, run_folder: Path) -> None:
     """The confusion matrix and the surest mistakes on the run's data set, where that is still there."""
     try:
-        config = ClassifierRunConfig.read(run_folder / "config.toml").data
-        splits = load_splits(config)
+        settings = ClassifierRunConfig.read(run_folder / "config.toml")
+        config = settings.data
+        splits = load_splits(config, settings.photos)
     except MinicapError as error:
         print(f"(no confusion table: {printable(str(error))})")
         return

@@ -39,6 +39,9 @@ def completed(tables: Tables) -> tuple[Tables, Splits]:
     """The tables of a new run, its data set at an absolute path, and the data set."""
     path = absolute(tables["data"].get("path", ""))
     tables = tables | {"data": tables["data"] | {"path": path}}
+    photos = CONFIG.from_tables(tables, "command line").photos
+    if photos:
+        tables["data"].setdefault("size", photos.size)
     return tables, open_data(CONFIG.from_tables(tables, "command line"))
 
 
@@ -48,7 +51,7 @@ def prepare(configs: Sequence[ClassifierRunConfig]) -> None:
 
 def open_data(config: ClassifierRunConfig) -> Splits:
     """The splits of the data set, after printing what is in it."""
-    splits = load_splits(config.data)
+    splits = load_splits(config.data, config.photos)
     train = splits["train"]
     counts = ", ".join(f"{name} {len(split)}" for name, split in splits.items())
     shape = " x ".join(map(str, train.x.shape[1:]))

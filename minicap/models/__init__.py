@@ -17,6 +17,7 @@ from minicap.models.fast_cifar import fast_cifar
 from minicap.models.googlenet import googlenet
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.inception import inception_v3
+from minicap.models.on_features import CLASSIFIER_SETTINGS, OnFeatures
 from minicap.models.registry import NETWORK_SETTINGS, make_network
 from minicap.models.resnet import resnet
 from minicap.models.saved import load_model
@@ -24,9 +25,11 @@ from minicap.models.squeezenet import Fire, SqueezeNet
 from minicap.models.vgg import vgg
 
 __all__ = [
+    "CLASSIFIER_SETTINGS",
     "NETWORK_SETTINGS",
     "SMALL_NETWORKS",
     "Fire",
+    "OnFeatures",
     "SqueezeNet",
     "alexnet",
     "cnn1",

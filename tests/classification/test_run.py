@@ -16,10 +16,11 @@ from minicap.classification.run import (
     load_splits,
     make_trainer,
 )
+from minicap.data import Preprocess
 from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
 from minicap.layers import softmax_loss
-from minicap.models import NETWORK_SETTINGS
+from minicap.models import CLASSIFIER_SETTINGS
 from minicap.models.registry import FastCifarConfig, ResNetConfig, SmallNetworkConfig
 from minicap.nn import PatchWhitening
 from minicap.training import RunFolder, TrainingConfig
@@ -92,6 +93,16 @@ def test_every_split_is_prepared_by_the_training_photos_and_these_alone_are_augm
     assert splits["val"].mean == splits["train"].mean
     assert splits["val"].augment is None
     assert splits["train"].augment is not None
+
+
+@pytest.mark.parametrize("channels", ["RGB", "BGR"])
+def test_photos_may_be_prepared_as_a_pretrained_network_asks(config, channels):
+    asked = Preprocess("x", 16, 16, channels=channels, scale=2.0, mean=(10, 20, 30), std=(1, 2, 4))
+    batch = load_splits(config.data, asked)["train"].batch(np.arange(3))["x"]
+    pixels = load_splits(config.data)["train"].x[:3, :: -1 if channels == "BGR" else 1].astype(np.float32)
+    per_channel = np.array([[10, 20, 30], [1, 2, 4]], np.float32)[:, :, None, None]
+    expected = (2 * pixels - per_channel[0]) / per_channel[1]
+    np.testing.assert_allclose(batch[:, :: -1 if channels == "BGR" else 1], expected, rtol=1e-4, atol=1e-3)
 
 
 def test_a_network_learns_three_colours(config, tmp_path):
@@ -188,7 +199,7 @@ def test_a_missing_data_set_is_named(tmp_path):
 
 def test_the_guide_has_every_setting_with_its_default_and_meaning():
     kinds = [("data", LabelledDataConfig)]
-    kinds += [("model", kind) for kind in dict.fromkeys(NETWORK_SETTINGS.values())]
+    kinds += [("model", kind) for kind in dict.fromkeys(CLASSIFIER_SETTINGS.values())]
     rows = [
         f"| `{table}` | `{name}` | `{toml_value(default)}` | {descriptions(kind)[name]} |"
         for table, kind in [*kinds, ("training", ClassifierTrainingConfig)]

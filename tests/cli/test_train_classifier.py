@@ -1,3 +1,4 @@
+import json
 import shutil
 import time
 
@@ -47,6 +48,16 @@ def test_the_curves_are_drawn(photos, tmp_path):
     pytest.importorskip("matplotlib", reason="plots need matplotlib")
     assert train(photos, tmp_path / "run") == 0
     assert (tmp_path / "run" / "figures" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_few_photos_are_learnt_on_the_features_that_ship(photos, tmp_path, capsys):
+    run, flags = tmp_path / "run", ["--model", "on-features", "--epochs", "2", "--batch-size", "4"]
+    assert main(["train", "classifier", str(photos), "--run", str(run), *flags]) == 0
+    assert read_toml(run / "config.toml")["data"]["size"] == Classifier.load(run).preprocess.size > 200
+    assert main(["classify", str(photos / "red" / "0.png"), "--run", str(run), "--top", "1"]) == 0
+    assert capsys.readouterr().out.split()[-1] == "red"
+    assert main(["eval", str(run), "--split", "train", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == 1
 
 
 def test_a_data_set_is_chosen_by_name_and_flags_may_come_before_its_folder(tmp_path):
