@@ -14,6 +14,7 @@ from minicap.captioning.models import (
 from minicap.decoding import Hypothesis, beam_search, greedy, sample
 from minicap.models.encoders import (
     ENCODERS,
+    EfficientNetLite0EncoderConfig,
     Encoder,
     SqueezeNetEncoder,
     SqueezeNetEncoderConfig,
@@ -29,6 +30,7 @@ __all__ = [
     "CaptionExamples",
     "Captioner",
     "CaptioningModel",
+    "EfficientNetLite0EncoderConfig",
     "Encoder",
     "Hypothesis",
     "ShowAndTell",

@@ -19,7 +19,7 @@ from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.formats.word_vectors import read_word_vectors
 from minicap.metrics.captions import Scores, score
-from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
+from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderConfig, Encoder, make_encoder
 from minicap.progress import Progress
 from minicap.training import (
     RunConfig,
@@ -97,7 +97,7 @@ class CaptionRunConfig(RunConfig):
         "model": MODEL_SETTINGS,
     }
     data: CaptionDataConfig = field(default_factory=CaptionDataConfig)
-    encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
+    encoder: Any = field(default_factory=EfficientNetLite0EncoderConfig)
     model: Any = field(default_factory=ShowAndTellConfig)
     training: CaptionTrainingConfig = field(default_factory=CaptionTrainingConfig)
     reinforcement: ReinforceConfig = field(default_factory=ReinforceConfig)

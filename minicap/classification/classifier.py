@@ -18,7 +18,7 @@ from minicap.layers import softmax_forward
 from minicap.metrics.classification import accuracy
 from minicap.models import CLASSIFIER_SETTINGS, imagenet_classes, make_network
 from minicap.models.pretrained import load_pretrained
-from minicap.models.published import CLASSIFIERS, SHIPPED, pretrained
+from minicap.models.published import CLASSIFIERS, DEFAULT, pretrained
 from minicap.nn import Supervised
 from minicap.training import Trained
 
@@ -82,8 +82,8 @@ class Classifier(Trained):
 
     @classmethod
     def shipped(cls) -> "Classifier":
-        """SqueezeNet 1.1 with its ImageNet weights, which are in the package."""
-        return cls.pretrained(SHIPPED)
+        """EfficientNet-Lite0 with its ImageNet weights, which are in the package."""
+        return cls.pretrained(DEFAULT)
 
     @classmethod
     def pretrained(cls, name: str) -> "Classifier":

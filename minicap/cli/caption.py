@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from minicap.captioning import Captioner
+from minicap.captioning.occlusion import share_lost
 from minicap.cli.arguments import path, whole
 from minicap.cli.decoding import add_decoding_arguments, decoding_options
 from minicap.cli.photos import Photos, require_one
 from minicap.decoding import Decoding, Hypothesis
-from minicap.errors import InputError
 from minicap.progress import printable
 
 _AT_ONCE = 16  # photos that are encoded and decoded together
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="print every caption of the beam")
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument(
-        "--figure", type=path, metavar="FILE.png", help="draw where the captioner looks before every word"
+        "--figure", type=path, metavar="FILE.png", help="draw where in the photo every word comes from"
     )
 
 
@@ -57,26 +57,23 @@ def run(args: argparse.Namespace) -> int:
         images = np.stack([pixels for _, pixels in batch])
         features = captioner.encoder.encode(images, captioner.model.reads)
         found = captioner.decode(features, rng, **options)
-        for (photo, _), hypotheses in zip(batch, found, strict=True):
+        for (photo, pixels), hypotheses in zip(batch, found, strict=True):
             _print(photo, [_caption(captioner, h) for h in hypotheses], len(photos.paths) > 1, args)
             if args.figure:
-                _draw(captioner, photo, hypotheses[0], args.figure)
+                _draw(captioner, photo, pixels, hypotheses[0], args.figure)
     return photos.exit_code()
 
 
-def _draw(captioner: Captioner, photo: Path, hypothesis: Hypothesis, figure: Path) -> None:
-    """Raises InputError for a captioner that does not say where it looks."""
+def _draw(captioner: Captioner, photo: Path, pixels: Any, hypothesis: Hypothesis, figure: Path) -> None:
+    """Attention, or what hiding parts of the photo changes for a captioner that has none."""
     from minicap.plots import attention_sheet, save_figure
 
-    if "attention" not in hypothesis.extras:
-        raise InputError(
-            f"--figure: {captioner.model.config.name} does not say where it looks; "
-            "name a run of a model with attention (--run), such as attend-and-tell"
-        )
     preprocess = captioner.encoder.preprocess
     words = [captioner.vocabulary.words[word] for word in hypothesis.words]
-    attention = hypothesis.extras["attention"][: len(words)]  # without that of <end>
-    save_figure(attention_sheet(preprocess.seen(preprocess.load(photo)), words, attention), figure)
+    attention = hypothesis.extras.get("attention")
+    light = share_lost(captioner, pixels, hypothesis.words) if attention is None else attention[: len(words)]
+    seen = preprocess.seen(preprocess.load(photo))
+    save_figure(attention_sheet(seen, words, light, relative=attention is not None), figure)
 
 
 def _caption(captioner: Captioner, hypothesis: Hypothesis) -> dict[str, Any]:

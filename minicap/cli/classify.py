@@ -7,7 +7,7 @@ from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
 from minicap.cli.photos import Photos, require_one
 from minicap.errors import InputError
-from minicap.models.published import CLASSIFIERS, SHIPPED
+from minicap.models.published import CLASSIFIERS, DEFAULT
 from minicap.progress import printable
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         choices=CLASSIFIERS,
         metavar="NAME",
-        help="a network of `minicap models` whose weights are here (default: squeezenet1_1)",
+        help=f"a network of `minicap models` whose weights are here (default: {DEFAULT})",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per photo")
     parser.add_argument("--plot", type=path, metavar="FILE.png", help="draw the photo and its classes")
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
     if args.run and args.model:
         raise InputError("give --run or --model, not both")
-    classifier = Classifier.load(args.run) if args.run else Classifier.pretrained(args.model or SHIPPED)
+    classifier = Classifier.load(args.run) if args.run else Classifier.pretrained(args.model or DEFAULT)
     photos = Photos(args.photos, classifier.load_photo, "classify")
     if args.plot:
         require_one(photos.paths, "--plot", args.plot)

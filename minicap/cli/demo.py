@@ -58,13 +58,15 @@ def run(args: argparse.Namespace) -> int:
 
     best = Captioner.load(run_folder.path)  # the checkpoint that `minicap eval` and `caption` take, too
     scores, captions = evaluate(best, held_out, beam=3)
-    shipped_scores, shipped_captions = evaluate(Captioner.shipped(), held_out, beam=3)
+    shipped = Captioner.shipped()
+    seen = load_split(dataset, "test", shipped.encoder, shipped.model.reads)
+    shipped_scores, shipped_captions = evaluate(shipped, seen, beam=3)
     print(f"\nThe demo's captioner is its checkpoint of {best.origin}, these very photos.")
     print("Held-out photos, captioned by this model, by the shipped one, and by a human:\n")
     rows = zip(held_out.paths, captions, shipped_captions, held_out.raw, strict=True)
-    for photo, caption, shipped, humans in islice(rows, 10):
+    for photo, caption, of_shipped, humans in islice(rows, 10):
         print(f"  {photo.name}")
-        print(f"    this demo: {caption}\n    shipped:   {shipped}\n    human:     {humans[0]}")
+        print(f"    this demo: {caption}\n    shipped:   {of_shipped}\n    human:     {humans[0]}")
     print()
     print_scores(
         {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}

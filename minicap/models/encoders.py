@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -153,14 +153,22 @@ class PretrainedEncoder:
 
     weights: the network in minicap.models.pretrained.  last: the flat name of the module that gives the grid.
     side, channels: of the grid.  stages: the flat name of the module that each stage ends with, and its
-    channels.  Raises InputError, saying how to get the weights, when they are not here.
+    channels.  preprocess: other than the network's own.
+    Raises InputError, saying how to get the weights, when they are not here.
     """
 
     def __init__(
-        self, config: Any, weights: str, last: str, side: int, channels: int, stages: Mapping[str, int]
+        self,
+        config: Any,
+        weights: str,
+        last: str,
+        side: int,
+        channels: int,
+        stages: Mapping[str, int],
+        preprocess: Preprocess | None = None,
     ) -> None:
         self.config, self.weights, self.last = config, weights, last
-        self.preprocess = pretrained(weights).preprocess
+        self.preprocess = preprocess or pretrained(weights).preprocess
         self.stops, self.stages = tuple(stages), tuple(stages.values())
         self.shapes: Mapping[str, tuple[int, ...]] = {
             "pooled": (channels,),
@@ -235,10 +243,14 @@ def _vgg16(config: VGG16EncoderConfig) -> Encoder:
     return PretrainedEncoder(config, "vgg16_features", "features.relu13", 14, 512, stages)
 
 
+# Captions are about the borders of a photo too, so nearly all of it is kept.
+WHOLE_PHOTOS = replace(pretrained("efficientnet_lite0").preprocess, resize_to=232, fit="squash")
+
+
 def _efficientnet_lite0(config: EfficientNetLite0EncoderConfig) -> Encoder:
     # The last blocks on grids of 56, 28, 14 and 7 cells a side, and what the classifier reads.
     stages = {"blocks.2": 24, "blocks.4": 40, "blocks.10": 112, "blocks.15": 320, "relu1": 1280}
-    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280, stages)
+    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280, stages, WHOLE_PHOTOS)
 
 
 def _inception_v3(config: InceptionV3EncoderConfig) -> Encoder:
@@ -255,11 +267,11 @@ class Entry(NamedTuple):
 
 
 ENCODERS = {
+    "efficientnet_lite0": Entry(_efficientnet_lite0, EfficientNetLite0EncoderConfig),
     "squeezenet1_1": Entry(SqueezeNetEncoder, SqueezeNetEncoderConfig),
     "resnet50": Entry(_resnet50, ResNet50EncoderConfig),
     "vgg16": Entry(_vgg16, VGG16EncoderConfig),
     "inception_v3": Entry(_inception_v3, InceptionV3EncoderConfig),
-    "efficientnet_lite0": Entry(_efficientnet_lite0, EfficientNetLite0EncoderConfig),
 }
 ENCODER_SETTINGS = {name: entry.settings for name, entry in ENCODERS.items()}
 

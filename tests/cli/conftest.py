@@ -9,6 +9,7 @@ from training.tiny import make_dataset
 from minicap.cli import main
 
 SMALL = ["--epochs", "2", "--batch-size", "4", "--embed-size", "8", "--hidden-size", "12", "--min-count", "1"]
+SMALL += ["--encoder", "squeezenet1_1"]  # the quickest
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,9 +6,10 @@ from cli.photos import make_bad, make_good, picture
 
 from minicap.cli import main
 from minicap.formats import save_safetensors
-from minicap.models import SqueezeNet, efficientnet_lite0, imagenet_classes
+from minicap.models import SqueezeNet, imagenet_classes
 from minicap.models.pretrained import weights_file
 from minicap.models.published import PRETRAINED
+from minicap.nn import Sequential
 
 
 @pytest.fixture
@@ -70,9 +71,11 @@ def test_a_folder_is_classified_in_order(tmp_path, capsys):
 
 
 def test_the_memory_does_not_grow_with_the_number_of_photos(tmp_path, capsys):
+    options = ["--json", "--model", "squeezenet1_1"]
+
     def peak(count):
         tracemalloc.start()
-        assert main(["classify", "--json", *[str(tmp_path / "photo.bmp")] * count]) == 0
+        assert main(["classify", *options, *[str(tmp_path / "photo.bmp")] * count]) == 0
         peaked = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peaked
@@ -89,7 +92,7 @@ def test_top_must_be_a_number_of_classes(photo, misused, top):
 
 
 def test_a_plot_of_an_unknown_kind_is_refused_before_any_work(photo, tmp_path, refused, monkeypatch):
-    monkeypatch.setattr(SqueezeNet, "__call__", lambda *args: pytest.fail("it was classified"))
+    monkeypatch.setattr(Sequential, "__call__", lambda *args: pytest.fail("it was classified"))
     assert "must end in .png, .pdf, .svg" in refused("classify", photo, "--plot", tmp_path / "a.jpg")
 
 
@@ -103,15 +106,15 @@ def test_a_plot_is_drawn_of_one_photo(photo, tmp_path, refused):
 
 def test_another_network_classifies_once_its_weights_are_here(photo, refused, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("MINICAP_CACHE", str(tmp_path))
-    message = refused("classify", photo, "--model", "efficientnet_lite0")
-    assert message.endswith("get them with: minicap weights get efficientnet_lite0")
-    net, known = efficientnet_lite0().initialize(), PRETRAINED["efficientnet_lite0"]
-    net.fc.own["b"][7] = 1e3
-    about = {"model": "efficientnet_lite0", "preprocess": known.preprocess.to_json()}
-    file = weights_file("efficientnet_lite0")
+    message = refused("classify", photo, "--model", "squeezenet1_0")
+    assert message.endswith("get them with: minicap weights import FILE --model squeezenet1_0")
+    net, known = SqueezeNet(version="1.0").initialize(), PRETRAINED["squeezenet1_0"]
+    net.classifier.conv10.own["b"][7] = 1e3
+    about = {"model": "squeezenet1_0", "preprocess": known.preprocess.to_json()}
+    file = weights_file("squeezenet1_0")
     file.parent.mkdir()
     save_safetensors(file, net.params | net.state, about)
-    assert main(["classify", str(photo), "--model", "efficientnet_lite0", "--top", "1"]) == 0
+    assert main(["classify", str(photo), "--model", "squeezenet1_0", "--top", "1"]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == ["100.0%", *imagenet_classes()[7].split()]
 
 

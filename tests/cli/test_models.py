@@ -11,6 +11,9 @@ def test_every_network_has_a_line_with_what_is_known_of_it(capsys):
     assert lines["squeezenet1_1"].split() == [
         *("squeezenet1_1", "1.24", "M", "387.75", "M", "57.5", "here", "BSD-2-Clause")
     ]
+    assert lines["efficientnet_lite0"].split() == [
+        *("efficientnet_lite0", "4.65", "M", "385.19", "M", "75.1", "here", "Apache-2.0")
+    ]
     assert lines["resnet18"].split()[-2:] == ["import", "BSD-3-Clause"]
     assert lines["vgg16_features"].split()[-2:] == ["get", "BSD-3-Clause"]
 

@@ -46,7 +46,7 @@ def test_a_run_says_what_it_learns_from_and_what_to_do_next(photos, tmp_path, ca
     first, second, *_, score, tag = capsys.readouterr().out.splitlines()
     assert first.startswith("photos: 3 labels, ")
     assert first.endswith("per photo (photos: train 12, val 6, test 6)")
-    assert second == "the tagger has 1,539 parameters and knows 3 labels"
+    assert second == "the tagger has 3,843 parameters and knows 3 labels"
     assert (score, tag) == (
         f"Score it: minicap eval {run}",
         f"Tag a photo of your own: minicap tag PHOTO --run {run}",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from models.test_inception import torch_inception_v3
 
+from minicap.data.download import sha256_of
 from minicap.data.images import Preprocess
 from minicap.errors import FormatError, InputError, ShapeError
 from minicap.formats import load_safetensors, save_safetensors
@@ -18,7 +19,7 @@ from minicap.models.pretrained import (
     weights_file,
     weights_identity,
 )
-from minicap.models.published import CAFFE_PHOTOS, PRETRAINED, Pretrained
+from minicap.models.published import CAFFE_PHOTOS, PRETRAINED, SHIPPED, Pretrained
 from minicap.models.registry import ResNetConfig
 from minicap.models.torch_names import RESNET, from_torch
 
@@ -105,11 +106,22 @@ def test_an_unknown_name_is_refused_with_a_guess():
         load_pretrained("resnet51")
 
 
-def test_the_network_in_the_package_needs_no_file():
-    assert have_weights("squeezenet1_1")
-    assert load_pretrained("squeezenet1_1")[1] == PRETRAINED["squeezenet1_1"].preprocess
-    with pytest.raises(InputError, match=r"no known package .* they are in minicap already"):
-        get_weights("squeezenet1_1")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_network_in_the_package_needs_no_file(name, tmp_path):
+    assert have_weights(name)
+    net, preprocess = load_pretrained(name)
+    assert preprocess == PRETRAINED[name].preprocess
+    assert set(net.params | net.state) == set(PRETRAINED[name].make().shapes)
+    assert len(weights_identity(name)) == 16
+    packed = pack_weights(name, tmp_path / "packed.safetensors")
+    for bring in (lambda: get_weights(name), lambda: import_weights(name, packed)):
+        with pytest.raises(InputError, match=rf"the weights of {name} are in minicap already"):
+            bring()
+
+
+def test_packing_what_is_packed_changes_nothing(tmp_path):
+    packed = pack_weights("efficientnet_lite0", tmp_path / "packed.safetensors")
+    assert sha256_of(packed).startswith(weights_identity("efficientnet_lite0"))
 
 
 def test_what_a_package_brings_is_converted_and_kept(narrow, monkeypatch):
@@ -188,23 +200,13 @@ def real_weights(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "every", "top1", "top5"),
-    [("resnet50_v1", 4, 84, 100), ("efficientnet_lite0", 1, 84, 98), ("squeezenet1_1", 1, 62.5, 83.5)],
+    [("resnet50_v1", 4, 84, 100), ("efficientnet_lite0", 1, 85.5, 98), ("squeezenet1_1", 1, 62.5, 83.5)],
 )
 def test_photos_are_named_as_well_as_pytorch_does_it(name, every, top1, top5, shared_data, real_weights):
+    """Packed EfficientNet gets three photos more right than whole weights do in PyTorch."""
     real_weights(name)
     ours = accuracy(name, shared_data / "imagenet_200", every)
     np.testing.assert_allclose(ours, (top1, top5), rtol=0, atol=1)
-
-
-@pytest.mark.slow
-def test_packed_efficientnet_names_photos_as_well(shared_data, real_weights, tmp_path, monkeypatch):
-    real_weights("efficientnet_lite0")
-    packed = pack_weights("efficientnet_lite0", tmp_path / "packed.safetensors")
-    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "another"))
-    import_weights("efficientnet_lite0", packed)
-    top1, top5 = accuracy("efficientnet_lite0", shared_data / "imagenet_200", 1)
-    assert top1 >= 84 - 2  # four photos
-    assert top5 >= 98 - 2
 
 
 @pytest.mark.slow

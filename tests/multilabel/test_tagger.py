@@ -5,14 +5,14 @@ from PIL import Image
 
 from minicap.errors import FormatError, InputError
 from minicap.formats import load_checkpoint, save_checkpoint
-from minicap.models.encoders import SqueezeNetEncoder
+from minicap.models.encoders import EfficientNetLite0EncoderConfig, make_encoder
 from minicap.multilabel import Tagger
 from minicap.multilabel.models import LinearConfig
 
 
 @pytest.fixture
 def tagger():
-    tagger = Tagger.create(SqueezeNetEncoder(), LABELS, LinearConfig(top=2))
+    tagger = Tagger.create(make_encoder(EfficientNetLite0EncoderConfig()), LABELS, LinearConfig(top=2))
     tagger.model.initialize(1)
     tagger.model.standardize(split("train").features)
     return tagger

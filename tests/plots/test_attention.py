@@ -27,6 +27,14 @@ def test_the_photo_comes_first_then_each_word_in_the_light_of_its_attention(asse
     assert (spot[30:, :15] == 60).all()  # as dark as it gets
 
 
+def test_a_share_of_its_own_says_how_bright_a_place_is(assert_readable):
+    photo = np.full((40, 60, 3), 200, np.uint8)
+    _, half = pictures(attention_sheet(photo, ["a"], np.full((1, 4), 0.5), relative=False))
+    assert (half == 130).all()  # 0.3 + 0.7 x 0.5 of the light
+    _, dark = pictures(attention_sheet(photo, ["a"], np.zeros((1, 4)), relative=False))
+    assert (dark == 60).all()
+
+
 def test_what_does_not_fit_is_refused():
     photo, words = np.zeros((4, 4, 3), np.uint8), ["a", "dog"]
     for attention in (np.ones((3, 4)), np.ones((2, 5)), np.ones(4)):

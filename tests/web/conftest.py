@@ -16,6 +16,7 @@ from minicap.captioning.run import (
     make_trainer,
 )
 from minicap.captioning.samples import SampleCaptions
+from minicap.models.encoders import SqueezeNetEncoderConfig
 from minicap.training import RunFolder
 from minicap.web import Runs, make_app
 
@@ -39,6 +40,7 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = make_dataset(tmp_path_factory.mktemp("tiny") / "data")
     config = CaptionRunConfig(
         data=CaptionDataConfig(path=str(data), min_count=1, max_words=6),
+        encoder=SqueezeNetEncoderConfig(),
         model=AttendAndTellConfig(embed_size=6, hidden_size=8, attention_size=4),
         training=CaptionTrainingConfig(epochs=2, batch_size=4),
     )

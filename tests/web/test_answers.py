@@ -76,7 +76,7 @@ def test_classes_come_with_probabilities_and_where_their_features_are(photo):
     found = describe(classifier, photo, 1, 3)["classes"]
     best = classifier.best(photo.pixels(2 * classifier.preprocess.resize_to), 3)
     assert [(c["class"], c["probability"]) for c in found] == [(classifier.classes[i], p) for i, p in best]
-    assert {shape(c["map"]) for c in found} == {(14, 14)}
+    assert {shape(c["map"]) for c in found} == {(7, 7)}
 
 
 def test_a_classifier_without_convolutions_has_no_maps(photo):

@@ -106,7 +106,7 @@ def test_a_refusal_is_as_described_too(app, spec, jpeg, address, status):
 
 def test_the_default_runs_answer_where_none_is_named(app, jpeg):
     answers = post(app, "/api/describe", jpeg).json()["answers"]
-    assert [answer["run"] for answer in answers] == ["shipped", "squeezenet1_1"]
+    assert [answer["run"] for answer in answers] == ["shipped", "efficientnet_lite0"]
     assert len(answers[0]["captions"]) == 3
     assert len(answers[1]["classes"]) == 5
 

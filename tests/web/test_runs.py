@@ -14,9 +14,9 @@ from minicap.web.runs import Runs
 
 def test_what_ships_with_minicap_is_always_there():
     runs = Runs()
-    assert runs.defaults() == ["shipped", "squeezenet1_1"]
+    assert runs.defaults() == ["shipped", "efficientnet_lite0"]
     assert isinstance(runs.model(runs.find("shipped")), Captioner)
-    assert isinstance(runs.model(runs.find("squeezenet1_1")), Classifier)
+    assert isinstance(runs.model(runs.find("efficientnet_lite0")), Classifier)
 
 
 def test_runs_are_named_by_their_folders(runs_folder):

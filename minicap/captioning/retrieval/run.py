@@ -16,7 +16,7 @@ from minicap.data import SAMPLE, CaptionDataset, open_dataset
 from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.metrics.retrieval import retrieval_scores
-from minicap.models.encoders import ENCODER_SETTINGS, SqueezeNetEncoderConfig, make_encoder
+from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderConfig, make_encoder
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 from minicap.vocabulary import SPECIAL, Vocabulary
 
@@ -55,7 +55,7 @@ class RetrievalRunConfig(RunConfig):
     application: ClassVar[str] = "retrieval"
     registries: ClassVar[Mapping[str, Mapping[str, type[Any]]]] = {"encoder": ENCODER_SETTINGS}
     data: RetrievalDataConfig = field(default_factory=RetrievalDataConfig)
-    encoder: Any = field(default_factory=SqueezeNetEncoderConfig)
+    encoder: Any = field(default_factory=EfficientNetLite0EncoderConfig)
     model: RankingModelConfig = field(default_factory=RankingModelConfig)
     training: RetrievalTrainingConfig = field(default_factory=RetrievalTrainingConfig)
 
