@@ -20,6 +20,8 @@ from minicap.web.upload import Photo
 
 Answer = dict[str, Any]
 
+_LEAST_LOSS = 0.1  # a word that loses less of its probability rests on nothing; its map stays dark
+
 
 def describe(model: Model, photo: Photo, beam: int, top: int) -> Answer:
     """Captions, classes or labels, and where the model looked, as far as it says so.
@@ -51,7 +53,11 @@ def hide(model: Model, photo: Photo, caption: str) -> Answer:
         raise Refusal(422, "bad_caption", f"the captioner cannot say this; {why}")
     image = _input(model.encoder.preprocess, photo)
     lost = share_lost(model, image, [model.vocabulary.index[word] for word in words])
-    return {"words": words, "seen": _seen(model.encoder.preprocess, photo), "maps": _maps(_squares(lost))}
+    return {
+        "words": words,
+        "seen": _seen(model.encoder.preprocess, photo),
+        "maps": _maps(_squares(lost), _LEAST_LOSS),
+    }
 
 
 def _captions(captioner: Captioner, photo: Photo, beam: int) -> Answer:
@@ -109,8 +115,8 @@ def _squares(weights: np.ndarray) -> np.ndarray:
     return weights.reshape(-1, side, side)
 
 
-def _maps(maps: np.ndarray) -> list[list[list[float]]]:
-    """Maps (T, h, w), each divided by its largest value, so that places are compared within one word."""
+def _maps(maps: np.ndarray, least: float = 1e-12) -> list[list[list[float]]]:
+    """Maps (T, h, w), each divided by its largest value, or by `least` where that is larger."""
     largest = maps.max(axis=(1, 2), keepdims=True)
-    scaled = np.clip(maps / np.maximum(largest, 1e-12), 0, 1)
+    scaled = np.clip(maps / np.maximum(largest, least), 0, 1)
     return np.asarray(scaled, dtype=np.float64).round(3).tolist()

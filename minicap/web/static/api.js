@@ -24,9 +24,11 @@ function card(address, method, operation) {
       parameter.description])) : null,
     element("h3", {}, "Try it"),
     element("pre", { tabindex: 0 }, element("code", {}, operation["x-example"].replaceAll("ORIGIN", location.origin))),
-    element("h3", {}, "Answers"),
-    table(["status", "", "meaning"], Object.entries(operation.responses).map(([status, answer]) => [
-      status, "", resolved(answer).description])));
+    element("p", {}, "Answers: ", operation.responses[200].description),
+    element("details", {}, element("summary", {}, "What can go wrong"),
+      table(["status", "meaning"], Object.entries(operation.responses)
+        .filter(([status]) => status !== "200")
+        .map(([status, answer]) => [status, resolved(answer).description]))));
 }
 
 function resolved(answer) {

@@ -14,8 +14,9 @@ export function captionCard(answer, photo) {
   const card = element("section", { class: "card caption", "aria-label": `Caption by ${answer.run}` },
     element("h3", {}, "Caption", element("span", { class: "of" }, answer.run)),
     words, element("p", { class: "row" }, play), note,
-    answer.captions.length > 1 ? element("h3", {}, "Alternatives") : null,
-    answer.captions.length > 1 ? list : null);
+    ...(answer.captions.length > 1 ? [element("h3", {}, "Alternatives"), list,
+      element("p", { class: "muted small" },
+        "With the probability of the whole sentence; longer ones are ranked as if a little likelier.")] : []));
   let timer = null;
   let chosen = null;
   let buttons = [];
