@@ -7,6 +7,7 @@ import numpy as np
 from minicap import decoding
 from minicap.layers import attention
 
+beams = import_module("minicap.decoding.beams")
 bleu_module = import_module("minicap.metrics.captions.bleu")  # a function has the same name
 cider_module = import_module("minicap.metrics.captions.cider")
 
@@ -40,12 +41,12 @@ def greedy(scores, start, end, max_length, seed):
 def beam(scores, start, end, beam, max_length, length_power):
     rows = (np.zeros((len(start), 1)),)
     options = dict(max_length=max_length, beam=beam, length_power=length_power)
-    found = decoding.beam_search(model(scores), rows, start[0], end, **options)
+    found = beams.beam_search(model(scores), rows, start[0], end, **options)
     return [[told(h) for h in each] for each in found]
 
 
 def matches(candidate, references):
-    return [int(n) for n in bleu_module.clipped_matches(candidate, references)]
+    return np.array(bleu_module.clipped_matches(candidate, references), dtype=float)
 
 
 def bleu(matches, total, length, reference_length):

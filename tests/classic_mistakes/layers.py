@@ -1,7 +1,4 @@
-"""Mistakes as students make them: each a whole body, written without a look at the right one.
-
-(assignment, exercise, words that the first line of the check says, body)
-"""
+"""Those of a1, a2 and a3."""
 
 BATCHNORM = """
     others = (0, *range(2, x.ndim))
