@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minicap.assignments.manifest import PACKAGE, Assignment, Exercise
 from minicap.assignments.running import Worker
+from minicap.assignments.sources import kernels
 from minicap.assignments.trials import PUBLIC, Trial, read
 from minicap.assignments.verdict import Verdict, judge
 from minicap.errors import InputError
@@ -89,8 +90,11 @@ def _relative(where: str) -> str:
 def _place(exercise: Exercise) -> str:
     """Where the function of an exercise begins: "minicap/layers/conv.py:24"."""
     try:
-        tree = ast.parse((ROOT / exercise.file).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        text = (ROOT / exercise.file).read_text(encoding="utf-8")
+        if not exercise.is_python:
+            return f"{exercise.file}:{kernels(text)[exercise.function][0]}"
+        tree = ast.parse(text)
+    except (OSError, KeyError, SyntaxError, ValueError):
         return exercise.file
     name = exercise.function.rpartition(".")[2]
     lines = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == name]

@@ -12,13 +12,15 @@ from minicap.formats.settings import from_mapping, nearest
 
 FILE = "assignment.toml"
 PACKAGE = Path(minicap.__file__).parent
+SUFFIXES = (".py", ".cu", ".cuh")
 
 
 @dataclass(frozen=True)
 class Exercise:
     """One function that a student writes.
 
-    id: what students call it.  target: the dotted path of what is cut, "minicap.layers.conv.conv_forward".
+    id: what students call it.  target: the dotted path of what is cut, "minicap.layers.conv.conv_forward", or
+    of a kernel in CUDA, "minicap.backend.gpu.kernels.recurrent.lstm_step".
     points: for all its cases.  hint: a sentence that helps.  reading: where it is explained.
     needs: functions that its module knows by these names and that other exercises ask for; while this one is
     judged, they answer as the right ones do.  with_them: helpers of the target that are cut too, docstrings
@@ -56,7 +58,11 @@ class Exercise:
     @property
     def file(self) -> str:
         """The module's file, relative to the root of a handout."""
-        return self.module.replace(".", "/") + ".py"
+        return file_of(self.module)
+
+    @property
+    def is_python(self) -> bool:
+        return self.file.endswith(".py")
 
     @property
     def layer(self) -> str:
@@ -98,11 +104,18 @@ def module_of(target: str) -> str:
     parts = target.split(".")
     for size in range(len(parts) - 1, 0, -1):
         path = PACKAGE.parent.joinpath(*parts[:size])
-        if path.with_suffix(".py").is_file():
+        if any(path.with_suffix(suffix).is_file() for suffix in SUFFIXES):
             return ".".join(parts[:size])
         if (path / "__init__.py").is_file():
             return ".".join(parts[:size])
     raise FormatError(f"{target}: no module of minicap holds it")
+
+
+def file_of(module: str) -> str:
+    """The file of a module or of CUDA sources, relative to the root."""
+    path = module.replace(".", "/")
+    found = (path + suffix for suffix in SUFFIXES if (PACKAGE.parent / (path + suffix)).is_file())
+    return next(found, path + ".py")
 
 
 def load(folder: Path) -> Assignment:

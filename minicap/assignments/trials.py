@@ -24,7 +24,7 @@ class Trial:
     args, kwargs: what it is handed; their names in `names` and `kwargs`.
     expected: the right answer, caches known only by their names.  labels: what its parts are called, empty
     where the answer is one value.
-    needs: for functions of other exercises, their right calls: name -> [[args, kwargs, result], ...].
+    needs: for functions of other exercises, their right calls: name -> [[arguments by name, result], ...].
     mistakes: what some classic mistakes answer: [cause, label, fingerprint] each.
     trivial: whether a constant or an argument handed back would pass.  tolerance: relative to the largest
     entry of a part.  seconds: the longest that it may take.

@@ -18,6 +18,8 @@ import sys
 import traceback
 from collections.abc import Callable
 from functools import reduce
+from importlib.machinery import SourceFileLoader
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
@@ -142,14 +144,13 @@ def _told(error: BaseException) -> dict[str, Any]:
 
 
 def _function(asked: dict[str, Any], stands: "_StandIns") -> Callable[..., Any]:
-    module = importlib.import_module(asked["module"])
     for name in asked["needs"]:
-        stands.put(module, name)
+        stands.put(importlib.import_module(asked["module"]), name)
     if asked["call"]:
         names: dict[str, Any] = {"__name__": "calls"}
         exec(asked["calls"], names)
         return names[asked["call"]]
-    function: Any = reduce(getattr, asked["function"].split("."), module)
+    function: Any = reduce(getattr, asked["function"].split("."), importlib.import_module(asked["module"]))
     return getattr(function, "textbook", function)
 
 
@@ -206,10 +207,14 @@ class _StandIns:
         calls = self.needs[name]
 
         def stand_in(*args: Any, **kwargs: Any) -> Any:
-            handed = [*args, *kwargs.values()]
-            for known_args, known_kwargs, result in calls:
-                if _close(handed, [*known_args, *known_kwargs.values()]):
-                    return copy.deepcopy(result)
+            handed = dict(signature(own).bind(*args, **kwargs).arguments)
+            out = handed.pop("out", None)  # memory for the result
+            for known, result in calls:
+                if _close(list(handed.values()), list(known.values())):
+                    if out is None:
+                        return copy.deepcopy(result)
+                    out[...] = result
+                    return out
             try:
                 return own(*args, **kwargs)
             except NotImplementedError:
@@ -246,7 +251,9 @@ class _Instead(importlib.abc.MetaPathFinder):
         """The specification of a module that has another file, else None."""
         if fullname not in self.files:
             return None
-        return importlib.util.spec_from_file_location(fullname, self.files[fullname])
+        file = self.files[fullname]
+        loader = SourceFileLoader(fullname, file)  # for sources in CUDA too, which are only looked up
+        return importlib.util.spec_from_file_location(fullname, file, loader=loader)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_there_are_more_than_forty_of_them():
     assert len({(exercise, cause) for _, exercise, cause, _ in MISTAKES}) >= 40
 
 
-@pytest.mark.parametrize("name", ["a1", "a2", "a3", "a4"])
+@pytest.mark.parametrize("name", ["a1", "a2", "a3", "a4", "a5"])
 def test_every_mistake_of_the_tables_is_noted(name, handout_of):
     """One that is not may be an edit of a line that reads otherwise by now."""
     trials = unpack(handout_of(name).files[f"assignments/{name}/{PUBLIC}"], PUBLIC)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from minicap.assignments.sources import Function, functions
+from minicap.assignments.sources import Function, functions, kernels
 from minicap.errors import InputError
 
 HINT = "minicap assign hint"
@@ -32,6 +32,8 @@ def cut(text: str, exercises: Mapping[str, str], hidden: Mapping[str, str], wher
     Raises InputError for a name that the source does not have.
     """
     lines = text.splitlines(keepends=True)
+    if not where.endswith(".py"):
+        return _cut_kernels(lines, exercises, hidden, where)
     found = dict(functions(ast.parse(text)))
     if missing := sorted((set(exercises) | set(hidden)) - set(found)):
         raise InputError(f"{where} has no function {missing[0]!r}")
@@ -50,6 +52,24 @@ def cut(text: str, exercises: Mapping[str, str], hidden: Mapping[str, str], wher
     result = "".join(lines)
     compile(result, where, "exec")
     return Cut(result, removed)
+
+
+def _cut_kernels(
+    lines: list[str], exercises: Mapping[str, str], hidden: Mapping[str, str], where: str
+) -> Cut:
+    """`cut` for CUDA: all that stands between a function's braces goes."""
+    found = kernels("".join(lines))
+    if missing := sorted((set(exercises) | set(hidden)) - set(found)):
+        raise InputError(f"{where} has no kernel {missing[0]!r}")
+    removed: list[str] = []
+    for name in sorted(set(exercises) | set(hidden), key=lambda n: -found[n][0]):
+        first, last = found[name]
+        removed += [stripped for line in lines[first - 1 : last] if (stripped := line.strip())]
+        exercise = exercises.get(name)
+        told = f"{exercise}: not written yet; {HINT} {exercise}" if exercise else hidden[name]
+        put = [f"// TODO({exercise}): your code here."] if exercise else []
+        lines[first - 1 : last] = [f"  {line}\n" for line in [*put, f'NOT_WRITTEN("{told}");']]
+    return Cut("".join(lines), removed)
 
 
 def body_start(node: Function, lines: list[str], whole: bool = False) -> int:
@@ -76,6 +96,8 @@ def body_start(node: Function, lines: list[str], whole: bool = False) -> int:
 def body_lines(text: str, name: str) -> list[str]:
     """The lines of a function that `cut` would take out of the source."""
     lines = text.splitlines()
+    if (kernel := kernels(text).get(name)) is not None:
+        return lines[kernel[0] - 1 : kernel[1]]
     node = dict(functions(ast.parse(text)))[name]
     return lines[body_start(node, text.splitlines(keepends=True)) - 1 : node.end_lineno]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _draw_one(
     mistakes: list[Mistake],
     calls: dict[str, Any],
 ) -> Trial:
-    module = import_module(exercise.module)
+    module: Any = import_module(exercise.module) if exercise.is_python else None
     name = exercise.function
     inputs = case.make(np.random.default_rng(seed))
     args: list[Any] = []
@@ -203,15 +204,19 @@ def _verified(subject: Subject, seed: int) -> list[Any]:
 
 @contextmanager
 def recording(module: Any, needs: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
-    """Note the calls of functions that a module knows by these names, inside the `with` block."""
+    """Note the calls of functions that a module knows by these names, inside the `with` block.
+
+    A call is noted as its arguments by name and its result; `out`, memory for the result, is no argument.
+    """
     calls: dict[str, list[Any]] = {name: [] for name in needs}
     own = {name: getattr(module, name) for name in needs}
 
     def noted(name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            before = names_only([args, kwargs])
+            given = signature(own[name]).bind(*args, **kwargs).arguments
+            before = names_only({key: value for key, value in given.items() if key != "out"})
             result = own[name](*args, **kwargs)
-            calls[name].append([*before, names_only(result)])
+            calls[name].append([before, names_only(result)])
             return result
 
         return call

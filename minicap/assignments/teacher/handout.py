@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from minicap.assignments.manifest import FILE, PACKAGE, Assignment, module_of
+from minicap.assignments.manifest import FILE, PACKAGE, Assignment, file_of, module_of
 from minicap.assignments.sources import functions
 from minicap.assignments.teacher.cutting import SHORTEST, cut
 from minicap.assignments.teacher.drawing import draw
@@ -190,9 +190,7 @@ def _cuts(assignment: Assignment) -> Cuts:
 
     def of(target: str) -> tuple[dict[str, dict[str, str]], str]:
         module = module_of(target)
-        file = ROOT / (module.replace(".", "/") + ".py")
-        path = file.relative_to(ROOT).as_posix()
-        return cuts.setdefault(path, {"exercises": {}, "hidden": {}}), target[len(module) + 1 :]
+        return cuts.setdefault(file_of(module), {"exercises": {}, "hidden": {}}), target[len(module) + 1 :]
 
     for exercise in assignment.exercises:
         own, name = of(exercise.target)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from textwrap import indent
 
 from minicap.assignments.manifest import PACKAGE, Assignment, Exercise
-from minicap.assignments.sources import functions
+from minicap.assignments.sources import functions, kernels
 from minicap.assignments.teacher.cutting import body_lines
 
 ROOT = PACKAGE.parent
@@ -35,8 +35,12 @@ def solution(exercise: Exercise) -> str:
 
 def put(text: str, exercise: Exercise, body: str) -> str:
     """The text of a handout's module with a body in place of an exercise's TODO."""
-    node = dict(functions(ast.parse(text)))[exercise.function]
     lines = text.splitlines()
+    if not exercise.is_python:
+        first, last = kernels(text)[exercise.function]
+        lines[first - 1 : last] = [body]
+        return "\n".join(lines) + "\n"
+    node = dict(functions(ast.parse(text)))[exercise.function]
     end = node.end_lineno or node.lineno
     todo = next(n for n in range(node.lineno, end) if "# TODO(" in lines[n])
     if not body.startswith(" "):

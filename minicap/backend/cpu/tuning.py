@@ -32,7 +32,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minicap.backend.cpu.allocator import keep_freed_memory
-from minicap.backend.cpu.threads import blas
+from minicap.backend.cpu.threads import blas, one_blas_thread
 from minicap.errors import FormatError, MinicapError
 from minicap.formats import open_own, open_regular, parse_json
 from minicap.formats.folders import default_cache_folder
@@ -84,7 +84,7 @@ def _measure(default: str, candidates: dict[str, Candidate]) -> str:
     """Run the candidates in turn; the shortest time of each counts, since noise only ever adds."""
     keep_freed_memory()  # else malloc returns every temporary, and page faults drown the difference
     best = dict.fromkeys(candidates, float("inf"))
-    with blas().limit(limits=1):
+    with one_blas_thread():
         for candidate in candidates.values():
             candidate()
         started = time.perf_counter()

@@ -74,3 +74,40 @@ def test_what_was_cut_can_be_put_back():
     assert ast.dump(ast.parse(made.text.replace("\n".join(todo), "\n".join(lines)))) == ast.dump(
         ast.parse(SOURCE)
     )
+
+
+KERNELS = """// First.
+__device__ inline real twice(real x) { return 2 * x; }
+
+// Both.
+KERNEL scale(
+    const real* x,  // [N]
+    real* out,      // [N]
+    int N) {
+  unsigned entry = thread();
+  if (entry < N) {
+    out[entry] = twice(x[entry]);
+  }
+}
+
+__device__ inline real thrice(real x) {
+  return 3 * x;
+}
+"""
+
+
+def test_of_a_kernel_all_between_its_braces_goes():
+    made = cut(KERNELS, {"scale": "scale"}, {"thrice": "thrice: left out"}, "kernels/k.cu")
+    before, _, after = KERNELS.partition("  unsigned entry = thread();\n")
+    assert made.text.startswith(
+        f'{before}  // TODO(scale): your code here.\n  NOT_WRITTEN("scale: not written'
+    )
+    assert made.text.endswith('real thrice(real x) {\n  NOT_WRITTEN("thrice: left out");\n}\n')
+    assert made.removed[0] == "return 3 * x;"
+    assert made.removed[1:] == ["unsigned entry = thread();", *map(str.strip, after.splitlines()[:3])]
+    assert body_lines(KERNELS, "scale")[0] == "  unsigned entry = thread();"
+
+
+def test_a_kernel_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="has no kernel 'cube'"):
+        cut(KERNELS, {"cube": "cube"}, {}, "kernels/k.cu")

@@ -77,7 +77,7 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
     images, douts, dimages, scratch = as_hwnc(x), as_hwnc(dout), as_hwnc(dx), Scratch(x.dtype)
     dw, db = np.zeros(w.shape, x.dtype), np.zeros(F, x.dtype)
     parts = _parts(C, F * len(t.BT) ** 2 * x.itemsize)
-    (top, _), (left, _) = window.pad
+    top, left = (before for before, _ in window.pad)
     for block in _blocks(window, t, images.shape[2], C, F, x.itemsize):
         row, col = block.row * t.m, block.col * t.m
         dY = whole(douts, row, col, block.rows * t.m, block.cols * t.m, block.images)
