@@ -1,9 +1,12 @@
 """What README and docs say: their Python runs, their links lead somewhere, their lines fit a screen."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from minicap.cli.command_line import make_parser
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,6 +59,24 @@ def test_links_to_files_of_the_project_lead_there(page):
     targets = {found["target"] for found in LINK.finditer(page.read_text(encoding="utf-8"))}
     local = [target for target in targets if ":" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def commands_of(page: Path) -> list[list[str]]:
+    """The words of every line of a page's code blocks that runs minicap."""
+    text = page.read_text(encoding="utf-8")
+    lines = (line for block in FENCED.findall(text) for line in block.replace("\\\n", " ").splitlines())
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("minicap ")]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands_of(page)], ids=name)
+def test_the_commands_of_a_page_are_taken_by_the_command_line(page):
+    refused = []
+    for words in commands_of(page):
+        try:
+            make_parser(words).parse_args(words)
+        except SystemExit as ended:
+            refused += [words] if ended.code else []
+    assert refused == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -1,0 +1,1 @@
+"""The call forms of other code: CS231n's assignments."""
