@@ -54,14 +54,17 @@ def attribution_sheet(
             Box(_MARGIN + column * (_WIDTH + _GAP), y + above, _WIDTH, height) for column in range(len(heads))
         ]
         page.image(image, boxes[0])
-        page.image(_scaled(saliencies[row]), boxes[1], cmap="gray", vmin=0, vmax=1)
+        page.image(_over(image, saliencies[row]), boxes[1], cmap="gray", vmin=0, vmax=1)
         if cams:
             page.image(grey, boxes[2])
-            smooth = Image.fromarray(_scaled(cams[row])).resize(
-                (image.shape[1], image.shape[0]), Image.Resampling.BILINEAR
-            )
-            page.image(np.asarray(smooth), boxes[2], cmap="inferno", vmin=0, vmax=1, alpha=0.6)
+            page.image(_over(image, cams[row]), boxes[2], cmap="inferno", vmin=0, vmax=1, alpha=0.6)
     return page.figure
+
+
+def _over(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The scaled map in the size of the image, whose shape the network may have squashed."""
+    size = image.shape[1], image.shape[0]
+    return np.asarray(Image.fromarray(_scaled(values)).resize(size, Image.Resampling.BILINEAR))
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:

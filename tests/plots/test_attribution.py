@@ -40,3 +40,10 @@ def test_without_grad_cam_its_column_is_left_out():
 def test_what_cannot_be_drawn_is_told(image, labels, maps, error, message):
     with pytest.raises(error, match=message):
         attribution_sheet(image, labels, maps, maps)
+
+
+def test_maps_of_a_squashed_photo_lie_over_all_of_it():
+    wide = PHOTO[:10]
+    figure = attribution_sheet(wide, ["cat"], MAPS[:1], MAPS[:1])
+    assert len({tuple(image.get_extent()[2:]) for image in figure.axes[0].images}) == 1
+    assert [image.get_array().shape[:2] for image in figure.axes[0].images] == [(10, 20)] * 4

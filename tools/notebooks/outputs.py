@@ -3,6 +3,7 @@
 import base64
 import math
 import re
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -74,8 +75,9 @@ def _close(a: str, b: str) -> bool:
         return True
     if not any(mark in a + b for mark in ".e"):
         return False  # whole numbers count something
-    x, y = (float(number.replace(",", "")) for number in (a, b))
-    return math.isclose(x, y, rel_tol=CLOSE, abs_tol=ROUNDING)
+    x, y = (Decimal(number.replace(",", "")) for number in (a, b))
+    last_digit = max(Decimal(10) ** int(number.as_tuple().exponent) for number in (x, y))
+    return math.isclose(x, y, rel_tol=CLOSE, abs_tol=max(ROUNDING, float(last_digit) * 1.001))
 
 
 def _shown(outputs: list[Output]) -> list[str]:
@@ -87,6 +89,15 @@ def _shown(outputs: list[Output]) -> list[str]:
             text = "".join(output.get("text", data.get("text/plain", "")))
             texts.append("(a picture)" if any(kind in data for kind in _PICTURE) else text)
     return texts
+
+
+def texts_of(output: Output) -> list[str]:
+    """What an output shows or prints, as text or HTML."""
+    data = output.get("data", {})
+    return [
+        "".join(output.get("text", "")),
+        *("".join(data.get(kind, "")) for kind in ("text/plain", "text/html")),
+    ]
 
 
 def _outputs(outputs: list[Output]) -> list[Output]:
@@ -111,11 +122,11 @@ def _content(kind: str, content: str) -> str | list[str]:
 
 def _few_colours(png: str) -> str:
     """The same picture in a third of the space.  png: in base64."""
-    image: Image.Image = Image.open(BytesIO(base64.b64decode(png)))
-    if image.mode != "P":
-        image = image.convert("RGB").quantize(_COLOURS, Image.Quantize.MEDIANCUT)
+    image = Image.open(BytesIO(base64.b64decode(png)))
+    if image.mode == "P":
+        return png  # it has been here before; another zlib would write other bytes
     buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.convert("RGB").quantize(_COLOURS, Image.Quantize.MEDIANCUT).save(buffer, "PNG", optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 
 from tools import bare
-from tools.notebooks.outputs import drift, kept
-from tools.notebooks.running import Book, load, run
+from tools.notebooks.outputs import drift, kept, texts_of
+from tools.notebooks.running import Book, code_cells, load, run
 
 FOLDER = bare.ROOT / "notebooks"
 BOOKS = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
@@ -25,7 +25,7 @@ def run_tour(name: str, write: bool = False) -> float:
     if done.book is None:
         return done.seconds
     if traces := traces_of(done.book):
-        raise SystemExit(f"{name}: its outputs name places of this machine: {', '.join(traces)}")
+        raise SystemExit(f"{name}: its outputs name places of this machine:\n" + "\n".join(traces))
     if write:
         store(kept(done.book), path)
     elif drifted := drift(load(path), done.book):
@@ -34,10 +34,11 @@ def run_tour(name: str, write: bool = False) -> float:
 
 
 def traces_of(book: Book) -> list[str]:
-    """Folders of this machine that the outputs name."""
-    outputs = json.dumps([cell.get("outputs", []) for cell in book["cells"]])
+    """The outputs' lines that name a folder of this machine."""
+    outputs = (output for cell in code_cells(book) for output in cell["outputs"])
+    lines = (line for output in outputs for text in texts_of(output) for line in text.splitlines())
     places = [str(place) for place in (bare.ROOT, Path.home(), Path(tempfile.gettempdir())) if place.name]
-    return [place for place in places if json.dumps(place)[1:-1] in outputs]
+    return [line for line in lines if any(place in line for place in places)]
 
 
 def store(book: Book, path: Path) -> None:

@@ -56,6 +56,8 @@ def book(*cells: list[dict], tags: tuple[str, ...] = ()) -> dict:
         ("error 3e-13", "error 8e-16"),
         ("-2.204", "-2.2041"),
         ("1,234.5", "1,234.6"),
+        ("a factor of 0.1", "a factor of 0.2"),  # 0.1499 and 0.1501
+        ("4e-04 left", "5e-04 left"),
         ("all ok", "all ok"),
         ("nan", "nan"),
     ],
@@ -68,6 +70,7 @@ def test_last_digits_and_white_space_do_not_matter(before, after):
     ("before", "after"),
     [
         ("loss 0.50", "loss 0.55"),
+        ("loss 0.50", "loss 0.52"),
         ("loss 0.50", "loss -0.50"),
         ("12 words", "13 words"),
         ("1,000 words", "1,001 words"),

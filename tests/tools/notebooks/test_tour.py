@@ -54,6 +54,17 @@ def test_what_a_notebook_links_to_exists(name):
     assert [link for link in links if not (BOOKS[name].parent / link).exists()] == []
 
 
+def test_a_place_of_this_machine_is_found_in_texts_but_not_in_pictures():
+    place = str(bare.ROOT)
+    printed, shown = {"text": ["in ", place]}, {"data": {"text/html": [place]}}
+    picture = {"data": {"image/png": place}}
+    found = [
+        traces_of({"cells": [{"cell_type": "code", "outputs": [output]}]})
+        for output in (printed, shown, picture)
+    ]
+    assert found == [[f"in {place}"], [place], []]
+
+
 def test_the_index_names_every_notebook():
     index = (bare.ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
     assert [name for name in BOOKS if f"({name}.ipynb)" not in index] == []
