@@ -23,7 +23,10 @@ toc_object_entries = False  # they would make the navigation of every page slow 
 python_maximum_signature_line_length = 90
 viewcode_line_numbers = True
 
-suppress_warnings = ["ref.python"]  # types of the same name in two modules: the nearer one is meant
+suppress_warnings = [
+    "ref.python",  # types of the same name in two modules: the nearer one is meant
+    "myst.header",  # a notebook may skip a level of headings
+]
 html_theme = "furo"
 html_title = "minicap"
 html_static_path = [str(Path(__file__).parent / "static")]

@@ -1,10 +1,10 @@
 """Which file of the repository becomes which page of the site, and where its links lead there."""
 
-import os
+import posixpath
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tools.bare import ROOT
 from tools.docs import notebook
@@ -63,7 +63,7 @@ def moved(text: str, name: str, named: Mapping[str, str], extra: Path) -> str:
     """A page's text with its links turned towards the site."""
 
     def lead(link: re.Match[str]) -> str:
-        target = PurePosixPath(os.path.normpath(PurePosixPath(name).parent / link["file"])).as_posix()
+        target = _target(name, link["file"])
         anchor, up = link["anchor"] or "", "../" * named[name].count("/")
         if link["image"]:
             return f"![{link['text']}]({up}{target.removeprefix('docs/')})"
@@ -100,7 +100,8 @@ def trees(name: str, page: str, named: Mapping[str, str]) -> Iterator[str]:
 
 
 def _target(name: str, link: str) -> str:
-    return Path(os.path.normpath(Path(name).parent / link)).as_posix()
+    """What a link of a file leads to, relative to the repository."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
 
 
 def _tree(entries: list[str], caption: str = "") -> str:
