@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHOTO",
         help="photos, or folders of photos (searched recursively)",
     )
-    parser.add_argument("--run", type=path, required=True, metavar="RUN", help="run folder or checkpoint")
+    parser.add_argument(
+        "--run", type=path, metavar="RUN", help="run folder or checkpoint (default: the shipped one)"
+    )
     parser.add_argument(
         "--beam", type=whole(1, 100), default=3, metavar="K", help="sets of labels followed (default: 3)"
     )
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Returns 1 when some photos could not be used.  Raises InputError when none could."""
-    tagger = Tagger.load(args.run)
+    tagger = Tagger.load(args.run) if args.run else Tagger.shipped()
     photos = Photos(args.photos, tagger.encoder.preprocess.read, "tag")
     answers = iter(photos)
     while batch := list(islice(answers, _AT_ONCE)):

@@ -65,13 +65,13 @@ class OnFeaturesConfig:
     """Settings of a classifier on the features of an encoder, which stays as it is.
 
     name: softmax regression on pretrained features, for photos of your own that are few.
-    encoder: squeezenet1_1, resnet50, vgg16, inception_v3 or efficientnet_lite0.
+    encoder: efficientnet_lite0, squeezenet1_1, resnet50, vgg16 or inception_v3.
     dropout: of the features.
     """
 
     name: Literal["on-features"] = "on-features"
-    encoder: Literal["squeezenet1_1", "resnet50", "vgg16", "inception_v3", "efficientnet_lite0"] = (
-        "squeezenet1_1"
+    encoder: Literal["efficientnet_lite0", "squeezenet1_1", "resnet50", "vgg16", "inception_v3"] = (
+        "efficientnet_lite0"
     )
     dropout: float = 0.0
 

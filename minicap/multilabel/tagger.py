@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import resources
 from typing import Any
 
 from minicap.arrays import Array
@@ -16,12 +17,13 @@ from minicap.multilabel.models import MODEL_SETTINGS, make_model
 from minicap.training import Trained
 
 READS = "stages"  # the kind of features of every multi-label model
+_SHIPPED = "weights/tagger.safetensors"
 
 
 class Tagger(Trained):
     """Says what is on photos: any number of labels for each.
 
-    Tagger.load(PATH) reads a checkpoint.
+    Tagger.shipped() works straight after installation; Tagger.load(PATH) reads a checkpoint.
     labels: their names, the most frequent in training first.
     """
 
@@ -58,6 +60,12 @@ class Tagger(Trained):
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise TypeError("its labels are not a list of names")
         return cls.create(encoder, labels, config)
+
+    @classmethod
+    def shipped(cls) -> "Tagger":
+        """The tagger in the package, of 18 labels (see docs/results.md for its training and scores)."""
+        with resources.as_file(resources.files("minicap.multilabel") / _SHIPPED) as path:
+            return cls.load(path)
 
     def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
         """The channel means of every stage, (N, F), of one photo file or several.

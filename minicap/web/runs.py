@@ -28,7 +28,7 @@ KINDS: dict[str, Callable[[Path], Model]] = {
     "classifier": Classifier.load,
     "tagger": Tagger.load,
 }
-CAPTIONER = "shipped"
+CAPTIONER, TAGGER = "shipped", "tags"
 _DEEPEST = 3  # folders below that of --runs
 
 
@@ -86,7 +86,10 @@ class Runs:
 
     def refresh(self) -> Mapping[str, Run]:
         """Look again what runs there are."""
-        table = {CAPTIONER: Run(CAPTIONER, None, "captioner", "the captioner in the package")}
+        table = {
+            CAPTIONER: Run(CAPTIONER, None, "captioner", "the captioner in the package"),
+            TAGGER: Run(TAGGER, None, "tagger", "the tagger in the package"),
+        }
         for name in CLASSIFIERS:
             if have_weights(name):
                 table[name] = Run(name, None, "classifier", f"{name}, ImageNet's 1000 classes")
@@ -118,7 +121,7 @@ class Runs:
 
     def defaults(self) -> list[str]:
         """The runs that describe a photo where none is named."""
-        return [CAPTIONER, DEFAULT]
+        return [CAPTIONER, DEFAULT, TAGGER]
 
     def model(self, run: Run) -> Model:
         """The model of a run, read again when a training has written a better one.
@@ -143,7 +146,9 @@ class Runs:
 def _load(run: Run) -> Model:
     if run.path is not None:
         return KINDS[run.kind](run.path)
-    return Captioner.shipped() if run.kind == "captioner" else Classifier.pretrained(run.name)
+    if run.kind == "classifier":
+        return Classifier.pretrained(run.name)
+    return Captioner.shipped() if run.kind == "captioner" else Tagger.shipped()
 
 
 def _version(path: Path | None) -> Any:

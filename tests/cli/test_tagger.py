@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from minicap.cli import main
+from minicap.data import open_tagged
 from minicap.formats import read_toml
+from minicap.multilabel import Tagger
 
 COLOURS = {"red": (210, 40, 30), "green": (30, 190, 40), "blue": (30, 40, 210)}
 
@@ -38,6 +40,16 @@ def run(photos, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "run"
     train(photos, run)
     return run
+
+
+def test_without_a_run_the_tagger_in_the_package_answers(capsys):
+    photo = next(photo for photo in open_tagged("sample").photos if "horse" in photo.labels)
+    assert main(["tag", str(photo.path), "--json"]) == 0
+    said = {
+        answer["label"]: answer["probability"] for answer in json.loads(capsys.readouterr().out)["labels"]
+    }
+    assert said.keys() <= set(Tagger.shipped().labels)
+    assert said["horse"] > 0.5
 
 
 def test_a_run_says_what_it_learns_from_and_what_to_do_next(photos, tmp_path, capsys):

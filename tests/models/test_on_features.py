@@ -6,7 +6,7 @@ import pytest
 from minicap.data.images import SQUEEZENET
 from minicap.errors import InputError
 from minicap.models import OnFeatures, make_network
-from minicap.models.encoders import SqueezeNetEncoder
+from minicap.models.encoders import EfficientNetLite0EncoderConfig, make_encoder
 from minicap.models.on_features import OnFeaturesConfig
 from minicap.nn import Supervised
 from minicap.optim import Adam
@@ -69,10 +69,10 @@ def test_the_photo_has_no_gradient(photos):
 
 def test_its_settings_say_how_photos_are_prepared_and_refuse_others():
     config = OnFeaturesConfig()
-    assert config.photos == SqueezeNetEncoder.preprocess
-    net = make_network(config, (3, 227, 227), 4)
-    assert net.shapes["head.affine.w"] == (1024, 4)
-    with pytest.raises(InputError, match=r"of 227 x 227, but these are 1 x 28 x 28 .* --size 227"):
+    assert config.photos == make_encoder(EfficientNetLite0EncoderConfig()).preprocess
+    net = make_network(config, (3, 224, 224), 4)
+    assert net.shapes["head.affine.w"] == (1280, 4)
+    with pytest.raises(InputError, match=r"of 224 x 224, but these are 1 x 28 x 28 .* --size 224"):
         make_network(config, (1, 28, 28), 4)
     with pytest.raises(InputError, match=r"dropout is 1\.0"):
         OnFeaturesConfig(dropout=1.0)

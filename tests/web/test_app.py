@@ -10,6 +10,7 @@ import pytest
 from web.client import HOST, ask, get, post
 
 from minicap import __version__
+from minicap.multilabel import Tagger
 from minicap.web import Limits, Runs, make_app
 from minicap.web.app import Server
 from minicap.web.guard import HEADERS
@@ -106,9 +107,10 @@ def test_a_refusal_is_as_described_too(app, spec, jpeg, address, status):
 
 def test_the_default_runs_answer_where_none_is_named(app, jpeg):
     answers = post(app, "/api/describe", jpeg).json()["answers"]
-    assert [answer["run"] for answer in answers] == ["shipped", "efficientnet_lite0"]
+    assert [answer["run"] for answer in answers] == ["shipped", "efficientnet_lite0", "tags"]
     assert len(answers[0]["captions"]) == 3
     assert len(answers[1]["classes"]) == 5
+    assert {answer["label"] for answer in answers[2]["labels"]} <= set(Tagger.shipped().labels)
 
 
 def test_beam_and_top_say_how_much_is_wanted(app, jpeg):

@@ -14,7 +14,7 @@ from minicap.web.runs import Runs
 
 def test_what_ships_with_minicap_is_always_there():
     runs = Runs()
-    assert runs.defaults() == ["shipped", "efficientnet_lite0"]
+    assert runs.defaults() == ["shipped", "efficientnet_lite0", "tags"]
     assert isinstance(runs.model(runs.find("shipped")), Captioner)
     assert isinstance(runs.model(runs.find("efficientnet_lite0")), Classifier)
 
