@@ -95,7 +95,7 @@ def test_running_statistics_are_saved_too(tmp_path):
 def test_the_shipped_one_knows_imagenet():
     classifier = Classifier.shipped()
     assert len(classifier.classes) == 1000
-    assert classifier.prepared(np.zeros((50, 80, 3), np.uint8)).shape == (3, 227, 227)
+    assert classifier.prepared(np.zeros((50, 80, 3), np.uint8)).shape == (3, 224, 224)
 
 
 def test_the_shipped_one_can_be_saved_like_any_other(tmp_path):
