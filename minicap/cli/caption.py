@@ -70,10 +70,13 @@ def _draw(captioner: Captioner, photo: Path, pixels: Any, hypothesis: Hypothesis
 
     preprocess = captioner.encoder.preprocess
     words = [captioner.vocabulary.words[word] for word in hypothesis.words]
-    attention = hypothesis.extras.get("attention")
-    light = share_lost(captioner, pixels, hypothesis.words) if attention is None else attention[: len(words)]
     seen = preprocess.seen(preprocess.load(photo))
-    save_figure(attention_sheet(seen, words, light, relative=attention is not None), figure)
+    if "attention" in hypothesis.extras:
+        sheet = attention_sheet(seen, words, hypothesis.extras["attention"][: len(words)])
+    else:  # the place whose loss costs a word the most is the brightest of all
+        lost = share_lost(captioner, pixels, hypothesis.words)
+        sheet = attention_sheet(seen, words, lost / max(lost.max(), 1e-6), relative=False)
+    save_figure(sheet, figure)
 
 
 def _caption(captioner: Captioner, hypothesis: Hypothesis) -> dict[str, Any]:

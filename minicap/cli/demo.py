@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
     shipped = Captioner.shipped()
     seen = load_split(dataset, "test", shipped.encoder, shipped.model.reads)
     shipped_scores, shipped_captions = evaluate(shipped, seen, beam=3)
+    photos = f"{shipped.vocabulary.counts[shipped.vocabulary.end]:,} photos"  # with one caption each
     print(f"\nThe demo's captioner is its checkpoint of {best.origin}, these very photos.")
     print("Held-out photos, captioned by this model, by the shipped one, and by a human:\n")
     rows = zip(held_out.paths, captions, shipped_captions, held_out.raw, strict=True)
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"    this demo: {caption}\n    shipped:   {of_shipped}\n    human:     {humans[0]}")
     print()
     print_scores(
-        {f"this demo ({len(train.paths)} photos)": scores, "shipped captioner (6500 photos)": shipped_scores}
+        {f"this demo ({len(train.paths)} photos)": scores, f"shipped captioner ({photos})": shipped_scores}
     )
     draw_curves(trainer, unit="cross-entropy per word (nats)")
     _draw_sheet(run_folder, held_out, captions)
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     folder = printable(str(run_folder.path))
     print(f"\nThe run is in {folder}: figures, metrics, checkpoints ({seconds:.0f} s in all).")
     print("Now a photo of your own:")
-    print("  minicap caption PHOTO      (the shipped captioner, trained on 6500 photos)")
+    print(f"  minicap caption PHOTO      (the shipped captioner, trained on {photos})")
     print(f"  minicap caption PHOTO --run {folder}")
     return 0
 

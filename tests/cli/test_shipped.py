@@ -1,7 +1,9 @@
 """The captioner in the package, as a new user meets it."""
 
 import json
+from dataclasses import asdict
 from importlib import resources
+from pathlib import Path
 
 from cli.photos import make_good, picture
 
@@ -9,13 +11,22 @@ from minicap.captioning import Captioner
 from minicap.captioning.baselines import most_frequent
 from minicap.cli import main
 from minicap.data import load_sample
+from minicap.formats import read_toml
 from minicap.metrics.captions import score
+from minicap.vocabulary import SPECIAL
 
 
-def test_it_is_small():
-    path = resources.files("minicap.captioning") / "weights" / "captioner.safetensors"
-    with resources.as_file(path) as file:
-        assert file.stat().st_size <= 8_000_000
+def test_all_weights_in_the_package_are_small():
+    rooms = (resources.files(f"minicap.{room}") / "weights" for room in ("captioning", "models"))
+    assert sum(len(file.read_bytes()) for room in rooms for file in room.iterdir()) <= 20_000_000
+
+
+def test_its_config_says_how_it_was_made():
+    shipped = Captioner.shipped()
+    config = read_toml(Path(__file__).parents[2] / "configs" / "shipped.toml")
+    assert asdict(shipped.encoder.config) == config["encoder"]
+    assert asdict(shipped.model.config).items() >= config["model"].items()
+    assert min(shipped.vocabulary.counts[len(SPECIAL) :]) >= config["data"]["min_count"]
 
 
 def test_caption_works_straight_after_installation(tmp_path, capsys):
