@@ -66,7 +66,7 @@ class Worker:
         reply = self._reply(seconds)
         if self.forks and "lost" not in reply:
             if "ended" in reply:
-                return {"lost": _ended(reply["ended"])}
+                return {"lost": _ended(reply)}
             last = self._reply(5.0)
             if "ended" not in last:
                 self.stop()
@@ -147,7 +147,10 @@ def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
         frames.put(None, timeout=PATIENCE)
 
 
-def _ended(code: Any) -> str:
+def _ended(reply: dict[str, Any]) -> str:
+    code, why = reply["ended"], str(reply.get("why", ""))[:80]
+    if why:
+        return f"the process was ended: {why}"
     if code in (-signal.SIGXCPU if hasattr(signal, "SIGXCPU") else None, -9):
         return "the process was ended: too much CPU time, or out of memory"
     return f"the process ended without an answer (exit code {code}): os._exit, a crash, or out of memory"

@@ -78,6 +78,15 @@ def test_a_hostile_submission_gets_nothing_and_leaves_nothing(name, grade, marke
     assert marked() == 0
 
 
+@pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="the kernel counts for all but root")
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc to count in")
+def test_a_fork_bomb_in_a_grading_of_root_s_ends_long_before_its_time_limit(grade):
+    scores, said = grade(relu_backward=HOSTILE["processes"][1])
+    assert scores["relu_backward"] == 0
+    assert "more than 64 processes" in said
+    assert "time limit" not in said
+
+
 def test_there_are_more_than_thirty_of_them():
     assert len(HOSTILE) >= 30
 
