@@ -133,7 +133,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"second run: {grade(args.assignment, paths, second, args.jobs):.0f} s")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     scores = [float(str(record["score"])) for record in told(first).values()]
-    print(f"processor time of both: {used.ru_utime + used.ru_stime:.0f} s")
     print(f"largest process: {used.ru_maxrss / 1024:.0f} MiB")
     print(f"scores: mean {np.mean(scores):.1f}, from {min(scores):g} to {max(scores):g}")
     same = told(first) == told(second)

@@ -28,7 +28,7 @@ class Exercise:
     cases: the gradient-check cases it is tried on, by the layer's name; by default from its own.
     variants: those of them that are public too, in other numbers; empty for all.  hidden: those for grading
     alone.  call: a function of the assignment's calls.py that calls the target, where that takes no arrays.
-    seconds: the longest that one case may take.
+    seconds: the most processor time that one case may take.
     """
 
     id: str

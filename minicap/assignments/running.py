@@ -18,6 +18,7 @@ MOST_BYTES = 64 * 2**20  # of an answer
 MOST_FRAMES = 4  # that wait to be read
 PATIENCE = 30.0  # seconds that a message waits to be read
 START = 60.0
+LEAST_WAIT, PATIENT = 30.0, 6.0  # seconds, and times the limit: on a busy machine all takes longer
 
 COMMAND = (sys.executable, "-s", "-m", "minicap.assignments.worker")
 
@@ -50,7 +51,12 @@ class Worker:
         self.stop()
 
     def ask(self, request: bytes, seconds: float) -> dict[str, Any]:
-        """The worker's reply; {"lost": why} when it gave none in time, or none that can be read."""
+        """The worker's reply; {"lost": why} when it gave none in time, or none that can be read.
+
+        seconds: of processor time, which the worker counts itself.  Only what neither answers nor computes
+        is ended from here, after a multiple of that: a busy machine must not cost points.
+        """
+        wait = max(LEAST_WAIT, PATIENT * seconds)
         if self.process is None:
             why = self._start()
             if why:
@@ -63,10 +69,12 @@ class Worker:
         except OSError:
             self.stop()
             return {"lost": "the process had already ended"}
-        reply = self._reply(seconds)
+        reply = self._reply(wait)
+        if "lost" in reply:
+            self.stop()
         if self.forks and "lost" not in reply:
             if "ended" in reply:
-                return {"lost": _ended(reply)}
+                return {"lost": _ended(reply, seconds)}
             last = self._reply(5.0)
             if "ended" not in last:
                 self.stop()
@@ -147,10 +155,17 @@ def _read(file: Any, frames: "queue.Queue[bytes | None]") -> None:
         frames.put(None, timeout=PATIENCE)
 
 
-def _ended(reply: dict[str, Any]) -> str:
+def time_limit(seconds: float) -> str:
+    """What is said of a call that computes for longer than that."""
+    return f"time limit: more than {seconds:g} s of processor time"
+
+
+def _ended(reply: dict[str, Any], seconds: float) -> str:
     code, why = reply["ended"], str(reply.get("why", ""))[:80]
     if why:
         return f"the process was ended: {why}"
-    if code in (-signal.SIGXCPU if hasattr(signal, "SIGXCPU") else None, -9):
+    if hasattr(signal, "SIGXCPU") and code == -signal.SIGXCPU:
+        return time_limit(seconds)
+    if code == -9:
         return "the process was ended: too much CPU time, or out of memory"
     return f"the process ended without an answer (exit code {code}): os._exit, a crash, or out of memory"

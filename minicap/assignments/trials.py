@@ -27,7 +27,7 @@ class Trial:
     needs: for functions of other exercises, their right calls: name -> [[arguments by name, result], ...].
     mistakes: what some classic mistakes answer: [cause, label, fingerprint] each.
     trivial: whether a constant or an argument handed back would pass.  tolerance: relative to the largest
-    entry of a part.  seconds: the longest that it may take.
+    entry of a part.  seconds: the most processor time that it may take.
     """
 
     exercise: str
@@ -52,7 +52,7 @@ class Trial:
 
     def request(self, calls: str = "") -> bytes:
         """What a worker is sent: never the answer.  calls: the text of calls.py."""
-        asked = ("module", "function", "call", "args", "kwargs", "needs", "names")
+        asked = ("module", "function", "call", "args", "kwargs", "needs", "names", "seconds")
         return encode({name: getattr(self, name) for name in asked} | {"calls": calls})
 
 

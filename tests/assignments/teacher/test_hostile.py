@@ -79,7 +79,6 @@ def test_a_hostile_submission_gets_nothing_and_leaves_nothing(name, grade, marke
 
 
 @pytest.mark.skipif(getattr(os, "getuid", lambda: 1)() != 0, reason="the kernel counts for all but root")
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc to count in")
 def test_a_fork_bomb_in_a_grading_of_root_s_ends_long_before_its_time_limit(grade):
     scores, said = grade(relu_backward=HOSTILE["processes"][1])
     assert scores["relu_backward"] == 0
