@@ -126,7 +126,7 @@ def test_a_kernel_or_an_argument_that_is_missing_is_named():
         launch({"k.cu": "KERNEL k(int x) {\n}\n"}, "k", 1, 1)
 
 
-@pytest.mark.skipif(cuda_on_cpu.compiler() is None, reason="needs a C++ compiler to compare with")
+@pytest.mark.skipif(cuda_on_cpu.compiler() is None, reason="needs g++ on Linux to compare with")
 @pytest.mark.parametrize("kernel", ["lstm_step", "lstm_step_gradient"])
 def test_the_kernels_of_the_lstm_give_the_compiler_s_numbers(kernel, rng):
     N, T, H = 2, 3, 4

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -60,8 +61,8 @@ class _Launch(ctypes.Structure):
 
 
 def compiler() -> str | None:
-    """The C++ compiler, or None where there is none."""
-    return shutil.which("g++")
+    """The C++ compiler, or None where there is none.  The header needs Linux."""
+    return shutil.which("g++") if sys.platform == "linux" else None
 
 
 @contextmanager
