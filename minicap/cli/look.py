@@ -92,10 +92,9 @@ def _figures(
     labels = [f"{classifier.classes[i]} {probabilities[i]:.1%}" for i in classes]
     print(printable(", ".join(labels)))
 
-    xs = x.repeat(len(classes), axis=0)
-    found = to_host(saliency(net, xs, classes))
+    found = to_host(saliency(net, x, classes))
     layer = find_layer(net, args.layer) if args.layer else _last_grid(net, x)
-    cams = to_host(grad_cam(net, xs, classes, layer)) if layer else ()
+    cams = to_host(grad_cam(net, x, classes, layer)) if layer else ()
     if layer:
         print(f"Grad-CAM at {layer}")
     yield "classes", attribution_sheet(classifier.preprocess.seen(image), labels, list(found), list(cams))

@@ -49,7 +49,8 @@ def saliency(net: Module, x: Array, classes: Sequence[int]) -> Array:
     """How much the score of its class changes with each pixel of an image; the largest of its channels.
 
     M = max_c |d score / d x_c|  (Simonyan et al. 2014, section 3.1).
-    x: (N, C, H, W), as the network reads it.  classes: (N,), one for each image.  Returns (N, H, W).
+    x: (N, C, H, W), as the network reads it.  classes: (N,), one for each image, or several for a single one.
+    Returns (N, H, W).
     Raises ShapeError, ClassIndexError.
     """
     _, dx = score_gradient(net, x, classes)
@@ -62,7 +63,7 @@ def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> 
     L = max(0, sum_k alpha_k A_k)  with  alpha_k = mean over places of d score / d A_k
     (Selvaraju et al. 2017, eq. 1 and 2), A (N, K, h, w) the activation of the layer.
     layer: its name, or that of a Sequential, which stands for its last layer; by default the last layer that
-    gives a grid of more than one place.  Returns (N, h, w).
+    gives a grid of more than one place.  x, classes: as for saliency.  Returns (N, h, w).
     Raises InputError for another name, ShapeError for a layer that gives no grid, ClassIndexError.
     """
     A, dA = score_gradient(net, x, classes, layer or last_grid(net, x))
@@ -76,7 +77,7 @@ def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> 
 def score_gradient(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> tuple[Array, Array]:
     """A layer's output for x, and the gradient of each image's score by it; x itself if no layer is given.
 
-    classes: (N,), the class whose score is taken, for each image.
+    classes: (N,), the class whose score is taken, for each image, or several for a single one.
     Raises as grad_cam does.
     """
     layers = layers_in_order(net)
@@ -84,6 +85,8 @@ def score_gradient(net: Module, x: Array, classes: Sequence[int], layer: str = "
     A = x
     for module in [*layers.values()][:before]:
         A = module(A)
+    if len(A) == 1:  # what the classes of one image share is computed once
+        A = A.repeat(len(classes), axis=0)
     scores, caches = A, []
     for module in [*layers.values()][before:]:
         scores, cache = module.forward(scores, train=False)

@@ -89,7 +89,7 @@ def _classes(classifier: Classifier, photo: Photo, top: int) -> Answer:
         "seen": _seen(classifier.preprocess, photo),
         "classes": [{"class": classifier.classes[i], "probability": p} for i, p in best],
     }
-    x = to_device(classifier.prepared(image)[None]).repeat(len(best), axis=0)
+    x = to_device(classifier.prepared(image)[None])
     try:
         maps = _maps(to_host(grad_cam(classifier.model.net, x, [i for i, _ in best])))
     except InputError:  # a network without convolutions has no grid

@@ -75,6 +75,7 @@ async def receive_photo(request: "Request", limits: Limits) -> Photo:
 
 async def _field(request: "Request", data: bytes) -> bytes:
     """The one file in a form.  Raises Refusal (400)."""
+    from python_multipart.exceptions import FormParserError
     from starlette.datastructures import UploadFile
     from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -85,7 +86,7 @@ async def _field(request: "Request", data: bytes) -> bytes:
     parser.spool_max_size = len(data) + 1  # nothing is ever written to a temporary file
     try:
         form = await parser.parse()
-    except MultiPartException as error:
+    except (MultiPartException, FormParserError) as error:  # older Starlette passes on the parser's own
         raise Refusal(400, "bad_form", f"the form cannot be read: {error}") from None
     try:
         file = form.get(FIELD)

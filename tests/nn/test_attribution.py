@@ -104,8 +104,17 @@ def test_what_cannot_be_attributed_is_told():
     with pytest.raises(ClassIndexError, match=r"classes are \[2\] but there are 2"):
         saliency(net, X, [2])
     with pytest.raises(ShapeError, match="there are 2 classes for scores"):
-        saliency(net, X, [0, 1])
+        saliency(net, X.repeat(3, axis=0), [0, 1])
     with pytest.raises(ShapeError, match=r"grad_cam: pool gives \(1, 2\), no grid"):
         grad_cam(net, X, [0], "pool")
     with pytest.raises(InputError, match="no layer of this network gives a grid"):
         grad_cam(Sequential(fc=Affine(4, 2)).initialize(0, np.float64), X, [0])
+
+
+@pytest.mark.parametrize("method", [saliency, grad_cam])
+def test_one_image_may_be_asked_for_several_classes(method, rng):
+    net = make_network(NETWORK_SETTINGS["cnn2"](), (3, 32, 32), 5).initialize(0)
+    x = rng.normal(size=(1, 3, 32, 32)).astype(np.float32)
+    together = method(net, x, [4, 0, 4])
+    one_by_one = np.concatenate([method(net, x, [k]) for k in (4, 0, 4)])
+    np.testing.assert_allclose(together, one_by_one, rtol=1e-4, atol=1e-7)

@@ -2,8 +2,8 @@
 
 import { drawn, element } from "./dom.js";
 
-const WIDTH = 560;
-const HEIGHT = 280;
+const WIDTH = 380;
+const HEIGHT = 230;
 const EDGE = { left: 52, right: 12, top: 10, bottom: 40 };
 
 // lines: [{ name, kind, points: [[x, y], ...] }]; kind is a class of the style sheet; y may be null.
@@ -22,7 +22,7 @@ export function chart(title, lines, across) {
       drawn("line", { class: "grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(value), y2: y(value) }),
       drawn("text", { x: EDGE.left - 8, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
-  for (const value of ticks(left, right, 6)) {
+  for (const value of ticks(left, right, 5)) {
     svg.append(drawn("text", { x: x(value), y: HEIGHT - 20, "text-anchor": "middle" }, short(value)));
   }
   svg.append(drawn("text", { x: (WIDTH + EDGE.left) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, across));
