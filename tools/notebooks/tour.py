@@ -19,7 +19,7 @@ def run_tour(name: str, write: bool = False) -> float:
     """
     path = BOOKS[name]
     with tempfile.TemporaryDirectory(prefix="minicap-cache-", ignore_cleanup_errors=True) as cache:
-        # Features are computed afresh, and neither a measurement nor the number of cores decides how to add up.
+        # Features are computed afresh; no measurement and no number of cores decides in what order to add.
         variables = {"MINICAP_CACHE": cache, "MINICAP_AUTOTUNE": "0", "OPENBLAS_NUM_THREADS": "1"}
         done = run(path, FOLDER, bare.ROOT, variables)
     if done.book is None:
