@@ -178,8 +178,10 @@ def make_place(row: Row, folder: Path) -> Place:
         pip, cwd=tree, env=bare.variables(), capture_output=True, encoding="utf-8", errors="replace"
     )
     if done.returncode:
-        reason = [line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:]
-        raise SystemExit(f"{row.about}: {' '.join(pip)}: {' '.join(reason)}")
+        reason = " ".join([line for line in done.stderr.splitlines() if line.startswith("ERROR")][-1:])
+        if row.packages:  # what a row needs besides may be missing here; minicap itself must install
+            raise Impossible(f"{' '.join(row.packages)} cannot be had: {reason}")
+        raise SystemExit(f"{row.about}: {' '.join(pip)}: {reason}")
     if user is not None:
         for path in (folder, *folder.rglob("*")):
             if not path.is_symlink() and (folder / "environment") not in path.parents:
