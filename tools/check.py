@@ -4,8 +4,8 @@
 
 readme   the README's two commands as they stand, each in a copy of the tree and an environment of its own
 matrix   some rows of tools/matrix.py
-gates    ruff, mypy, gradient checks, the notebooks, the documentation site; then the tests with every oracle,
-         in random order, and their coverage
+gates    ruff, mypy, gradient checks, the notebooks, the documentation site; then the tests with every oracle
+         and their coverage
 """
 
 import argparse
@@ -53,13 +53,13 @@ def gates(without: Sequence[str] = ()) -> None:
         run(python, "-m", "ruff", "format", "--check")
         run(python, "-m", "mypy")
         run(python, "-m", "minicap", "gradcheck")
-        run(python, "-m", "pip", "install", "--quiet", "nbclient", "ipykernel", "pytest-randomly")
+        run(python, "-m", "pip", "install", "--quiet", "nbclient", "ipykernel")
         run(python, "-m", "tools.notebooks")
         run(python, "-m", "pip", "install", "--quiet", "-e", ".[docs]")
         run(python, "-m", "tools.docs", "--to", str(Path(folder) / "site"))
         # On all cores; the coverage is a figure, nothing fails by it.
         coverage = ("--cov=minicap", "--cov-report=term:skip-covered")
-        run(python, "-m", "pytest", "-n", "auto", "-p", "randomly", "--randomly-seed=9", *coverage)
+        run(python, "-m", "pytest", "-n", "auto", *coverage)
 
 
 def run(*command: str) -> None:
