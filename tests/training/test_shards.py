@@ -8,6 +8,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from minicap.arrays import textbook
 from minicap.arrays.random import RandomStream
+from minicap.backend.host import blas
 from minicap.captioning import ShowAndTell, ShowAndTellConfig
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, ReLU, Sequential, Supervised
 from minicap.training import sharded_loss
@@ -82,7 +83,7 @@ class Spy:
 
     def loss(self, batch, train=True, rng=None, count=None):
         self.threads.add(threading.current_thread().name)
-        self.blas_threads |= {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+        self.blas_threads |= {library.num_threads for library in blas().lib_controllers}  # NumPy's
         if (batch["x"] < 0).any():
             raise FloatingPointError("a shard's own error")
         return np.zeros(()), {"w": np.zeros(1)}
@@ -92,15 +93,14 @@ def test_every_shard_has_one_blas_thread_and_what_was_set_comes_back():
     before, spy = threadpool_info(), Spy()
     sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 2)
     # Some libraries, Accelerate among them, do not say how many threads they have.
-    says = any(library["user_api"] == "blas" for library in before)
-    assert spy.blas_threads == ({1} if says else set())
+    assert spy.blas_threads == ({1} if blas().lib_controllers else set())
     assert threadpool_info() == before
 
 
 def test_one_shard_runs_where_it_was_called_with_all_blas_threads():
     spy = Spy()
     with threadpool_limits(3, user_api="blas"):
-        allowed = {p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"}
+        allowed = {library.num_threads for library in blas().lib_controllers}
         sharded_loss(spy, {"x": np.ones(4)}, RandomStream(0), 1)
     assert spy.threads == {threading.current_thread().name}
     assert spy.blas_threads == allowed
