@@ -79,7 +79,7 @@ def test_the_commands_of_a_page_are_taken_by_the_command_line(page):
     assert refused == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=name)
 def test_prose_lines_fit_a_screen(page):
     text = FENCED.sub(lambda found: "\n" * found[0].count("\n"), page.read_text(encoding="utf-8"))
     too_long = [
