@@ -148,6 +148,23 @@ LARGER = [
             )
         ),
     ),
+    *(
+        larger(
+            "soft_attention_step",
+            variant,
+            **dict(
+                features=normal(3, 49, 40), keys=normal(3, 49, 300), h=normal(3, 270), Wh=scaled(270, 300)
+            ),
+            **dict(b=normal(300), v=lambda rng: 0.1 * rng.normal(size=300), **more),
+        )
+        for variant, more in (
+            ("many places", {}),
+            (
+                "many places, gated, masked",
+                dict(w_beta=scaled(270, 1), b_beta=normal(1), mask=np.arange(147).reshape(3, 49) % 50 < 40),
+            ),
+        )
+    ),
     larger("dot_product_attention", "many keys", q=normal(2, 3, 8), k=normal(2, 400, 8), v=normal(2, 400, 5)),
 ]
 CASES = [*load_cases(large=False), *LARGER]

@@ -15,6 +15,7 @@ from minicap.backend.gpu import (
     pooling,
     rnn,
     small_conv,
+    soft_attention,
     softmax,
     updates,
 )
@@ -34,5 +35,6 @@ OVERRIDES: tuple[Override, ...] = (
     *softmax.OVERRIDES,
     *embedding.OVERRIDES,
     *attention.OVERRIDES,
+    *soft_attention.OVERRIDES,
     *updates.OVERRIDES,
 )

@@ -29,6 +29,8 @@ REASONS = {
     "lstm_sequence_gradient": "as lstm_sequence",
     "additive_attention_forward": "a block for each sample of the batch of 128",
     "additive_attention_backward": "a block for each sample of the batch of 128",
+    "soft_attention_step_forward": "a block for each sample of the batch of 128",
+    "soft_attention_step_backward": "a block for each sample of the batch of 128",
 }
 
 
@@ -69,6 +71,14 @@ def attention() -> None:
     weights = empty(H, H), empty(H, H), empty(H), empty(H)
     context, _, cache = layers.additive_attention_forward(empty(N, S, H), empty(N, H), *weights)
     layers.additive_attention_backward(empty(*context.shape), None, cache)
+
+
+def a_look() -> None:
+    N, L, D, H, A = 128, 49, 1280, 512, 256
+    gate = empty(H, 1), empty(1)
+    places, keys, weights = empty(N, L, D), empty(N, L, A), (empty(H, A), empty(A), empty(A))
+    context, _, cache = layers.soft_attention_step_forward(places, keys, empty(N, H), *weights, *gate)
+    layers.soft_attention_step_backward(empty(*context.shape), None, cache, input_gradient=False)
 
 
 def embedding() -> None:
@@ -112,6 +122,7 @@ CASES: dict[str, Callable[[], None]] = {
     "layer norm, 512 features": norm("layernorm", 512, 2, 128, 16, 512),
     "captioner, LSTM": lstm,
     "captioner, attention": attention,
+    "captioner, a word's look at the image": a_look,
     "captioner, word table": embedding,
     "captioner, loss": words_loss,
     "Adam, 8 million parameters": adam,

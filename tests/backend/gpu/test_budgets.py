@@ -12,7 +12,7 @@ from strict_cupy import Counts, counting
 from minicap.arrays import Backend, textbook, to_device, to_host, use_backend
 from minicap.arrays.random import RandomStream
 from minicap.backend.gpu import affine, small_conv
-from minicap.captioning.models import ShowAndTell, ShowAndTellConfig
+from minicap.captioning.models import AttendAndTell, AttendAndTellConfig, ShowAndTell, ShowAndTellConfig
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
 from minicap.optim.rules import Adam
@@ -87,6 +87,14 @@ def captioner_batch(rng: np.random.Generator) -> dict[str, Any]:
     return dict(features=features, words=words[:, :-1], next_words=words[:, 1:], mask=np.ones((4, 15), bool))
 
 
+def attentive() -> Module:
+    return AttendAndTell(AttendAndTellConfig(6, 7, 5, dropout=0.5), feature_size=5, vocabulary_size=11)
+
+
+def attentive_batch(rng: np.random.Generator) -> dict[str, Any]:
+    return captioner_batch(rng) | dict(features=rng.normal(size=(4, 9, 5)).astype(np.float32))
+
+
 # The first affine layer goes to cuBLAS, as for 256 photos of 32 x 32; no convolution does.
 OF_256_PHOTOS = {affine: ("SMALL_PRODUCT", 1000)}
 ALL_BY_CUBLAS = {affine: ("SMALL_PRODUCT", 0), small_conv: ("MOST_PRODUCTS", 0)}
@@ -95,6 +103,7 @@ STEPS = [
     pytest.param(cnn2, cnn2_batch, OF_256_PHOTOS, 33, id="cnn2, as for 256 photos"),
     pytest.param(cnn2, cnn2_batch, ALL_BY_CUBLAS, 53, id="cnn2, all products by cuBLAS"),
     pytest.param(captioner, captioner_batch, {}, 40, id="captioner"),
+    pytest.param(attentive, attentive_batch, {}, 589, id="captioner with attention"),
 ]
 
 

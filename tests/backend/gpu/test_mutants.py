@@ -24,7 +24,7 @@ NEEDED = re.compile(r"__syncthreads\(\);|__threadfence\(\);|__ldcg(?=\()")
 ORDER_OF_MEMORY = ("__threadfence();", "__ldcg")
 # Layers whose kernels pass through the lines of a file.
 LAYERS = {
-    "attention.cu": ("additive_attention", "dot_product_attention"),
+    "attention.cu": ("additive_attention", "soft_attention_step", "dot_product_attention"),
     "dropout.cu": ("dropout", "spatial_dropout", "affine_relu_dropout"),
     "embedding.cu": ("embedding",),
     "normalization.cu": ("spatial_batchnorm", "groupnorm", "layernorm"),
