@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from minicap.arrays import to_device, to_host
 from minicap.captioning.captioner import Captioner
+from minicap.nn.attribution import hidden
 
 _PLACES = 7  # a side; the squares overlap by half
 _AT_ONCE = 16  # photos that are encoded together
@@ -19,9 +20,8 @@ def share_lost(
 
     share[t, s] = max(0, 1 - p(word_t | the words before, square s hidden) / p(word_t | the words before))
 
-    A square is 2 / (places + 1) of the photo wide, and hidden by the grey that the encoder reads as 0, the
-    mean of its photos.  Source: Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks",
-    section 4.2.
+    A square is 2 / (places + 1) of the photo wide (`minicap.nn.attribution.hidden`).  Source: Zeiler & Fergus
+    2014, "Visualizing and Understanding Convolutional Networks", section 4.2.
     image: (3, size, size), as the encoder reads it.  words: T indices.  places: squares a side.
     Returns (T, places^2), row by row.
     """
@@ -31,16 +31,6 @@ def share_lost(
     features = np.concatenate([to_host(encode(batch, kind)) for batch in batches])
     log_probs = log_probabilities(captioner, features, words)
     return np.maximum(0, 1 - np.exp(log_probs[:, 1:] - log_probs[:, :1]))
-
-
-def hidden(image: NDArray[np.float32], places: int) -> NDArray[np.float32]:
-    """Copies of a photo (3, size, size), each with one square hidden: (places^2, 3, size, size)."""
-    edges = np.linspace(0, image.shape[1], places + 2).round().astype(int)
-    copies = np.repeat(image[None], places * places, axis=0)
-    for place, copy in enumerate(copies):
-        row, column = divmod(place, places)
-        copy[:, edges[row] : edges[row + 2], edges[column] : edges[column + 2]] = 0
-    return copies
 
 
 def log_probabilities(

@@ -31,6 +31,7 @@ class LabelledDataConfig:
     name: mnist, fashion-mnist, cifar10, tiny-imagenet, or folder for photos of your own.
     path: the folder it lies in.
     size: side in pixels that photos of a "folder" are brought to.
+    classes: how many to take, the first ones in the set's own order; 0 for all.
     validation: share of the training set that is held out, where there is no validation set; 0 for none.
     split_seed: of the choice of what is held out.
     subset: how many of the other training photos to use, drawn with split_seed; 0 for all.
@@ -41,6 +42,7 @@ class LabelledDataConfig:
     name: str = "folder"
     path: str = ""
     size: int = 64
+    classes: int = 0
     validation: float = 0.1
     split_seed: int = 0
     subset: int = 0
@@ -54,7 +56,7 @@ class LabelledDataConfig:
             raise InputError(f"size is {self.size} but must be at least 1")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is {self.validation} but must be at least 0 and below 1")
-        for name in ("split_seed", "subset"):
+        for name in ("classes", "split_seed", "subset"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)} but must not be negative")
         make_augmentation(self.augment)  # unknown names are said before any work is done
@@ -106,7 +108,7 @@ def load_splits(config: LabelledDataConfig, photos: Preprocess | None = None) ->
     if not config.path:
         what = "your photos lie" if config.name == "folder" else f"the data set {config.name} lies"
         raise InputError(f"say in which folder {what}: PATH on the command line, path under [data] in a file")
-    splits = load_labelled(config.name, config.path, config.size)
+    splits = load_labelled(config.name, config.path, config.size, config.classes)
     if "val" not in splits and config.validation:
         splits |= _held_out(splits["train"], config)
     if config.subset:

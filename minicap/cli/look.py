@@ -14,9 +14,18 @@ from minicap.cli.arguments import path, whole
 from minicap.cli.eval_classifier import draw_answers
 from minicap.errors import InputError, MinicapError
 from minicap.formats import nearest
+from minicap.models import OnFeatures
 from minicap.models.published import CLASSIFIERS
 from minicap.nn import Affine, Conv2d, Module
-from minicap.nn.attribution import activations, find_layer, grad_cam, last_grid, layers_in_order, saliency
+from minicap.nn.attribution import (
+    activations,
+    find_layer,
+    grad_cam,
+    last_grid,
+    layers_in_order,
+    occlusion,
+    saliency,
+)
 from minicap.plots import activation_grid, attribution_sheet, filter_grid, save_figure
 from minicap.plots.figure import require_matplotlib
 from minicap.progress import printable
@@ -91,13 +100,20 @@ def _figures(
         classes = [index for index, _ in classifier.best(image, args.top)]
     labels = [f"{classifier.classes[i]} {probabilities[i]:.1%}" for i in classes]
     print(printable(", ".join(labels)))
+    seen = classifier.preprocess.seen(image)
+    if isinstance(net, OnFeatures):
+        if args.layer:
+            raise InputError("a classifier on features has no layers to look into; leave out --layer")
+        print("(no saliency and no Grad-CAM on features; the share a class loses where the photo is hidden)")
+        yield "classes", attribution_sheet(seen, labels, occlusions=list(to_host(occlusion(net, x, classes))))
+        return
 
     found = to_host(saliency(net, x, classes))
     layer = find_layer(net, args.layer) if args.layer else _last_grid(net, x)
     cams = to_host(grad_cam(net, x, classes, layer)) if layer else ()
     if layer:
         print(f"Grad-CAM at {layer}")
-    yield "classes", attribution_sheet(classifier.preprocess.seen(image), labels, list(found), list(cams))
+    yield "classes", attribution_sheet(seen, labels, list(found), list(cams))
     if (filters := _filters(classifier, net)) is not None:
         yield "filters", filter_grid(filters[:_MOST_MAPS], "first layer")
     for name, maps in activations(net, x):

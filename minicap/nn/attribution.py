@@ -1,19 +1,25 @@
 """Which parts of an image a network's answer depends on.
 
-Both methods ask how the score of a class changes: with the pixels (saliency, Simonyan et al. 2014), or with
-the output of a layer (Grad-CAM, Selvaraju et al. 2017).  The network runs as in evaluation, layer by layer,
-including the layers of a Sequential within it; a Residual or Branches is one layer.
+All methods ask how the score of a class changes: with the pixels (saliency, Simonyan et al. 2014), with the
+output of a layer (Grad-CAM, Selvaraju et al. 2017), or when a part of the image is hidden (occlusion, Zeiler
+and Fergus 2014), which needs no gradient.  The network runs as in evaluation, layer by layer, including the
+layers of a Sequential within it; a Residual or Branches is one layer.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from minicap.arrays import Array, backend_of
 from minicap.errors import ClassIndexError, InputError, ShapeError
 from minicap.formats import nearest
+from minicap.layers import log_softmax_forward
 from minicap.nn.composition import Sequential
 from minicap.nn.heads import WithHeads
 from minicap.nn.module import Module
+
+_AT_ONCE = 16  # copies of an image that are read together
 
 
 def layers_in_order(net: Module) -> dict[str, Module]:
@@ -74,6 +80,40 @@ def grad_cam(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> 
     return L * (L > 0)
 
 
+def occlusion(net: Module, x: Array, classes: Sequence[int], places: int = 7) -> Array:
+    """The share of its probability that a class loses when a square of the image is hidden.
+
+    L[k, s] = max(0, 1 - p(k | x with square s hidden) / p(k | x))
+    (Zeiler & Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2).
+    A square is 2 / (places + 1) of the image wide, so that neighbours overlap by half.
+    x: (1, C, H, W), one image as the network reads it.  classes: K of them.  places: squares a side.
+    Returns (K, places, places).
+    Raises ShapeError for several images, ClassIndexError.
+    """
+    if len(x) != 1:
+        raise ShapeError(f"occlusion: x is {x.shape} but must hold one image")
+    xp = backend_of(x=x).xp
+    photos = xp.concatenate([x, hidden(x[0], places)])
+    scores = xp.concatenate([net(photos[at : at + _AT_ONCE]) for at in range(0, len(photos), _AT_ONCE)])
+    _require_classes(scores, classes)
+    log_probs = log_softmax_forward(scores)[0][:, list(classes)]
+    lost = 1 - xp.exp(log_probs[1:] - log_probs[:1])
+    return (lost * (lost > 0)).T.reshape(len(classes), places, places)
+
+
+def hidden(image: Array, places: int) -> Array:
+    """Copies of an image (C, H, W), each with one square hidden: (places^2, C, H, W).
+
+    What hides it is 0, the mean colour of the images that a network learned from.
+    """
+    rows, columns = (np.linspace(0, size, places + 2).round().astype(int) for size in image.shape[1:])
+    copies = image[None].repeat(places * places, axis=0)
+    for place, copy in enumerate(copies):
+        row, column = divmod(place, places)
+        copy[:, rows[row] : rows[row + 2], columns[column] : columns[column + 2]] = 0
+    return copies
+
+
 def score_gradient(net: Module, x: Array, classes: Sequence[int], layer: str = "") -> tuple[Array, Array]:
     """A layer's output for x, and the gradient of each image's score by it; x itself if no layer is given.
 
@@ -112,9 +152,13 @@ def _one_hot(scores: Array, classes: Sequence[int]) -> Array:
     """The gradient of the scores (N, K) of these classes, by all scores."""
     if scores.ndim != 2 or len(classes) != len(scores):
         raise ShapeError(f"there are {len(classes)} classes for scores {scores.shape}; each image needs one")
-    if not all(0 <= int(k) < scores.shape[1] for k in classes):
-        raise ClassIndexError(f"classes are {list(classes)} but there are {scores.shape[1]}")
+    _require_classes(scores, classes)
     gradient = backend_of(scores=scores).xp.zeros_like(scores)
     for n, k in enumerate(classes):
         gradient[n, int(k)] = 1
     return gradient
+
+
+def _require_classes(scores: Array, classes: Sequence[int]) -> None:
+    if not all(0 <= int(k) < scores.shape[1] for k in classes):
+        raise ClassIndexError(f"classes are {list(classes)} but there are {scores.shape[1]}")

@@ -16,29 +16,36 @@ if TYPE_CHECKING:
 # Inches, but the font sizes in points.
 _MARGIN, _WIDTH, _GAP, _BETWEEN_ROWS = 0.15, 2.3, 0.12, 0.15
 _LABEL, _HEAD = 10.0, 9.0
-_HEADS = ("photo", "saliency", "Grad-CAM")
 
 
 def attribution_sheet(
-    image: np.ndarray, labels: Sequence[str], saliencies: Sequence[np.ndarray], cams: Sequence[np.ndarray]
+    image: np.ndarray,
+    labels: Sequence[str],
+    saliencies: Sequence[np.ndarray] = (),
+    cams: Sequence[np.ndarray] = (),
+    occlusions: Sequence[np.ndarray] = (),
 ) -> "Figure":
     """A row for each class: the photo, the pixels its score hangs on, and where its features lie.
 
     image: (H, W, 3) uint8, what the network saw of the photo.  labels: of the classes.
-    saliencies, cams: a map (h, w) of any size for each class, of values from 0, drawn over the whole photo;
-    () for cams where there are none.  Each map is scaled to its own largest values.
+    saliencies, cams, occlusions: a map (h, w) of any size for each class, of values from 0, drawn over the
+    whole photo; () for a kind that is not drawn.  Each map is scaled to its own largest values.
     Raises ShapeError, DtypeError, InputError for values that are negative or not finite.
     """
     check_photo("attribution_sheet", image)
-    for name, maps in (("saliencies", saliencies), ("cams", cams or saliencies)):
-        if len(maps) != len(labels) or not labels:
+    if not labels:
+        raise ShapeError("attribution_sheet: there are 0 labels")
+    for name, maps in (("saliencies", saliencies), ("cams", cams), ("occlusions", occlusions)):
+        if len(maps) not in (0, len(labels)):
             raise ShapeError(f"attribution_sheet: there are {len(labels)} labels but {len(maps)} {name}")
         for values in maps:
             if values.ndim != 2:
                 raise ShapeError(f"attribution_sheet: {name} has a map {values.shape}; it must be (h, w)")
             if not (np.isfinite(values).all() and values.min() >= 0):
                 raise InputError(f"attribution_sheet: {name} must be finite and not negative")
-    heads = _HEADS[: 3 if cams else 2]
+    kinds = {"saliency": saliencies, "Grad-CAM": cams, "occlusion": occlusions}
+    drawn = {head: maps for head, maps in kinds.items() if len(maps)}
+    heads = ["photo", *drawn]
     width = 2 * _MARGIN + len(heads) * (_WIDTH + _GAP) - _GAP
     height = _WIDTH * image.shape[0] / image.shape[1]
     above = text_height(1, _LABEL) + 0.04
@@ -54,10 +61,12 @@ def attribution_sheet(
             Box(_MARGIN + column * (_WIDTH + _GAP), y + above, _WIDTH, height) for column in range(len(heads))
         ]
         page.image(image, boxes[0])
-        page.image(_over(image, saliencies[row]), boxes[1], cmap="gray", vmin=0, vmax=1)
-        if cams:
-            page.image(grey, boxes[2])
-            page.image(_over(image, cams[row]), boxes[2], cmap="inferno", vmin=0, vmax=1, alpha=0.6)
+        for (head, maps), box in zip(drawn.items(), boxes[1:], strict=True):
+            if head == "saliency":
+                page.image(_over(image, maps[row]), box, cmap="gray", vmin=0, vmax=1)
+            else:
+                page.image(grey, box)
+                page.image(_over(image, maps[row]), box, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
     return page.figure
 
 

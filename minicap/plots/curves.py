@@ -122,7 +122,12 @@ def _curve(
 def _best(panels: Sequence["Axes"], epochs: list[Record], judge: str, falls: bool, over: str) -> None:
     """A line through all panels at the epoch whose checkpoint is kept as the best."""
     key, falls = (judge, falls) if _having(judge, epochs) else ("train_loss", True)
-    best = (min if falls else max)(_having(key, epochs), key=lambda r: r[key])
+
+    def rank(record: Record) -> tuple[float, float]:
+        loss = "validation_loss" if _is_number(record.get("validation_loss")) else "train_loss"
+        return (record[key] if falls else -record[key]), record.get(loss) or 0.0
+
+    best = min(_having(key, epochs), key=rank)
     name = "" if key.endswith("_loss") else f"{_NAMES.get(key, key.replace('_', ' '))} "
     (x,) = _time([best], epochs, over)
     for i, panel in enumerate(panels):

@@ -45,6 +45,6 @@ class Monitor(NamedTuple):
             raise InputError(f'monitor "{self.name}" is not a finite number')
         return float(value)
 
-    def better(self, value: float, best: float | None) -> bool:
-        """Whether the value beats the best so far, if there is one."""
-        return best is None or (value < best if self.falls else value > best)
+    def rank(self, value: float, loss: float) -> tuple[float, float]:
+        """What sorts epochs from the best to the worst: by the value, and equal ones by their loss."""
+        return (value if self.falls else -value), loss

@@ -22,6 +22,7 @@ class Position:
     first_loss: float | None = None
     monitor: str = ""  # the name of the value `best`
     best: float | None = None
+    loss_of_best: float = 0.0  # on the validation set, or the training loss where there is none
     waited: int = 0  # epochs since the best one
     rate_factor: float = 1.0  # of the learning rate, after plateaus
     seconds: float = 0.0

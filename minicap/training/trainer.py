@@ -254,8 +254,12 @@ class Trainer:
                 self.save()
             raise
         self.run.record(record)
-        is_best = self.monitor.better(value, here.best)
-        here.best, here.waited = (value, 0) if is_best else (here.best, here.waited + 1)
+        loss = record["train_loss" if self.validation is None else "validation_loss"]
+        rank = self.monitor.rank(value, loss)
+        is_best = here.best is None or rank < self.monitor.rank(here.best, here.loss_of_best)
+        here.waited += 1
+        if is_best:
+            here.best, here.loss_of_best, here.waited = value, loss, 0
         if self.config.plateau and here.waited and here.waited % self.config.plateau == 0:
             here.rate_factor *= self.config.plateau_factor
         here.epoch, here.batch, here.loss_sum, here.loss_count = here.epoch + 1, 0, 0.0, 0

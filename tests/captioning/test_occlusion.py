@@ -3,7 +3,7 @@ import pytest
 from captioning.models.small import WORDS
 
 from minicap.captioning import Captioner
-from minicap.captioning.occlusion import hidden, share_lost
+from minicap.captioning.occlusion import share_lost
 
 DOG, CAT = WORDS.index["dog"], WORDS.index["cats"]
 
@@ -62,12 +62,3 @@ def test_each_word_is_judged_after_the_words_before_it(captioner, monkeypatch):
     )
     share_lost(captioner, np.ones((3, 8, 8), np.float32), [DOG, CAT], places=1)
     assert read == [[WORDS.start] * 2, [DOG] * 2]
-
-
-def test_the_squares_overlap_by_half_and_cover_the_photo():
-    dark = hidden(np.ones((3, 10, 10), np.float32), places=4) == 0
-    assert dark.shape == (16, 3, 10, 10)
-    assert (dark.sum(axis=(1, 2, 3)) == 3 * 4 * 4).all()
-    times = dark[:, 0].sum(axis=0)
-    assert times[0, 0] == 1  # the corners, by one square
-    assert times[5, 5] == 4

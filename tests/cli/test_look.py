@@ -86,6 +86,18 @@ def test_a_pretrained_network_needs_no_run(photo, tmp_path, capsys):
     assert "Grad-CAM at classifier.relu" in capsys.readouterr().out
 
 
+def test_a_classifier_on_features_shows_what_hiding_a_part_costs(made, photo, tmp_path, capsys):
+    run = tmp_path / "run"
+    flags = ["--model", "on-features", "--encoder", "squeezenet1_1", "--epochs", "1"]
+    assert main(["train", "classifier", str(made / "photos" / "test"), "--run", str(run), *flags]) == 0
+    capsys.readouterr()
+    assert main(["look", str(run), str(photo), "--top", "1"]) == 0
+    assert "no saliency and no Grad-CAM on features" in capsys.readouterr().out
+    assert names_in(run / "figures" / "look-0") == {"classes.png"}
+    assert main(["look", str(run), str(photo), "--layer", "conv1"]) == 2
+    assert "has no layers to look into; leave out --layer" in capsys.readouterr().err
+
+
 def test_mistakes_are_named(made, photo, tmp_path, refused):
     run = made / "run"
     assert "write minicap look RUN PHOTO" in refused("look", photo)

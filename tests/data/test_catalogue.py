@@ -39,6 +39,29 @@ def test_a_class_that_nobody_is_taught_is_refused(tmp_path):
         load_labelled("folder", folder, size=12)
 
 
+def test_the_first_classes_alone_can_be_taken(tmp_path):
+    folder = write_photo_folders(tmp_path / "photos", ("train", "test"), count=2)
+    splits = load_labelled("folder", folder, size=12, classes=2)
+    assert {name: split.classes for name, split in splits.items()} == {
+        "train": ("blue", "green"),
+        "test": ("blue", "green"),
+    }
+    assert splits["test"].y.tolist() == [0, 0, 1, 1]
+    digits = load_labelled("mnist", write_digits(tmp_path / "digits", train=30, test=10), classes=3)
+    assert digits["train"].classes == ("0", "1", "2")
+    assert set(digits["train"].y) == {0, 1, 2}
+    assert len(digits["train"].x) == len(digits["train"].y)
+
+
+def test_more_classes_than_there_are_are_refused(tmp_path):
+    folder = write_photo_folders(tmp_path / "photos", count=2)
+    with pytest.raises(InputError, match=r"classes is 4, but .*photos has 3 of them"):
+        load_labelled("folder", folder, classes=4)
+    digits = write_digits(tmp_path / "digits")
+    with pytest.raises(InputError, match=r"classes is 11, but .*digits has 10 of them"):
+        load_labelled("mnist", digits, classes=11)
+
+
 @pytest.mark.parametrize("name", LABELLED)
 def test_a_missing_folder_is_named_with_what_is_expected_in_it(name, tmp_path):
     with pytest.raises(InputError) as caught:

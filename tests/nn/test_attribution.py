@@ -8,7 +8,9 @@ from minicap.nn.attribution import (
     activations,
     find_layer,
     grad_cam,
+    hidden,
     layers_in_order,
+    occlusion,
     saliency,
     score_gradient,
 )
@@ -118,3 +120,34 @@ def test_one_image_may_be_asked_for_several_classes(method, rng):
     together = method(net, x, [4, 0, 4])
     one_by_one = np.concatenate([method(net, x, [k]) for k in (4, 0, 4)])
     np.testing.assert_allclose(together, one_by_one, rtol=1e-4, atol=1e-7)
+
+
+def test_a_class_loses_where_its_evidence_lies_and_nowhere_else():
+    net = by_hand()
+    lost = occlusion(net, X, [0, 1], places=1)  # one square, which hides all of the image
+    assert lost.shape == (2, 1, 1)
+    shown, blank = (np.exp(net(x))[0] for x in (X, 0 * X))
+    expected = 1 - (blank / blank.sum()) / (shown / shown.sum())
+    np.testing.assert_allclose(lost[:, 0, 0], np.maximum(0, expected), rtol=1e-12)
+
+    four = np.zeros((1, 1, 4, 4))
+    four[0, 0, 0, 3] = 8.0  # a spot that speaks for the second class, in one corner
+    (lost,) = occlusion(net, four, [int(net(four).argmax())], places=3)
+    assert (lost > 0).sum() == 1
+    assert lost[0, 2] > 0
+
+
+def test_occlusion_is_of_one_image_and_of_classes_that_there_are():
+    with pytest.raises(ShapeError, match=r"occlusion: x is .* but must hold one image"):
+        occlusion(by_hand(), np.concatenate([X, X]), [0])
+    with pytest.raises(ClassIndexError, match="classes are \\[2\\] but there are 2"):
+        occlusion(by_hand(), X, [2])
+
+
+def test_the_squares_overlap_by_half_and_cover_the_photo():
+    dark = hidden(np.ones((3, 10, 10), np.float32), places=4) == 0
+    assert dark.shape == (16, 3, 10, 10)
+    assert (dark.sum(axis=(1, 2, 3)) == 3 * 4 * 4).all()
+    times = dark[:, 0].sum(axis=0)
+    assert times[0, 0] == 1  # the corners, by one square
+    assert times[5, 5] == 4

@@ -26,6 +26,13 @@ def test_without_grad_cam_its_column_is_left_out():
     assert narrow.get_figwidth() < wide.get_figwidth()
 
 
+def test_occlusion_can_stand_alone():
+    figure = attribution_sheet(PHOTO, ["cat"], occlusions=MAPS[:1])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["photo", "occlusion", "cat"]
+    assert len(figure.axes[0].images) == 3  # it lies over the photo in grey
+
+
 @pytest.mark.parametrize(
     ("image", "labels", "maps", "error", "message"),
     [

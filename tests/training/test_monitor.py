@@ -26,8 +26,8 @@ from minicap.training.monitor import Monitor
 def test_losses_and_errors_are_to_fall_scores_to_rise_unless_told_otherwise(name, direction, falls):
     monitor = Monitor(name, direction)
     assert monitor.falls == falls
-    assert monitor.better(0.1, 0.2) == falls
-    assert monitor.better(0.2, 0.1) != falls
+    assert (monitor.rank(0.1, 1.0) < monitor.rank(0.2, 1.0)) == falls
+    assert (monitor.rank(0.2, 1.0) < monitor.rank(0.1, 1.0)) != falls
 
 
 def test_what_decides_is_said_in_words():
@@ -37,9 +37,9 @@ def test_what_decides_is_said_in_words():
 
 
 @pytest.mark.parametrize("name", ["loss", "f1"])
-def test_the_first_value_is_the_best_so_far_and_an_equal_one_is_no_better(name):
-    assert Monitor(name).better(0.5, None)
-    assert not Monitor(name).better(0.5, 0.5)
+def test_equal_values_are_told_apart_by_their_loss(name):
+    rank = Monitor(name).rank
+    assert rank(0.5, 0.9) < rank(0.5, 1.0) < rank(0.5, 1.1)
 
 
 def test_a_value_that_nobody_records_is_an_error_that_names_those_recorded():
@@ -75,7 +75,7 @@ def epoch_of_best(trainer):
 )
 def test_the_best_checkpoint_is_that_of_the_best_value(tmp_path, name, direction, best):
     config = replace(CONFIG, monitor=name, monitor_direction=direction)
-    values = [0.1, 0.2, 0.9, 0.4, 0.9, 0.8]
+    values = [0.1, 0.2, 0.9, 0.4, 0.8, 0.8]
     trainer = make_trainer(tmp_path, config, size=100, measure=scripted(name, values))
     records = trainer.fit()
     assert [record[name] for record in records] == values
@@ -84,11 +84,19 @@ def test_the_best_checkpoint_is_that_of_the_best_value(tmp_path, name, direction
 
 def test_training_stops_when_patience_ends(tmp_path):
     config = replace(CONFIG, monitor="f1", patience=2)
-    measure = scripted("f1", [0.1, 0.5, 0.4, 0.5, 0.9, 0.9])
+    measure = scripted("f1", [0.1, 0.5, 0.4, 0.3, 0.9, 0.9])
     trainer = make_trainer(tmp_path, config, size=100, measure=measure)
     assert [record["epoch"] for record in trainer.fit()] == [1, 2, 3, 4]
     assert trainer.finished
     assert epoch_of_best(trainer) == 2
+
+
+def test_equally_good_epochs_are_told_apart_by_their_validation_loss(tmp_path):
+    config = replace(CONFIG, monitor="f1", epochs=4)
+    trainer = make_trainer(tmp_path, config, size=100, measure=scripted("f1", [0.1, 0.5, 0.5, 0.5]))
+    losses = [record["validation_loss"] for record in trainer.fit()]
+    assert epoch_of_best(trainer) == 1 + losses.index(min(losses[1:])) > 2
+    assert trainer.position.loss_of_best == min(losses[1:])
 
 
 def test_patience_goes_on_where_an_interrupted_run_left_it(tmp_path):

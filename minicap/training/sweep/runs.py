@@ -140,7 +140,7 @@ def train_one(make: MakeTrainer, config: Any, folder: Path, cores: int, backend:
 def _result_of(trainer: Trainer) -> Result:
     """The best epoch, by the trainer's monitor."""
     monitor, epochs = trainer.monitor, [r for r in trainer.run.metrics() if not is_step(r)]
-    best = (min if monitor.falls else max)(epochs, key=lambda record: float(record[monitor.name]))
+    best = min(epochs, key=lambda r: monitor.rank(r[monitor.name], r.get("validation_loss", r["train_loss"])))
     value, seconds = best[monitor.name], trainer.position.seconds
     return Result(monitor.name, monitor.falls, value, best["epoch"], round(seconds, 3))
 
