@@ -13,7 +13,7 @@ from minicap.captioning import Captioner
 from minicap.captioning.occlusion import share_lost
 from minicap.cli.arguments import path, whole
 from minicap.cli.decoding import add_decoding_arguments, decoding_options
-from minicap.cli.photos import Photos, require_one
+from minicap.cli.photos import Photos, require_drawable
 from minicap.decoding import Decoding, Hypothesis
 from minicap.progress import printable
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     rng = np.random.default_rng(args.seed)
     photos = Photos(args.photos, captioner.encoder.preprocess.read, "caption")
     if args.figure:
-        require_one(photos.paths, "--figure", args.figure)
+        require_drawable(photos.paths, "--figure", args.figure)
     answers = iter(photos)
     while batch := list(islice(answers, _AT_ONCE)):
         images = np.stack([pixels for _, pixels in batch])

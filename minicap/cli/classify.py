@@ -5,7 +5,7 @@ import json
 
 from minicap.classification import Classifier
 from minicap.cli.arguments import path, whole
-from minicap.cli.photos import Photos, require_one
+from minicap.cli.photos import Photos, require_drawable
 from minicap.errors import InputError
 from minicap.models.published import CLASSIFIERS, DEFAULT
 from minicap.progress import printable
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     classifier = Classifier.load(args.run) if args.run else Classifier.pretrained(args.model or DEFAULT)
     photos = Photos(args.photos, classifier.load_photo, "classify")
     if args.plot:
-        require_one(photos.paths, "--plot", args.plot)
+        require_drawable(photos.paths, "--plot", args.plot)
     for photo, image in photos:
         best = classifier.best(image, args.top)
         if args.json:

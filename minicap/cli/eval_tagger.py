@@ -2,17 +2,22 @@
 
 import argparse
 import json
+from pathlib import Path
+
+import numpy as np
 
 from minicap.cli.arguments import absolute
 from minicap.data import SAMPLE, open_tagged
-from minicap.errors import InputError
+from minicap.errors import InputError, MissingExtra
 from minicap.multilabel import TagEvaluation, Tagger, evaluate
 from minicap.multilabel.evaluation import Average
-from minicap.multilabel.run import TagRunConfig, load_split
+from minicap.multilabel.figures import tags_of_photos
+from minicap.multilabel.run import TagRunConfig, TagSplit, load_split
 from minicap.progress import printable
 from minicap.training import run_folder_of
 
 FLAGS = ("beam", "outside")  # of `minicap eval` that are used here
+_DRAWN = 6  # photos of the best F1 in the figure, and of the worst
 _AVERAGES: dict[Average, str] = {"samples": "per photo", "classes": "per label", "overall": "overall"}
 
 
@@ -37,16 +42,22 @@ def run(args: argparse.Namespace) -> int:
     for beam, scores in found.items():
         _print_averages(scores, f"beam {beam}" if len(found) > 1 else "")
     _print_labels(found[beams[0]])
+    if folder := run_folder_of(args.run):
+        title = f"{dataset.name} {args.split}"
+        _draw(tagger, split, found[beams[0]], beams[0], title, folder / "figures" / f"tags-{args.split}.png")
     return 0
 
 
 def _values(found: TagEvaluation) -> dict[str, object]:
     """All numbers, as JSON values."""
     averages = {said: found.scores(average) for average, said in _AVERAGES.items()}
-    labels = zip(found.labels, *(scores.tolist() for scores in found.by_label), strict=True)
+    areas = [None if np.isnan(area) else float(area) for area in found.average_precisions]
+    labels = zip(found.labels, *(scores.tolist() for scores in found.by_label), areas, strict=True)
+    keys = ("precision", "recall", "f1", "average precision")
     return {
         "averages": averages,
-        "labels": {name: {"precision": p, "recall": r, "f1": f} for name, p, r, f in labels},
+        "mean average precision": found.mean_average_precision,
+        "labels": {name: dict(zip(keys, values, strict=True)) for name, *values in labels},
         "number of labels": {n: {"photos": count, "f1": f} for n, (count, f) in found.by_number.items()},
         "together": found.together.tolist(),
     }
@@ -57,17 +68,42 @@ def _print_averages(found: TagEvaluation, title: str) -> None:
     for average, said in _AVERAGES.items():
         p, r, f = found.scores(average).values()
         print(f"{said:10} {p:9.1%}  {r:6.1%}  {f:6.1%}")
+    print(f"mean average precision  {found.mean_average_precision:6.1%}")
 
 
 def _print_labels(found: TagEvaluation) -> None:
     width = max(len("label"), *(len(printable(name)) for name in found.labels))
-    print(f"\n{'label':{width}}  photos  precision  recall      F1")
+    print(f"\n{'label':{width}}  photos  precision  recall      F1  average precision")
     photos = found.there.sum(axis=0).astype(int)
-    for name, count, p, r, f in zip(found.labels, photos, *found.by_label, strict=True):
-        print(f"{printable(name):{width}}  {count:6}  {p:9.1%}  {r:6.1%}  {f:6.1%}")
+    rows = zip(found.labels, photos, *found.by_label, found.average_precisions, strict=True)
+    for name, count, p, r, f, area in rows:
+        shown = "" if np.isnan(area) else f"  {area:17.1%}"
+        print(f"{printable(name):{width}}  {count:6}  {p:9.1%}  {r:6.1%}  {f:6.1%}{shown}")
     print("\nlabels of a photo  photos      F1")
     for number, (count, f) in found.by_number.items():
         print(f"{number:17}  {count:6}  {f:6.1%}")
+
+
+def _draw(tagger: Tagger, split: TagSplit, found: TagEvaluation, beam: int, title: str, file: Path) -> None:
+    """The best and the worst photos, if matplotlib is installed; a line saying so if not."""
+    from minicap.plots import save_figure
+
+    chosen = found.best_and_worst(_DRAWN)
+    if not chosen:
+        return
+    try:
+        sheet = tags_of_photos(
+            tagger,
+            [split.paths[i] for i in chosen],
+            tagger.tags(split.features[chosen], beam),
+            [split.labels[i] for i in chosen],
+            title=f"{title}: {len(chosen) // 2} photos of the best F1, then of the worst",
+        )
+    except MissingExtra as missing:
+        print(f"(no figure: {missing})")
+        return
+    save_figure(sheet, file)
+    print(f"\nfigure: {printable(str(file))}")
 
 
 def _trained_on(args: argparse.Namespace) -> tuple[str, bool]:

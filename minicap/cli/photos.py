@@ -82,10 +82,11 @@ class Photos(Generic[T]):
         return Progress(len(self.paths), self.label, "photo")
 
 
-def require_one(photos: Sequence[Path], flag: str, figure: Path) -> None:
-    """Raise InputError for several photos, or a figure that cannot be written, before any work is done."""
+def require_drawable(photos: Sequence[Path], flag: str, figure: Path, most: int = 1) -> None:
+    """Raise InputError for too many photos, or a figure that cannot be written, before any work is done."""
     from minicap.plots.figure import figure_format
 
     figure_format(figure)
-    if len(photos) > 1:
-        raise InputError(f"{flag} takes one photo at a time")
+    if len(photos) > most:
+        many = "one photo" if most == 1 else f"at most {most} photos"
+        raise InputError(f"{flag} takes {many} at a time")

@@ -42,12 +42,14 @@ def completed(tables: Tables) -> tuple[Tables, TaggedDataset]:
         raise InputError('say what to train on: a folder of photos with labels, or "sample"')
     path = absolute(tables["data"]["path"], SAMPLE)
     tables = tables | {"data": tables["data"] | {"path": path}}
+    if vectors := tables["data"].get("word_vectors"):
+        tables["data"]["word_vectors"] = absolute(vectors)
     return tables, open_data(CONFIG.from_tables(tables, "command line"))
 
 
 def prepare(configs: Sequence[TagRunConfig]) -> None:
     """Extract the features that runs of a sweep share, before several of them do it at once."""
-    for config in {(c.data.path, c.encoder): c for c in configs}.values():
+    for config in {(c.data.path, c.data.crops, c.encoder): c for c in configs}.values():
         load_splits(config)
 
 
@@ -67,4 +69,7 @@ def train(config: TagRunConfig, run_folder: RunFolder, dataset: TaggedDataset) -
     tagger, trainer = make_trainer(config, run_folder, *load_splits(config), (print_epoch,))
     parameters = sum(array.size for array in tagger.model.params.values())
     print(f"the tagger has {parameters:,} parameters and knows {len(tagger.labels)} labels", flush=True)
+    if "labels_with_vectors" in trainer.about:
+        known = trainer.about["labels_with_vectors"]
+        print(f"{known} of the labels start from {printable(config.data.word_vectors)}", flush=True)
     fit(trainer, run_folder, config, unit="loss (nats)")

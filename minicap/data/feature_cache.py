@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from minicap.data.crops import RandomCrop
 from minicap.data.images import Preprocess
 from minicap.errors import FormatError, InputError, ShapeError
 from minicap.formats import atomic_write_text, create_own, entry, open_own, read_json
@@ -37,7 +38,7 @@ class FeatureCache:
     features.npy has the rows, done.bin a byte 1 for each finished row, written to disk after the row itself.
     """
 
-    def __init__(self, root: Path, key: str, preprocess: Preprocess, photos: list[str]) -> None:
+    def __init__(self, root: Path, key: str, preprocess: Preprocess | RandomCrop, photos: list[str]) -> None:
         self._root = root
         self._photos = photos
         self._encoder = {"version": _VERSION, "key": key, "preprocess": json.loads(preprocess.to_json())}

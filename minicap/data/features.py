@@ -9,6 +9,7 @@ import numpy as np
 
 from minicap.arrays import Array, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
+from minicap.data.crops import RandomCrop
 from minicap.data.feature_cache import FeatureCache
 from minicap.data.images import Preprocess
 from minicap.errors import DtypeError, InputError, ShapeError
@@ -20,7 +21,7 @@ _NAMED_AT_MOST = 5  # photos listed in one message
 def extract_features(
     images: Sequence[str | os.PathLike[str]],
     encode: Callable[[np.ndarray], Array],
-    preprocess: Preprocess,
+    preprocess: Preprocess | RandomCrop,
     key: str,
     folder: str | os.PathLike[str],
     batch_size: int = 32,
@@ -90,7 +91,7 @@ def _refuse(unusable: list[str], total: int) -> None:
 
 
 def _decoded(
-    paths: list[Path], todo: np.ndarray, preprocess: Preprocess, batch_size: int
+    paths: list[Path], todo: np.ndarray, preprocess: Preprocess | RandomCrop, batch_size: int
 ) -> Generator[tuple[np.ndarray, np.ndarray, list[str]]]:
     """Yields (rows (B,), batch (B, 3, size, size), messages about bad photos); decodes one batch ahead."""
 

@@ -214,9 +214,29 @@ class Preprocess:
         """The same for an image known to be a photo, where values of 0 and 1 are nearly black, no mistake."""
         if self.fit == "crop":
             image = _centre(image, min(image.shape[:2]), min(image.shape[:2]))
+        resized = self._resized(image, self.resize_to, self.resize_to)
+        return self._scaled(_centre(resized, self.size, self.size))
+
+    def of_part(self, image: np.ndarray, top: float, left: float, mirrored: bool = False) -> np.ndarray:
+        """The same for another part of a photo than its centre, for training on more than one.
+
+        The shorter side is brought to resize_to (with "squash" both are), then size x size pixels are kept.
+        top, left: where, from 0 for the first rows or columns to 1 for the last.
+        """
+        height, width = (1, 1) if self.fit == "squash" else image.shape[:2]
+        scale = self.resize_to / min(height, width)
+        resized = self._resized(image, round(scale * height), round(scale * width))
+        rooms = (side - self.size for side in resized.shape[:2])
+        y, x = (min(int(at * (room + 1)), room) for at, room in zip((top, left), rooms, strict=True))
+        part = resized[y : y + self.size, x : x + self.size]
+        return self._scaled(part[:, ::-1] if mirrored else part)
+
+    def _resized(self, image: np.ndarray, height: int, width: int) -> np.ndarray:
         resample = Image.Resampling[self.interpolation.upper()]
-        resized = Image.fromarray(image).resize((self.resize_to, self.resize_to), resample)
-        pixels = _centre(np.asarray(resized, dtype=np.float32), self.size, self.size)
+        return np.asarray(Image.fromarray(image).resize((width, height), resample), dtype=np.float32)
+
+    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+        """(H, W, 3) in 0..255 to (3, H, W), channels ordered and normalised."""
         if self.channels == "BGR":
             pixels = pixels[:, :, ::-1]
         mean, std = np.array(self.mean, dtype=np.float32), np.array(self.std, dtype=np.float32)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minicap.arrays import Array
-from minicap.metrics.multilabel import PerClass, f1, per_class, precision, recall
+from minicap.metrics.multilabel import (
+    PerClass,
+    average_precision,
+    f1,
+    mean_average_precision,
+    per_class,
+    precision,
+    recall,
+)
 from minicap.multilabel.tagger import Tagger
 
 _GIVEN = 0.5  # a threshold between 0 (not given) and 1 (given)
@@ -19,11 +27,13 @@ Average = Literal["samples", "classes", "overall"]
 @dataclass(frozen=True, eq=False)
 class TagEvaluation:
     """given, there: (N, K), 1 where the tagger gives a photo a label, and where the photo has it.
-    labels: their names."""
+    labels: their names.  probabilities: (N, K), how sure the tagger is of every label.
+    """
 
     given: NDArray[np.float64]
     there: NDArray[np.float64]
     labels: tuple[str, ...]
+    probabilities: NDArray[np.floating]
 
     def scores(self, average: Average = "samples") -> dict[str, float]:
         """Precision, recall and F1, averaged over photos, over labels, or of all labels together.
@@ -39,6 +49,16 @@ class TagEvaluation:
         return per_class(self.given, self.there, _GIVEN)
 
     @cached_property
+    def average_precisions(self) -> NDArray[np.floating]:
+        """The area under precision over recall of each label, NaN for one that no photo has."""
+        return average_precision(self.probabilities, self.there)
+
+    @cached_property
+    def mean_average_precision(self) -> float:
+        """The mean of average_precisions over the labels that some photo has; 0 where none has any."""
+        return mean_average_precision(self.probabilities, self.there) if self.there.any() else 0.0
+
+    @cached_property
     def by_number(self) -> dict[int, tuple[int, float]]:
         """For each number of labels per photo: how many photos have so many, and their mean F1."""
         numbers = self.there.sum(axis=1).astype(int)
@@ -47,6 +67,14 @@ class TagEvaluation:
             n: (int(chosen.sum()), f1(self.given[chosen], self.there[chosen], "samples", _GIVEN))
             for n, chosen in rows.items()
         }
+
+    def best_and_worst(self, count: int) -> list[int]:
+        """`count` photos of the highest F1, those with the most labels first, and as many of the lowest."""
+        right, labels = (self.given * self.there).sum(axis=1), self.there.sum(axis=1)
+        f1s = 2 * right / np.maximum(self.given.sum(axis=1) + labels, 1)
+        order = np.lexsort((-labels, -f1s))
+        count = min(count, len(order) // 2)
+        return [*order[:count].tolist(), *order[len(order) - count :].tolist()]
 
     @cached_property
     def together(self) -> NDArray[np.int64]:
@@ -66,7 +94,7 @@ def evaluate(
     given = np.zeros_like(there)
     for row, tags in enumerate(tagger.tags(features, beam)):
         given[row, [tag.label for tag in tags]] = 1
-    return TagEvaluation(given, there, tagger.labels)
+    return TagEvaluation(given, there, tagger.labels, tagger.probabilities(features, beam))
 
 
 def one_hot(labels: Sequence[Sequence[str]], names: Sequence[str]) -> NDArray[np.float64]:

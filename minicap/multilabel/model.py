@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
 from minicap.nn import Gradients
@@ -52,6 +55,12 @@ class MultiLabelModel(Protocol):
         """The labels of each photo, the surest first.
 
         beam: how many beginnings are kept where labels are predicted one after another.
+        """
+
+    def probabilities(self, features: Array, beam: int = 1) -> NDArray[np.floating]:
+        """How sure the model is of every label, (N, K), also of those that it does not give: to rank photos.
+
+        beam: as for `tags`.
         """
 
     def count(self, batch: Batch) -> int:

@@ -1,10 +1,13 @@
 """A tagger in one piece: encoder, names of the labels and model, from photo to labels."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from minicap.arrays import Array
 from minicap.arrays.out_of_memory import explain_out_of_memory
@@ -15,6 +18,8 @@ from minicap.models.encoders import Encoder, described_encoder, encode_files
 from minicap.multilabel.model import MultiLabelModel, Tag
 from minicap.multilabel.models import MODEL_SETTINGS, make_model
 from minicap.training import Trained
+
+T = TypeVar("T")
 
 READS = "stages"  # the kind of features of every multi-label model
 _SHIPPED = "weights/tagger.safetensors"
@@ -79,13 +84,13 @@ class Tagger(Trained):
 
         beam: how many sets of labels are followed at once, where the model predicts one label after another.
         """
-        found = []
-        with one_blas_thread():  # the products of a step are small: BLAS threads would wait for each other
-            for start in range(0, len(features), batch_size):
-                rows = features[start : start + batch_size]
-                with explain_out_of_memory(len(rows)):
-                    found += self.model.tags(rows, beam)
-        return found
+        batches = _in_batches(lambda rows: self.model.tags(rows, beam), features, batch_size)
+        return [tags for batch in batches for tags in batch]
+
+    def probabilities(self, features: Array, beam: int = 3, batch_size: int = 256) -> NDArray[np.floating]:
+        """How sure the tagger is of every label, (N, K), also of those that it does not give."""
+        batches = _in_batches(lambda rows: self.model.probabilities(rows, beam), features, batch_size)
+        return np.concatenate(batches)
 
     def tag(
         self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], beam: int = 3
@@ -96,3 +101,14 @@ class Tagger(Trained):
         """
         found = self.tags(self.features(photos), beam)
         return [[(self.labels[tag.label], tag.probability) for tag in tags] for tags in found]
+
+
+def _in_batches(decode: Callable[[Array], T], features: Array, batch_size: int) -> list[T]:
+    """What is found for every batch of the features."""
+    found = []
+    with one_blas_thread():  # the products of a step are small: BLAS threads would wait for each other
+        for start in range(0, len(features), batch_size):
+            rows = features[start : start + batch_size]
+            with explain_out_of_memory(len(rows)):
+                found.append(decode(rows))
+    return found

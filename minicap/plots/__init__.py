@@ -1,4 +1,4 @@
-"""Figures: curves, sweeps, caption sheets, attention, classes and what speaks for them, filters, activations.
+"""Figures: curves, sweeps, sheets of captions and labels, attention, classes, filters, activations.
 
 Every function returns a matplotlib Figure of its own: pyplot, its backend and its list of open figures are
 left alone.  Needs matplotlib.
@@ -14,6 +14,7 @@ from minicap.plots.figure import save_figure
 from minicap.plots.grids import activation_grid, filter_grid, image_grid
 from minicap.plots.schedules import schedule_curves
 from minicap.plots.sweeps import sweep_dots
+from minicap.plots.tags import tag_sheet
 
 __all__ = [
     "activation_grid",
@@ -27,5 +28,6 @@ __all__ = [
     "save_figure",
     "schedule_curves",
     "sweep_dots",
+    "tag_sheet",
     "top_classes",
 ]

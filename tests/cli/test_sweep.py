@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from classification.sets import write_digits
+from PIL import Image
 from training.sweep.test_runs import AtOnce
 
 from minicap.cli import main
@@ -102,6 +103,17 @@ def test_mistakes_are_named_before_any_work(config, digits, tmp_path, refused, m
     assert not folder.exists()
 
 
+def tagged(folder):
+    """Two photos to train on, each with two labels."""
+    folder.mkdir()
+    rows = ["photo,labels,split"]
+    for number in range(2):
+        Image.new("RGB", (9, 9), (100 * number, 0, 0)).save(folder / f"{number}.png")
+        rows.append(f"{number}.png,a;b,train")
+    (folder / "labels.csv").write_text("\n".join(rows), "utf-8")
+    return folder
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_sweep_of_the_repository_is_whole_and_trains(path, digits, tiny_data, tmp_path):
     settings, tables = read_sweep(path)
@@ -109,6 +121,9 @@ def test_a_sweep_of_the_repository_is_whole_and_trains(path, digits, tiny_data, 
     if application.CONFIG.application == "classifier":
         tables["data"] |= {"name": "mnist", "path": str(digits), "subset": 6}
         assert settings.seeds == (0, 1, 2)
+    elif application.CONFIG.application == "tagger":
+        tables["data"] = {"path": str(tagged(tmp_path / "photos"))}
+        tables["encoder"] = {"name": "efficientnet_lite0"}  # which is everywhere
     else:
         tables["data"] |= {"path": str(tiny_data), "min_count": 1}
     tables["training"] |= {"epochs": 1}

@@ -83,10 +83,52 @@ def test_a_run_is_resumed_and_scored(photos, tmp_path, capsys):
     assert lines[0] == "photos test: 6 photos, 3 labels known to the run"
     assert lines[3].split() == ["precision", "recall", "F1"]
     assert [line.split("  ")[0] for line in lines[4:7]] == ["per photo", "per label", "overall"]
+    assert lines[7].startswith("mean average precision  ")
+    assert lines[9].endswith("F1  average precision")
     assert main(["eval", str(run), "--split", "all", "--beam", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["beam 1"]
     assert set(found["labels"]) == set(COLOURS)
     assert 0 <= found["averages"]["overall"]["f1"] <= 1
+    areas = [of_label["average precision"] for of_label in found["labels"].values()]
+    assert found["mean average precision"] == pytest.approx(np.mean(areas))
+
+
+def test_hits_and_misses_are_drawn_into_the_run(photos, run, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    assert main(["eval", str(run)]) == 0
+    sheet = run / "figures" / "tags-test.png"
+    assert capsys.readouterr().out.splitlines()[-1] == f"figure: {sheet}"
+    assert size_of(sheet)[0] > 100
+
+
+def size_of(figure):
+    with Image.open(figure) as image:
+        return image.size
+
+
+def test_the_labels_of_photos_are_drawn(photos, run, tmp_path, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    sheet = tmp_path / "tags.png"
+    two = [str(photos / f"{number}.png") for number in range(2)]
+    assert main(["tag", *two, "--run", str(run), "--figure", str(sheet)]) == 0
+    assert size_of(sheet)[0] > 100
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["tag", *[str(photos)] * 3, "--run", str(run), "--figure", str(sheet)]) == 2
+    assert "--figure takes at most 60 photos at a time" in capsys.readouterr().err
+    assert main(["tag", str(photos), "--figure", "tags.txt"]) == 2
+    assert "must end in .png" in capsys.readouterr().err
+
+
+def test_crops_and_word_vectors_are_settings_of_a_run(photos, tmp_path, capsys):
+    (tmp_path / "vectors.txt").write_text("red 1 2\ngreen 3 4\n", "utf-8")
+    flags = ["--model", "initialized", "--embed-size", "2", "--hidden-size", "4", "--epochs", "1"]
+    flags += ["--crops", "1", "--word-vectors", str(tmp_path / "vectors.txt")]
+    assert main(["train", "tagger", str(photos), "--run", str(tmp_path / "run"), *flags]) == 0
+    assert f"2 of the labels start from {tmp_path / 'vectors.txt'}" in capsys.readouterr().out
+    assert read_toml(tmp_path / "run" / "config.toml")["data"]["crops"] == 1
+    assert main(["train", "--resume", str(tmp_path / "run"), "--epochs", "2"]) == 0
+    assert main(["train", "tagger", str(photos), "--run", str(tmp_path / "bad"), "--crops", "-1"]) == 2
+    assert "crops is -1 but must not be negative" in capsys.readouterr().err
 
 
 def test_photos_are_tagged(photos, run, capsys):

@@ -10,6 +10,7 @@ FOUND = TagEvaluation(
     np.array([[1, 0, 0], [1, 1, 1], [0, 0, 0]], float),
     np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], float),
     LABELS,
+    np.array([[0.9, 0.1, 0.2], [0.7, 0.6, 0.8], [0.4, 0.3, 0.1]]),
 )
 
 
@@ -33,8 +34,25 @@ def test_labels_and_numbers_of_labels_are_told_apart():
 
 
 def test_nothing_found_is_0_and_no_division_by_it():
-    none = TagEvaluation(np.zeros((2, 3)), np.eye(3)[:2], LABELS)
+    none = TagEvaluation(np.zeros((2, 3)), np.eye(3)[:2], LABELS, np.zeros((2, 3)))
     assert none.scores() == {"precision": 0, "recall": 0, "f1": 0}
+
+
+def test_average_precision_ranks_the_photos_by_the_probability_of_each_label():
+    # cat is on the first of the three, dog on the first; sofa on the last.
+    assert FOUND.average_precisions.tolist() == [1, 1, pytest.approx(1 / 3)]
+    assert FOUND.mean_average_precision == pytest.approx((1 + 1 + 1 / 3) / 3)
+    nobody = TagEvaluation(FOUND.given, np.zeros((3, 3)), LABELS, FOUND.probabilities)
+    assert nobody.mean_average_precision == 0
+
+
+def test_the_best_photos_are_those_with_most_labels_right_and_the_worst_come_last():
+    there = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1], [0, 1, 1]], float)
+    given = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], float)
+    found = TagEvaluation(given, there, LABELS, given)
+    assert found.best_and_worst(1) == [1, 2]
+    assert found.best_and_worst(2) == [1, 0, 3, 2]
+    assert found.best_and_worst(9) == [1, 0, 3, 2]
 
 
 def test_labels_that_a_tagger_does_not_know_are_left_out():

@@ -44,6 +44,20 @@ def test_a_label_that_is_listed_twice_is_said_once():
     assert LabelExamples(FEATURES[:1], [[1, 1]], 4).batch(np.array([0]))["mask"].sum() == 2
 
 
+def test_each_photo_is_read_from_one_of_its_crops_drawn_anew_for_every_batch():
+    crops = [FEATURES + 100 * number for number in range(3)]
+    examples = LabelExamples(crops[0], LABELS, 4, crops=crops[1:])
+
+    def drawn(key):
+        found = examples.batch(np.array([3, 1]), RandomStream(key))["features"] - FEATURES[[3, 1]]
+        assert (found[:, 0] == found[:, 1]).all()
+        return tuple((found[:, 0] / 100).tolist())
+
+    assert drawn(1) == drawn(1)
+    assert {drawn(key) for key in range(40)} == {(a, b) for a in range(3) for b in range(3)}
+    assert examples.batch(np.array([2]))["features"].tolist() == FEATURES[[2]].tolist()
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ShapeError, match="4 rows of features but 3 photos"):
         LabelExamples(FEATURES, LABELS[:3], 4)
@@ -51,3 +65,5 @@ def test_what_does_not_fit_is_refused():
         LabelExamples(FEATURES, LABELS, 3)
     with pytest.raises(InputError, match="order is 'best' but must be one of frequent"):
         LabelExamples(FEATURES, LABELS, 4, "best")
+    with pytest.raises(ShapeError, match=r"features are \(4, 2\) but a crop's \(4, 1\)"):
+        LabelExamples(FEATURES, LABELS, 4, crops=[FEATURES[:, :1]])

@@ -1,10 +1,13 @@
+import numpy as np
 import pytest
 from multilabel.small_runs import LABELS, split
 from training.toy import assert_same_run
 
 from minicap.errors import InputError
+from minicap.models.encoders import EfficientNetLite0EncoderConfig, make_encoder
 from minicap.multilabel import MODELS, Tagger, evaluate
-from minicap.multilabel.run import TagRunConfig, make_trainer
+from minicap.multilabel.models import InitializedConfig
+from minicap.multilabel.run import TagRunConfig, make_trainer, use_word_vectors
 from minicap.training import RunFolder
 
 models = pytest.mark.parametrize("name", MODELS)
@@ -26,7 +29,7 @@ def test_a_run_learns_and_its_checkpoint_gives_what_it_gave(name, tmp_path):
     assert set(tagger.labels) == set(LABELS)
     records = [r for r in trainer.fit() if "f1" in r]
     assert records[-1]["train_loss"] < 0.8 * records[0]["train_loss"]
-    best = max(records, key=lambda r: r["f1"])
+    best = max(records, key=lambda r: (r["f1"], -r["validation_loss"]))
     loaded, held_out = Tagger.load(tmp_path / "run"), split("val")
     assert loaded.origin == f"epoch {best['epoch']}, chosen by f1 on validation photos"
     found = evaluate(loaded, held_out.features, held_out.labels, beam=1).scores()
@@ -50,6 +53,46 @@ def test_photos_with_other_labels_are_not_resumed(tmp_path):
     _, trainer = make_trainer(config("linear"), RunFolder(tmp_path / "run"), changed, split("val"))
     with pytest.raises(InputError, match="the labels for training changed"):
         trainer.resume()
+
+
+def test_labels_start_from_the_mean_vector_of_their_words(tmp_path):
+    tagger = Tagger.create(
+        make_encoder(EfficientNetLite0EncoderConfig()),
+        ["Traffic light", "person", "zzz"],
+        InitializedConfig(embed_size=2, hidden_size=3),
+    )
+    tagger.model.initialize(0)
+    table = tagger.model.params["labels.table"]
+    before = table.copy()
+    (tmp_path / "vectors.txt").write_text("person 1 2\nlight 3 4\ntraffic 5 8\n", "utf-8")
+    assert use_word_vectors(tagger, tmp_path / "vectors.txt") == 2
+    assert table[:2].tolist() == [[4, 6], [1, 2]]
+    np.testing.assert_array_equal(table[2:], before[2:])
+
+
+def test_vectors_for_a_model_without_embedded_labels_are_refused(tmp_path):
+    linear = TagRunConfig.from_tables({"data": {"word_vectors": "glove.txt"}}, "test")
+    with pytest.raises(
+        InputError, match="word_vectors are for models that embed labels, which linear does not"
+    ):
+        make_trainer(linear, RunFolder(tmp_path / "run"), split("train"))
+
+
+def test_training_reads_the_crops_and_a_resumed_run_the_same_ones(tmp_path):
+    def start(folder, epochs):
+        train = split("train")
+        train.crops = [train.features[::-1] + 1, 0 * train.features]
+        return make_trainer(config("linear", epochs=epochs), RunFolder(tmp_path / folder), train)[1]
+
+    start("whole", 3).fit()
+    start("cut", 1).fit()
+    trainer = start("cut", 3)
+    trainer.resume()
+    trainer.fit()
+    assert_same_run(RunFolder(tmp_path / "cut"), RunFolder(tmp_path / "whole"))
+    plain = make_trainer(config("linear"), RunFolder(tmp_path / "plain"), split("train"))[1]
+    plain.fit()
+    assert plain.run.metrics()[-1]["train_loss"] != trainer.run.metrics()[-1]["train_loss"]
 
 
 def test_a_single_label_is_nothing_to_choose_from(tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minicap.arrays import Array, backend_of, to_device, to_host
 from minicap.arrays.random import RandomStream
@@ -145,6 +146,15 @@ class LabelSequenceModel(Module):
 
     def tags(self, features: Array, beam: int = 1) -> list[list[Tag]]:
         return [_tags(found[0]) for found in self.hypotheses(features, beam)]
+
+    def probabilities(self, features: Array, beam: int = 1) -> NDArray[np.floating]:
+        """The highest probability that each label has at any step of the most probable set, (N, K).
+
+        A label given is most probable just before it is said, one that is not given may come close to it at
+        any step (the category-wise maximum over steps of Wang et al. 2017).
+        """
+        found = [to_host(best[0].extras["probability"]) for best in self.hypotheses(features, beam)]
+        return np.stack([of_steps[:, : self.num_labels].max(axis=0) for of_steps in found])
 
     def hypotheses(self, features: Array, beam: int = 1) -> list[list[Hypothesis]]:
         """For every photo the sets of labels that were found, the most probable first."""

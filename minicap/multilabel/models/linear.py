@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from minicap.arrays import Array, backend_of, to_device, to_host
 from minicap.arrays.random import RandomStream
@@ -105,10 +106,14 @@ class LinearTagger(Module):
         shares = y / backend_of(y=y).xp.maximum(y.sum(axis=1, keepdims=True), 1)
         return -(shares * log_p).sum(), log_softmax_backward(-shares, cache)
 
-    def tags(self, features: Array, beam: int = 1) -> list[list[Tag]]:
-        scores = self({"features": to_device(features)})
+    def probabilities(self, features: Array, beam: int = 1) -> NDArray[np.floating]:
+        """Of every label on its own with bce; else as shares of 1, since these losses only compare labels."""
         squash = sigmoid_forward if self.config.loss == "bce" else softmax_forward
-        probabilities, scores = to_host(squash(scores)[0]), to_host(scores)
+        found: NDArray[np.floating] = to_host(squash(self({"features": to_device(features)}))[0])
+        return found
+
+    def tags(self, features: Array, beam: int = 1) -> list[list[Tag]]:
+        scores, probabilities = to_host(self({"features": to_device(features)})), self.probabilities(features)
         found = []
         for row, p in zip(scores, probabilities, strict=True):
             order = np.argsort(-row, kind="stable")

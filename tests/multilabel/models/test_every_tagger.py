@@ -119,6 +119,17 @@ def test_no_label_is_given_twice_and_the_surest_comes_first(name, beam):
 
 
 @models
+@pytest.mark.parametrize("beam", [1, 3])
+def test_every_label_has_a_probability_and_those_given_at_least_theirs(name, beam):
+    model, features = shaken(small(name)), batch_of_five()["features"]
+    found = model.probabilities(features, beam)
+    assert found.shape == (len(LABELS), NUM_LABELS)
+    assert ((found >= 0) & (found <= 1)).all()
+    for row, tags in zip(found, model.tags(features, beam), strict=True):
+        assert all(row[tag.label] >= tag.probability for tag in tags)
+
+
+@models
 @pytest.mark.parametrize("shards", [1, 2, 5])
 def test_shards_add_up_to_the_whole_batch_with_dropout_on(name, shards):
     model, batch = small(name), batch_of_five()

@@ -22,6 +22,17 @@ def test_the_same_labels_in_another_order_are_one_set_as_probable_as_both_togeth
     assert [np.exp(h.log_prob) for h in found] == pytest.approx([0.5, 0.4, 0.1])
 
 
+def test_a_label_is_as_probable_as_at_the_step_where_it_comes_closest():
+    model, features = small("initialized both"), batch_of_five()["features"]
+    (said,) = model.hypotheses(features[:1])
+    state, last, steps = model.start(features[:1]), model.begin, []
+    for label in (*said[0].words, model.end):
+        log_probs, state, _ = model.step(state, np.array([last]))
+        steps.append(np.exp(log_probs[0, :NUM_LABELS]))
+        last = label
+    np.testing.assert_allclose(model.probabilities(features)[0], np.max(steps, axis=0), rtol=1e-12)
+
+
 def test_its_own_order_says_the_most_probable_label_of_those_left_next():
     model, batch = small("initialized both", order="own"), batch_of_five()
     own = model.in_own_order(batch)
