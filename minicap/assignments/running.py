@@ -18,7 +18,7 @@ MOST_BYTES = 64 * 2**20  # of an answer
 MOST_FRAMES = 4  # that wait to be read
 PATIENCE = 30.0  # seconds that a message waits to be read
 START = 60.0
-LEAST_WAIT, PATIENT = 30.0, 6.0  # seconds, and times the limit: on a busy machine all takes longer
+LEAST_WAIT, PATIENT = 30.0, 12.0  # seconds, and times the limit: on a busy machine all takes longer
 
 COMMAND = (sys.executable, "-s", "-m", "minicap.assignments.worker")
 
@@ -28,6 +28,8 @@ class Worker:
 
     command: in front of the worker's own, such as a sandbox.  forks: whether every request has a process.
     start: seconds that the worker may take to come up, including the import of the student's module.
+    calls: the text of calls.py, which the worker runs once before the first request: what it imports is then
+    there for all of them.
     """
 
     def __init__(
@@ -37,10 +39,11 @@ class Worker:
         folder: Path | None = None,
         forks: bool = False,
         start: float = START,
+        calls: str = "",
     ) -> None:
         self.command = [*command, "--fork"] if forks else list(command)
         self.variables, self.folder, self.forks = dict(variables or os.environ), folder, forks
-        self.start = start
+        self.start, self.calls = start, calls
         self.process: subprocess.Popen[bytes] | None = None
         self.frames: queue.Queue[bytes | None] = queue.Queue(MOST_FRAMES)
 
@@ -111,7 +114,7 @@ class Worker:
         )
         threading.Thread(target=_read, args=(self.process.stdout, self.frames), daemon=True).start()
         assert self.process.stdin is not None
-        greeting = encode({"hello": True})
+        greeting = encode({"hello": True, "calls": self.calls})
         with contextlib.suppress(OSError):
             self.process.stdin.write(len(greeting).to_bytes(8, "little") + greeting)
             self.process.stdin.flush()

@@ -61,9 +61,14 @@ def seed_of(exercise: str, name: str, secret: str) -> int:
     return zlib.crc32(f"{secret}/{exercise}/{name}".encode())
 
 
+def encoded(trials: Sequence[Trial]) -> bytes:
+    """The trials as bytes, the same at every run."""
+    return encode([asdict(trial) for trial in trials])
+
+
 def pack(trials: Sequence[Trial]) -> bytes:
-    """The trials as the bytes of a file, the same at every run."""
-    return gzip.compress(encode([asdict(trial) for trial in trials]), mtime=0)
+    """The same as the bytes of a file."""
+    return gzip.compress(encoded(trials), mtime=0)
 
 
 def unpack(data: bytes, where: str) -> list[Trial]:

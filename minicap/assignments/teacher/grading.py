@@ -18,7 +18,7 @@ from minicap.assignments.teacher import sandbox
 from minicap.assignments.teacher.drawing import calls_text, draw
 from minicap.assignments.teacher.handout import make
 from minicap.assignments.teacher.sandbox import Limits
-from minicap.assignments.trials import Trial, pack
+from minicap.assignments.trials import Trial, encoded
 from minicap.assignments.verdict import judge
 from minicap.errors import FormatError, InputError
 from minicap.formats.atomic import atomic_write_text
@@ -65,14 +65,14 @@ def prepare(
     Raises InputError where there is no sandbox.
     """
     kind = sandbox.choose(unsafe)
-    files = make(assignment).files
-    archive.write(files, folder, assignment.id)
+    archive.write(make(assignment).files, folder, assignment.id)
     trials: dict[str, list[Trial]] = {exercise.id: [] for exercise in assignment.exercises}
     drawn = draw(assignment, f"hidden {secret}")
     for trial in drawn:
         trials[trial.exercise].append(trial)
-    digest = hashlib.sha256(pack(drawn) + archive.zipped(files) + str(VERSION).encode())
+    digest = hashlib.sha256(encoded(drawn) + (folder / archive.SUMS).read_bytes() + str(VERSION).encode())
     calls = calls_text(assignment.folder)
+    sandbox.compile_once(folder, [exercise.module for exercise in assignment.exercises], calls)
     return Workplace(assignment, folder, trials, calls, kind, limits or Limits(), digest.hexdigest())
 
 
@@ -152,8 +152,9 @@ def _grade_files(files: dict[str, bytes], place: Workplace) -> Iterator[Score]:
             root = Path(folder) / f"root{number}"
             root.mkdir()
             module = exercises[0].module
+            calls = place.calls if any(exercise.call for exercise in exercises) else ""
             with sandbox.worker(
-                place.kind, root, place.handout, submission, module, name, place.limits
+                place.kind, root, place.handout, submission, module, name, place.limits, calls
             ) as worker:
                 for exercise in exercises:
                     found[exercise.id] = _grade_exercise(worker, exercise, place)

@@ -86,11 +86,18 @@ def works(kind: str) -> bool:
 
 
 def worker(
-    kind: str, root: Path, handout: Path, submission: Path, module: str, file: str, limits: Limits
+    kind: str,
+    root: Path,
+    handout: Path,
+    submission: Path,
+    module: str,
+    file: str,
+    limits: Limits,
+    calls: str = "",
 ) -> Worker:
     """A worker in a sandbox, in which `module` of the handout is the submission's `file`.
 
-    root: an empty folder to build the sandbox's file system in.
+    root: an empty folder to build the sandbox's file system in.  calls: see Worker.
     """
     inside = kind != "none"
     place = SUBMISSION if inside else str(submission)
@@ -98,7 +105,25 @@ def worker(
     shown = [(handout, HANDOUT), (submission, SUBMISSION)]
     command = [*prefix(kind, root, shown, limits), *python(), "-m", "minicap.assignments.worker"]
     own = variables(kind, handout) | {"MINICAP_WORKER": json.dumps(settings)}
-    return Worker(command, own, Path("/") if inside else submission, forks=True, start=START)
+    return Worker(command, own, Path("/") if inside else submission, forks=True, start=START, calls=calls)
+
+
+def compile_once(handout: Path, modules: Sequence[str], calls: str) -> None:
+    """Leave bytecode of what workers import in a handout: each of them would compile it again.
+
+    The handout is the grader's own; a student's file is compiled in the sandbox alone.
+    """
+    script = (
+        "import contextlib, importlib, sys\n"
+        "for name in sys.argv[2:]:\n"
+        "    with contextlib.suppress(Exception):\n"
+        "        importlib.import_module(name)\n"
+        "exec(sys.argv[1])\n"
+    )
+    own = variables("none", handout)
+    del own["PYTHONDONTWRITEBYTECODE"]
+    command = [*python(), "-c", script, calls, "minicap.assignments.worker", *modules]
+    subprocess.run(command, env=own, cwd=handout, capture_output=True, timeout=START, check=False)
 
 
 def python() -> list[str]:

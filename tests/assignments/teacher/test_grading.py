@@ -39,6 +39,12 @@ def test_a_secret_is_kept_with_the_results(tmp_path):
     assert grading.secret_of(tmp_path / "other") != first
 
 
+def test_workers_find_the_handout_compiled_and_the_student_s_file_not(place, grade):
+    compiled = {file.name.partition(".")[0] for file in place.handout.rglob("*.pyc")}
+    assert {"worker", "affine", "activations"} <= compiled
+    assert grade(relu_backward="right")[0]["relu_backward"] == 6  # not the TODO of the bytecode
+
+
 def test_another_secret_draws_other_numbers(small):
     one, other = ({t.name: t.args[0] for t in grading.draw(small, s, ["relu_backward"])} for s in ("a", "b"))
     assert one["float32"].shape == other["float32"].shape
