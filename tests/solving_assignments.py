@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import numpy as np
 
-from minicap.assignments import archive
+from minicap.assignments import archive, sources
 from minicap.assignments.manifest import Exercise
 from minicap.assignments.sources import functions
 from minicap.assignments.teacher.solution import put
@@ -20,6 +20,14 @@ from minicap.assignments.teacher.solution import put
 def standing_in(files: dict[str, bytes], exercise: Exercise, body: str) -> Iterator[None]:
     """A student's body in the place of the reference's own function, inside the `with` block."""
     text = put(files[exercise.file].decode(), exercise, dedent(body).strip("\n"))
+    if not exercise.is_python:
+        right = sources.text_of
+        sources.text_of = lambda module: text if module == exercise.module else right(module)
+        try:
+            yield
+        finally:
+            sources.text_of = right
+        return
     node = dict(functions(ast.parse(text)))[exercise.function]
     node.decorator_list.clear()
     module = import_module(exercise.module)

@@ -62,13 +62,13 @@ def _bodies(
 
 
 def _wrong(exercise: Exercise, kind: str, mistakes: Sequence[Mistake], rng: np.random.Generator) -> str:
-    if not exercise.is_python:
-        return '  NOT_WRITTEN("a guess");'
     right = solution(exercise)
     own = [m for m in mistakes if m.exercise == exercise.id and m.old in right]
     if kind == "mistake" and own:
         mistake = own[int(rng.integers(len(own)))]
         return right.replace(mistake.old, mistake.new)
+    if not exercise.is_python:
+        return {"nothing": "  return;", "endless": "  while (true) {}"}.get(kind, "  real x = 1 / 0;")
     return {"nothing": "pass", "endless": "while True:\n    pass"}.get(kind, "raise ValueError('too hard')")
 
 

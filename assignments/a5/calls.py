@@ -1,6 +1,5 @@
 """How the exercises are called: large images are drawn from a seed, and work is counted on the way."""
 
-import importlib.util
 import inspect
 import sys
 import threading
@@ -10,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-import minicap
 from minicap.arrays import columns as textbook
 from minicap.arrays.random import RandomStream
 from minicap.arrays.windows import window_over
-from minicap.assignments.cuda import launch
+from minicap.assignments import sources
+from minicap.assignments.cuda import KernelError, launch
 from minicap.backend.cpu.conv import columns, transforms, winograd
 from minicap.backend.cpu.order import Scratch
 from minicap.training import shards
@@ -244,19 +243,19 @@ def sharded_loss(x, y, w, scale, parts, row, count):
 KERNELS = "minicap.backend.gpu.kernels"
 
 
-def cuda(name):
-    """The text of a file of kernels: the student's."""
-    found = importlib.util.find_spec(f"{KERNELS}.{name.partition('.')[0]}")
-    folder = Path(minicap.__file__).parent / "backend/gpu/kernels"
-    return Path(found.origin if found and found.origin else folder / name).read_text(encoding="utf-8")
-
-
 def run_kernel(name, given, outputs, order):
     """Launch a kernel with more threads than the state has numbers; returns what it may have written."""
     arrays = {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in given.items()}
-    files = {file: cuda(file) for file in ("cells.cuh", "recurrent.cu")}
+    files = {file: sources.text_of(f"{KERNELS}.{Path(file).stem}") for file in ("cells.cuh", "recurrent.cu")}
     numbers = range(32)[::-1] if order == "reversed" else range(32)
-    launch(files, name, 2, 16, numbers, **arrays)
+    count = given["N"] * given["H"]
+    try:
+        launch(files, name, 2, 16, numbers, **arrays)
+    except KernelError as error:
+        if error.thread < count:
+            raise
+        why = f"only {count} of the {len(numbers)} threads have a number; the others must return at once"
+        raise KernelError(f"{error}: {why}") from None
     return {key: arrays[key] for key in outputs if arrays[key] is not None}
 
 

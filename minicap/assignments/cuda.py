@@ -44,7 +44,9 @@ BUILT_IN: dict[str, Callable[..., Any]] = {
 
 
 class KernelError(InputError):
-    """What a kernel does that it must not, with the file and the line."""
+    """What a kernel does that it must not, with the file and the line.  thread: which one, -1 before any."""
+
+    thread = -1
 
 
 class Memory:
@@ -131,7 +133,9 @@ class _Thread:
                 if isinstance(error, KernelError) and error.args[0].startswith(tuple(self.files())):
                     raise
                 said = str(error) if isinstance(error, KernelError) else f"{type(error).__name__}: {error}"
-                raise KernelError(f"{file}:{statement.line}: {said} (thread {self.number})") from None
+                told = KernelError(f"{file}:{statement.line}: {said} (thread {self.number})")
+                told.thread = self.number
+                raise told from None
 
     def files(self) -> set[str]:
         return {f"{function.file}:" for function in self.program.functions.values()}

@@ -1,13 +1,24 @@
-"""Find functions in the text of a module, or of CUDA sources."""
+"""The text of a module or of CUDA sources, and the functions in it."""
 
 import ast
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from minicap.assignments.manifest import PACKAGE, file_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _KERNEL = re.compile(
     r"^(?:KERNEL|__device__ inline \w+) (\w+)\([^{}]*\) \{\n(.*?)^\}", re.DOTALL | re.MULTILINE
 )
+
+
+def text_of(module: str) -> str:
+    """The text of a module or of CUDA sources: the student's, where a worker runs one in its place."""
+    found = find_spec(module)
+    file = Path(found.origin) if found and found.origin else PACKAGE.parent / file_of(module)
+    return file.read_text(encoding="utf-8")
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:

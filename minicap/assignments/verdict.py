@@ -1,5 +1,6 @@
 """Compare an answer with the right one, and say in a line what is wrong with it."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -100,10 +101,15 @@ def _wrong_part(
     if set(ours) != set(theirs):
         return f"{label} is {_kind(given)}", f"it should be {_kind(right)}"
     for path, wanted in theirs.items():
-        complaint = _wrong_leaf(trial, path, wanted, ours[path], rights)
+        complaint = _wrong_leaf(trial, _named(path), wanted, ours[path], rights)
         if complaint:
             return complaint
     return None
+
+
+def _named(path: str) -> str:
+    """What a part is called: "the answer['dx']" is dx."""
+    return re.sub(r"^the answer\['([^']+)'\]", r"\1", path)
 
 
 def _wrong_leaf(

@@ -2,6 +2,7 @@
 
 import pytest
 from classic_mistakes import MISTAKES
+from classic_mistakes.speed import step, step_back
 from solving_assignments import standing_in
 
 from minicap.assignments import manifest
@@ -39,6 +40,10 @@ def test_the_first_line_names_the_cause(name, exercise, cause, body, first_line)
     assert cause in first_line(name, exercise, body)
 
 
+def test_an_array_of_several_is_called_by_its_name(first_line):
+    assert first_line("a5", "lstm_step", step(bias="0")).startswith("gates (2, 3, 16) is off by")
+
+
 def test_there_are_more_than_forty_of_them():
     assert len({(exercise, cause) for _, exercise, cause, _ in MISTAKES}) >= 40
 
@@ -50,6 +55,11 @@ def test_every_mistake_of_the_tables_is_noted(name, handout_of):
     noted = {(trial.exercise, cause) for trial in trials for cause, _, _ in trial.mistakes}
     listed = {(m.exercise, m.cause) for m in load_mistakes(manifest.find(name).folder)}
     assert listed - noted == set()
+
+
+@pytest.mark.parametrize(("exercise", "body"), [("lstm_step", step()), ("lstm_step_gradient", step_back())])
+def test_kernels_that_hold_no_mistake_pass(exercise, body, first_line):
+    assert first_line("a5", exercise, body) == ""
 
 
 @pytest.mark.parametrize("name", ["a1", "a2"])

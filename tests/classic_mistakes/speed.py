@@ -62,6 +62,69 @@ CUT_AND_RUN = """
     loss = sum(each for each, _ in found)
     return loss, {{name: {total} for name in found[0][1]}}
 """
+STEP = """
+  {guard}
+  int n = thread() / H, j = thread() % H;
+  int place = {place}, own = n * H + j;
+  real sums[4];
+  for (int k = 0; k < 4; ++k)
+    sums[k] = gates[place * 4 * H + k * H + j] + product[(4 * n + k) * H + j] + {bias};
+  LstmCell cell = lstm_cell(sums, c[own]);
+  {before}
+  gates[place * 4 * H + j] = cell.i;
+  gates[place * 4 * H + H + j] = cell.f;
+  gates[place * 4 * H + 2 * H + j] = cell.o;
+  gates[place * 4 * H + 3 * H + j] = cell.g;
+  h[own] = carry({mask}, place, cell.next_h, h[own]);
+  c[own] = carry({mask}, place, cell.next_c, c[own]);
+  {after}
+  out[{at}] = h[own];
+"""
+KEEP = "prev_h[place * H + j] = h[own]; prev_c[place * H + j] = c[own];"
+SOUND = dict(
+    guard="if (thread() >= N * H) return;",
+    place="n * T + t",
+    bias="b[k * H + j]",
+    before=KEEP,
+    after="",
+    mask="mask",
+    at="place * H + j",
+)
+STEP_BACK = """
+  int number = thread(), n = number / H, j = number % H;
+  if (number >= N * H) return;
+  int place = n * T + t;
+  real dstate = dout[place * H + j]{later};
+  if (carried) dstate {past};
+  LstmGradient back = lstm_cell_gradient(
+      gates + place * 4 * H + j, H, prev_c[place * H + j], of_next({mask}, place, dstate),
+      of_next({mask}, place, dc[number]));
+  for (int k = 0; k < 4; ++k) {{
+    step_da[{step_block}] = back.da[k];
+    da[{block}] = back.da[k];
+  }}
+  {cell}
+  if (carried) carried[number] = of_old({mask}, place, dstate);
+"""
+SOUND_BACK = dict(
+    later=" + dh[number]",
+    past="+= carried[number]",
+    mask="mask",
+    step_block="n * 4 * H + k * H + j",
+    block="place * 4 * H + k * H + j",
+    cell="dc[number] = back.dc + of_old(mask, place, dc[number]);",
+)
+INTERLEAVED = dict(step_block="4 * number + k", block="4 * (place * H + j) + k")
+
+
+def step(**wrong):
+    return STEP.format(**SOUND | wrong)
+
+
+def step_back(**wrong):
+    return STEP_BACK.format(**SOUND_BACK | wrong)
+
+
 WHOLE, ALL = "model.count(batch) if count is None else count", "sum(grads[name] for _, grads in found)"
 
 MISTAKES = [
@@ -110,4 +173,21 @@ MISTAKES = [
     ),
     ("a5", "lstm_forward", "sigmoid(a) = (1 + tanh(a / 2)) / 2", LSTM.format(half="1", mask="mask")),
     ("a5", "lstm_forward", "mask is ignored", LSTM.format(half="0.5", mask="None")),
+    ("a5", "lstm_step", "only 8 of the 32 threads have a number", step(guard="")),
+    ("a5", "lstm_step", "which thread 0 uses too", step(at="t * H + j")),
+    ("a5", "lstm_step", "n * T + t", step(place="t * N + n")),
+    ("a5", "lstm_step", "bias is missing", step(bias="0")),
+    ("a5", "lstm_step", "mask is ignored", step(mask="0")),
+    ("a5", "lstm_step", "keep it before it moves on", step(before="", after=KEEP)),
+    ("a5", "lstm_step_gradient", "dh is missing", step_back(later="")),
+    ("a5", "lstm_step_gradient", "carried is missing", step_back(past="+= 0")),
+    (
+        "a5",
+        "lstm_step_gradient",
+        "mask is ignored",
+        step_back(mask="0", cell="dc[number] = back.dc;"),
+    ),
+    ("a5", "lstm_step_gradient", "blocks of da lie H apart", step_back(**INTERLEAVED)),
+    ("a5", "lstm_step_gradient", "dc does not move on", step_back(cell="")),
+    ("a5", "lstm_step_gradient", "where the mask is 0, dc passes", step_back(cell="dc[number] = back.dc;")),
 ]

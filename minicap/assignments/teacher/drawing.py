@@ -141,7 +141,7 @@ def _draw_one(
     wrong: list[Any] = []
     for mistake in () if case.directions else mistakes:
         try:
-            with in_place(module, mistake):
+            with in_place(exercise, mistake):
                 wrong += fingerprints(mistake.cause, answer(), expected, labels)
         except Exception:  # a mistake may raise; then there is nothing to recognise
             continue
