@@ -67,7 +67,8 @@ class Worker:
         assert self.process is not None
         try:
             assert self.process.stdin is not None
-            self.process.stdin.write(len(request).to_bytes(8, "little") + request)
+            self.process.stdin.write(len(request).to_bytes(8, "little"))
+            self.process.stdin.write(request)
             self.process.stdin.flush()
         except OSError:
             self.stop()

@@ -36,7 +36,7 @@ class Foreign(NamedTuple):
 
 def encode(value: Any) -> bytes:
     """The value as bytes.  Anything but numbers, texts, arrays and nestings of these becomes a Foreign."""
-    arrays: list[bytes] = []
+    arrays: list[memoryview] = []
     tree = json.dumps(_tree(value, arrays, DEEPEST)).encode()
     return b"".join((len(tree).to_bytes(8, "little"), tree, *arrays))
 
@@ -59,9 +59,15 @@ def decode(data: bytes, build: Callable[[Named], Any] = lambda named: named) -> 
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every leaf of a value with the path that leads to it: "cache.x", "[1]"."""
+    """Every leaf of a value with the path that leads to it: "cache.x", "[1]".
+
+    A cache gives the same leaves as the Named that comes out on the other side.
+    """
     if isinstance(value, Named):
         for name, part in zip(value.fields, value.values, strict=True):
+            yield from leaves(part, f"{path}.{name}")
+    elif isinstance(value, tuple) and hasattr(value, "_fields") and not isinstance(value, Foreign):
+        for name, part in zip(value._fields, value, strict=True):
             yield from leaves(part, f"{path}.{name}")
     elif isinstance(value, dict):
         for name, part in value.items():
@@ -78,14 +84,14 @@ def names_only(value: Any) -> Any:
     return decode(encode(value))
 
 
-def _tree(value: Any, arrays: list[bytes], depth: int) -> Any:
+def _tree(value: Any, arrays: list[memoryview], depth: int) -> Any:
     if depth == 0:
         return {"foreign": "deep nesting"}
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         if array.dtype.kind not in KINDS.replace("?", "b") or array.dtype.hasobject:
             return {"foreign": f"{type(value).__name__} of {array.dtype}"}
-        arrays.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+        arrays.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data)
         shape = list(array.shape)
         return {"array": [array.dtype.newbyteorder("<").str, shape, isinstance(value, np.generic)]}
     if value is None or isinstance(value, (bool, str)):

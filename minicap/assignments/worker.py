@@ -72,7 +72,8 @@ def read_frame(file: BinaryIO) -> bytes | None:
 
 
 def write_frame(file: BinaryIO, message: bytes) -> None:
-    file.write(len(message).to_bytes(8, "little") + message)
+    file.write(len(message).to_bytes(8, "little"))
+    file.write(message)
     file.flush()
 
 
@@ -255,7 +256,7 @@ def _changed(names: list[str], before: Any, after: Any) -> list[str]:
         *((key, value, new_kwargs.get(key)) for key, value in kwargs.items()),
     ]
     for name, old, new in pairs:
-        olds, news = dict(leaves(decode(encode(old)), name)), dict(leaves(decode(encode(new)), name))
+        olds, news = dict(leaves(old, name)), dict(leaves(new, name))
         for path, value in olds.items():
             is_array = isinstance(value, np.ndarray)
             if is_array and not np.array_equal(

@@ -32,6 +32,13 @@ def test_a_cache_is_named_and_not_built():
     assert [path for path, _ in leaves(back, "cache")] == ["cache.x", "cache.options[0]", "cache.options[1]"]
 
 
+def test_a_cache_has_the_leaves_of_what_comes_out():
+    cache = {"of": Cache(np.arange(3), (1, Cache(np.ones(2), ())))}
+    paths = [path for path, _ in leaves(cache)]
+    assert paths == ["['of'].x", "['of'].options[0]", "['of'].options[1].x"]
+    assert paths == [path for path, _ in leaves(names_only(cache))]
+
+
 @pytest.mark.parametrize("value", [object(), {1}, np.array([None]), np.array(["a"]), 2**70, 1j])
 def test_what_cannot_cross_is_told_by_its_type(value):
     assert isinstance(decode(encode(value)), Foreign)
