@@ -131,8 +131,7 @@ class Captioner(Trained):
         # The products of a step are so small that BLAS threads would wait for each other; threads share the
         # photos instead.  Not on a GPU, and not in sampling, which draws its random numbers in one order.
         shared = backend_of(features=features) is NUMPY and not decoding.temperature
-        size = sum(array.size for array in self.model.params.values())
-        products = len(features) * decoding.places * size if shared else 0
+        products = len(features) * decoding.places * self.parameters if shared else 0
         return [found for part in in_parts(decoded, len(features), products) for found in part]
 
     def text(self, hypothesis: Hypothesis) -> str:

@@ -1,12 +1,8 @@
 """Training a captioner from a data set to a run folder, in one call."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
-
-import numpy as np
 
 from minicap.arrays import Array, to_device
 from minicap.captioning.captioner import MOST_WORDS, Captioner
@@ -14,13 +10,13 @@ from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.models import MODEL_SETTINGS, MODELS, ShowAndTellConfig
 from minicap.captioning.reinforce import PhotoExamples, ReinforceConfig, SelfCritical, mean_of_epoch
 from minicap.captioning.scheduled_sampling import ScheduledSampling
-from minicap.data import SAMPLE, CaptionDataset, default_cache_folder, extract_features, open_dataset
+from minicap.captioning.splits import Split, load_split
+from minicap.data import SAMPLE, CaptionDataset, open_dataset
 from minicap.errors import InputError
 from minicap.formats import require_types
 from minicap.formats.word_vectors import read_word_vectors
 from minicap.metrics.captions import Scores, score
-from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderConfig, Encoder, make_encoder
-from minicap.progress import Progress
+from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderConfig, make_encoder
 from minicap.training import (
     RunConfig,
     RunFolder,
@@ -47,6 +43,8 @@ class CaptionDataConfig:
     outside: whether photos may lie outside the data set's folder.
     min_count: a word must occur this often in training.  max_words: captions are cut after this many words.
     word_vectors: a text file of GloVe or word2vec, or a zip of some, that the embedded words start from.
+    subset: how many of the training photos to use, drawn with subset_seed; 0 for all.
+    subset_seed: of the choice of these photos.
     """
 
     path: str = SAMPLE
@@ -55,11 +53,15 @@ class CaptionDataConfig:
     min_count: int = 3
     max_words: int = 20
     word_vectors: str = ""
+    subset: int = 0
+    subset_seed: int = 0
 
     def __post_init__(self) -> None:
         require_types(self)
         if min(self.min_count, self.max_words) < 1:
             raise InputError("min_count and max_words must be at least 1")
+        if min(self.subset, self.subset_seed) < 0:
+            raise InputError("subset and subset_seed must not be negative")
         if self.max_words > MOST_WORDS:
             raise InputError(f"max_words is {self.max_words} but must be at most {MOST_WORDS}")
         if self.start and self.word_vectors:
@@ -135,41 +137,6 @@ def settings_for(dataset: CaptionDataset, start: bool) -> dict[str, dict[str, An
     }
 
 
-@dataclass
-class Split:
-    """One split of a data set, ready for a captioner: its photos, their features and captions."""
-
-    paths: list[Path]
-    features: np.ndarray
-    tokens: list[list[list[str]]]
-    raw: list[list[str]]
-    name: str = ""
-    ids: Sequence[int | str] = ()  # of the photos in the data set
-
-
-def load_split(dataset: CaptionDataset, split: str, encoder: Encoder, kind: str) -> Split:
-    """Photos of a split with their features, from the cache or extracted now, with a progress bar."""
-    images = dataset.split(split)
-    paths = [image.path for image in images]
-    with Progress(len(paths), f"{kind} features of {dataset.name} {split}", "photo") as progress:
-        features = extract_features(
-            paths,
-            partial(encoder.encode, kind=kind),
-            encoder.preprocess,
-            key=encoder.key(kind),
-            folder=default_cache_folder(),
-            progress=progress.reach,
-        )
-    return Split(
-        paths,
-        features,
-        [[list(tokens) for tokens in image.captions] for image in images],
-        [list(image.raw) for image in images],
-        split,
-        [image.image_id for image in images],
-    )
-
-
 def settings_for_rewards() -> dict[str, dict[str, Any]]:
     """Settings for learning from scores: the small steps of Rennie et al. 2017, with CIDEr as monitor."""
     return {"training": {"learning_rate": 5e-5, "monitor": "cider"}}
@@ -178,13 +145,17 @@ def settings_for_rewards() -> dict[str, dict[str, Any]]:
 def load_splits(
     config: CaptionRunConfig, dataset: CaptionDataset | None = None
 ) -> tuple[Split, Split | None]:
-    """The training photos of a data set, and its validation photos, if there are any."""
+    """The training photos of a data set, or as many of them as config.data.subset says; and its validation
+    photos, if there are any.
+
+    Raises InputError for a subset of more photos than there are.
+    """
     if dataset is None:
         dataset = open_dataset(config.data.path, config.data.outside)
     encoder = make_encoder(config.encoder)
     train = load_split(dataset, "train", encoder, config.reads)
     validation = load_split(dataset, "val", encoder, config.reads) if dataset.counts()["val"] else None
-    return train, validation
+    return train.drawn(config.data.subset, config.data.subset_seed), validation
 
 
 def load_start(path: str) -> Captioner:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from minicap.arrays import Array, to_device
 from minicap.captioning.captioner import Captioner
-from minicap.captioning.run import Split
+from minicap.captioning.splits import Split
 from minicap.data.images import load_image
 from minicap.errors import FormatError, InputError
 from minicap.formats import atomic_write_text, atomic_writer, open_own, parse_json, read_json, read_text

@@ -10,12 +10,11 @@ from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
     CaptionTrainingConfig,
-    Split,
     evaluate,
-    load_split,
     make_trainer,
 )
 from minicap.captioning.samples import SampleCaptions
+from minicap.captioning.splits import Split, load_split
 from minicap.cli.arguments import path
 from minicap.cli.fitting import draw_curves, print_epoch
 from minicap.cli.scores import print_scores

@@ -2,16 +2,17 @@
 
 import argparse
 
-from minicap.cli import eval_captioner, eval_classifier, eval_retrieval, eval_tagger
+from minicap.cli import eval_captioner, eval_classifier, eval_retrieval, eval_sweep, eval_tagger
 from minicap.cli.arguments import path
 from minicap.errors import InputError
 from minicap.training import kind_of
+from minicap.training.sweep import runs_in
 
 # For models other than captioners: which of the captioners' flags apply, and what scores them.
 _OTHERS = {
-    "classifier": ((), eval_classifier.run),
-    "tagger": (eval_tagger.FLAGS, eval_tagger.run),
-    "ranking model": (("outside",), eval_retrieval.run),
+    "classifier": ((), eval_classifier),
+    "tagger": (eval_tagger.FLAGS, eval_tagger),
+    "ranking model": (("outside",), eval_retrieval),
 }
 
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=path,
         metavar="RUN",
-        help="run folder or checkpoint (default: the shipped captioner)",
+        help="run folder or checkpoint, or a sweep's folder (default: the shipped captioner)",
     )
     parser.add_argument(
         "--data", type=path, metavar="DATA", help="data set (default: the one the run was trained on)"
@@ -33,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    kind = kind_of(args.run) if args.run else "captioner"
+    cells = runs_in(args.run) if args.run and (args.run / "sweep.json").exists() else {}
+    one = next(iter(next(iter(cells.values())))) if cells else args.run
+    kind = kind_of(one) if one else "captioner"
     if args.several_crops and kind != "classifier":
         raise InputError("--several-crops is for classifiers")
-    if kind not in _OTHERS:
-        return eval_captioner.run(args)
-    flags, run = _OTHERS[kind]
+    flags, scorer = _OTHERS.get(kind, (eval_captioner.FLAGS, eval_captioner))
     for flag in eval_captioner.FLAGS:
         if flag not in flags and getattr(args, flag) not in (None, False):
             raise InputError(f"--{flag.replace('_', '-')} is for captioners; {args.run} holds a {kind}")
-    return run(args)
+    return eval_sweep.run(args, cells, scorer.headlines) if cells else scorer.run(args)

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,16 +17,26 @@ from minicap.captioning.baselines import (
     nearest_neighbour,
     random_captions,
 )
-from minicap.captioning.run import CaptionRunConfig, Split, load_split
+from minicap.captioning.run import CaptionRunConfig
+from minicap.captioning.splits import Split, load_split
 from minicap.cli.arguments import path, whole
 from minicap.cli.decoding import FLAGS as DECODING_FLAGS
 from minicap.cli.decoding import add_decoding_arguments, decoding_options
-from minicap.cli.scores import diversity, print_scores
-from minicap.data import open_dataset
+from minicap.cli.scores import by_head, diversity, print_scores
+from minicap.data import CaptionDataset, open_dataset
 from minicap.decoding import Decoding
 from minicap.errors import InputError
 from minicap.formats import atomic_write_text
-from minicap.metrics.captions import Scores, meteor, require_meteor, require_spice, score, spice, tokenize
+from minicap.metrics.captions import (
+    Scores,
+    meteor,
+    require_meteor,
+    require_spice,
+    score,
+    spice,
+    tokenize,
+    vocabulary_used,
+)
 from minicap.progress import printable
 from minicap.training import run_folder_of
 
@@ -56,11 +67,8 @@ def run(args: argparse.Namespace) -> int:
     for asked, require in ((args.meteor, require_meteor), (args.spice, require_spice)):
         if asked:
             require()
-    captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
-    data, outside = (args.data, False) if args.data else _trained_on(args.run)
-    dataset = open_dataset(data, outside or args.outside)
+    captioner, dataset, split = _opened(args)
     encoder, reads = captioner.encoder, captioner.model.reads
-    split = load_split(dataset, args.split, encoder, reads)
     said = {
         name: captioner.captions(split.features, rng=args.seed or 0, **options)
         for name, options in ways.items()
@@ -87,6 +95,28 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(printable(dataset.name), split, captioner, rows, beside)
     return 0
+
+
+def headlines(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The numbers of a run beside others', for every way of decoding."""
+    captioner, _, split = _opened(args)
+    found = {}
+    for name, options in _ways(args).items():
+        started = perf_counter()
+        captions = captioner.captions(split.features, rng=args.seed or 0, **options)
+        speed = {"captions/s": round(len(captions) / (perf_counter() - started))}
+        percent = {head: 100 * value for head, value in by_head(score(captions, split.raw)).items()}
+        beside = {"words": vocabulary_used(captions), "parameters": captioner.parameters}
+        found[name] = percent | beside | speed
+    return found
+
+
+def _opened(args: argparse.Namespace) -> tuple[Captioner, CaptionDataset, Split]:
+    """The captioner of a run, and the data set and the split to score it on."""
+    captioner = Captioner.load(args.run) if args.run else Captioner.shipped()
+    data, outside = (args.data, False) if args.data else _trained_on(args.run)
+    dataset = open_dataset(data, outside or args.outside)
+    return captioner, dataset, load_split(dataset, args.split, captioner.encoder, captioner.model.reads)
 
 
 def _ways(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

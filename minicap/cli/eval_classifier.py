@@ -26,6 +26,28 @@ def add_arguments(group: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    classifier, split, found, folder = _evaluated(args)
+    if args.json:
+        print(_json(found))
+        return 0
+    title = f"{ClassifierRunConfig.read(folder / 'config.toml').data.name} {args.split}"
+    print(f"{title}: {len(found.y)} photos, {len(found.classes)} classes")
+    if classifier.origin:
+        print(f"checkpoint: {printable(classifier.origin)}")
+    _print(found)
+    draw_answers(found, split, title, folder / "figures")
+    return 0
+
+
+def headlines(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The numbers of a run beside others'."""
+    classifier, _, found, _ = _evaluated(args)
+    top_5 = {"top 5": 100 * found.top_5} if len(found.classes) > 5 else {}
+    return {"": {"accuracy": 100 * found.accuracy, **top_5, "parameters": classifier.parameters}}
+
+
+def _evaluated(args: argparse.Namespace) -> tuple[Classifier, ArrayDataset, Evaluation, Path]:
+    """The classifier of a run, the split of its data set, its answers there, and the run's folder."""
     classifier = Classifier.load(args.run)
     folder = run_folder_of(args.run)
     if folder is None:
@@ -40,15 +62,7 @@ def run(args: argparse.Namespace) -> int:
             f"{config.name} has no labelled split {args.split!r}; --split may be {', '.join(splits)}"
         )
     found = evaluate(classifier, splits[args.split], args.several_crops)
-    if args.json:
-        print(_json(found))
-        return 0
-    print(f"{config.name} {args.split}: {len(found.y)} photos, {len(found.classes)} classes")
-    if classifier.origin:
-        print(f"checkpoint: {printable(classifier.origin)}")
-    _print(found)
-    draw_answers(found, splits[args.split], f"{config.name} {args.split}", folder / "figures")
-    return 0
+    return classifier, splits[args.split], found, folder
 
 
 def _json(found: Evaluation) -> str:

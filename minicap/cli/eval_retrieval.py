@@ -7,9 +7,9 @@ from pathlib import Path
 from minicap.captioning.baselines import nearest_neighbour
 from minicap.captioning.retrieval import Matcher
 from minicap.captioning.retrieval.run import RetrievalRunConfig, evaluate, transferred
-from minicap.captioning.run import load_split
+from minicap.captioning.splits import Split, load_split
 from minicap.cli.scores import print_scores
-from minicap.data import open_dataset
+from minicap.data import CaptionDataset, open_dataset
 from minicap.errors import InputError
 from minicap.metrics.captions import score
 from minicap.progress import printable
@@ -17,10 +17,7 @@ from minicap.training import run_folder_of
 
 
 def run(args: argparse.Namespace) -> int:
-    matcher = Matcher.load(args.run)
-    data, outside = (args.data, False) if args.data else _trained_on(args.run)
-    dataset = open_dataset(data, outside or args.outside)
-    split = load_split(dataset, args.split, matcher.encoder, "pooled")
+    matcher, dataset, split = _opened(args)
     found = evaluate(matcher, split)
     captions = {}
     if dataset.counts()["train"]:
@@ -46,6 +43,22 @@ def run(args: argparse.Namespace) -> int:
         print("\ncaptions taken over from the training set:")
         print_scores(captions)
     return 0
+
+
+def headlines(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The numbers of a run beside others': recall x 100 and median rank, both ways."""
+    matcher, _, split = _opened(args)
+    found = evaluate(matcher, split)
+    numbers = {name.replace("_", " "): v if name.endswith("rank") else 100 * v for name, v in found.items()}
+    return {"": numbers | {"parameters": matcher.parameters}}
+
+
+def _opened(args: argparse.Namespace) -> tuple[Matcher, CaptionDataset, Split]:
+    """The ranking model of a run, and the data set and the split to score it on."""
+    matcher = Matcher.load(args.run)
+    data, outside = (args.data, False) if args.data else _trained_on(args.run)
+    dataset = open_dataset(data, outside or args.outside)
+    return matcher, dataset, load_split(dataset, args.split, matcher.encoder, "pooled")
 
 
 def _trained_on(run: Path) -> tuple[str, bool]:

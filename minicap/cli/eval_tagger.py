@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minicap.cli.arguments import absolute
-from minicap.data import SAMPLE, open_tagged
+from minicap.data import SAMPLE, TaggedDataset, open_tagged
 from minicap.errors import InputError, MissingExtra
 from minicap.multilabel import TagEvaluation, Tagger, evaluate
 from minicap.multilabel.evaluation import Average
@@ -22,12 +22,7 @@ _AVERAGES: dict[Average, str] = {"samples": "per photo", "classes": "per label",
 
 
 def run(args: argparse.Namespace) -> int:
-    tagger = Tagger.load(args.run)
-    data, outside = (args.data, False) if args.data else _trained_on(args)
-    dataset = open_tagged(absolute(str(data), SAMPLE), outside or args.outside)
-    if not set(dataset.labels) & set(tagger.labels):
-        raise InputError(f"{dataset.name} and {args.run} have no label in common")
-    split = load_split(dataset, args.split, tagger.encoder)
+    tagger, dataset, split = _opened(args)
     beams = args.beam or [3]
     found = {beam: evaluate(tagger, split.features, split.labels, beam) for beam in beams}
     if args.json:
@@ -46,6 +41,29 @@ def run(args: argparse.Namespace) -> int:
         title = f"{dataset.name} {args.split}"
         _draw(tagger, split, found[beams[0]], beams[0], title, folder / "figures" / f"tags-{args.split}.png")
     return 0
+
+
+def headlines(args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """The numbers of a run beside others': the averages per photo, and the mean average precision."""
+    tagger, _, split = _opened(args)
+    rows = {}
+    for beam in args.beam or [3]:
+        found = evaluate(tagger, split.features, split.labels, beam)
+        per_photo = {head: 100 * value for head, value in found.scores("samples").items()}
+        beside = {"mAP": 100 * found.mean_average_precision, "parameters": tagger.parameters}
+        rows[f"beam {beam}"] = per_photo | beside
+    return rows
+
+
+def _opened(args: argparse.Namespace) -> tuple[Tagger, TaggedDataset, TagSplit]:
+    """The tagger of a run, and the data set and the split to score it on."""
+    tagger = Tagger.load(args.run)
+    data, outside = (args.data, False) if args.data else _trained_on(args)
+    dataset = open_tagged(absolute(str(data), SAMPLE), outside or args.outside)
+    if not set(dataset.labels) & set(tagger.labels):
+        raise InputError(f"{dataset.name} and {args.run} have no label in common")
+    split = load_split(dataset, args.split, tagger.encoder)
+    return tagger, dataset, split
 
 
 def _values(found: TagEvaluation) -> dict[str, object]:

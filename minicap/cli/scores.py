@@ -11,16 +11,19 @@ def print_scores(rows: Mapping[str, Scores], beside: Mapping[str, Mapping[str, f
 
     beside: more numbers of each system, under the heads of their columns; whole numbers are counts.
     """
-    heads = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr"]
-    table = {name: [*row["bleu"], row["rouge_l"], row["cider"]] for name, row in rows.items()}
-    for name, more in (beside or {}).items():
-        table[name] += more.values()
-        heads = [*heads[:6], *more]
+    table = {name: by_head(row) | dict((beside or {}).get(name, {})) for name, row in rows.items()}
+    heads = list({head: None for row in table.values() for head in row})
     width = max(map(len, table))
     print("  ".join([" " * width, *(f"{head:>5}" for head in heads)]) + "   (x100)")
-    for name, values in table.items():
-        cells = (f"{_shown(value):>{max(len(head), 5)}}" for head, value in zip(heads, values, strict=True))
+    for name, row in table.items():
+        cells = (f"{_shown(row[head]):>{max(len(head), 5)}}" for head in heads)
         print("  ".join([f"{name:{width}}", *cells]))
+
+
+def by_head(scores: Scores) -> dict[str, float]:
+    """The metrics of one system under the heads of a table."""
+    bleu = {f"BLEU-{n}": value for n, value in enumerate(scores["bleu"], start=1)}
+    return bleu | {"ROUGE-L": scores["rouge_l"], "CIDEr": scores["cider"]}
 
 
 def diversity(captions: Sequence[str], training: Sequence[str]) -> dict[str, Any]:

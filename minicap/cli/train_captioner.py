@@ -135,9 +135,8 @@ def train(config: CaptionRunConfig, run_folder: RunFolder, dataset: CaptionDatas
     captioner, trainer = make_trainer(config, run_folder, train, validation, (print_epoch,))
     if validation:
         trainer.callbacks = [*trainer.callbacks, SampleCaptions(captioner, validation, run_folder)]
-    parameters = sum(array.size for array in captioner.model.params.values())
     words = len(captioner.vocabulary)
-    print(f"the captioner has {parameters:,} parameters and knows {words} words", flush=True)
+    print(f"the captioner has {captioner.parameters:,} parameters and knows {words} words", flush=True)
     if "words_with_vectors" in trainer.about:
         known = trainer.about["words_with_vectors"]
         print(f"{known} of the {words} start from {config.data.word_vectors}", flush=True)

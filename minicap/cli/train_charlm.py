@@ -50,6 +50,5 @@ def open_data(config: CharacterRunConfig) -> Text:
 def train(config: CharacterRunConfig, run_folder: RunFolder, text: Text) -> None:
     """Start the run, or go on with it."""
     writer, trainer = make_trainer(config, run_folder, text, (print_epoch,))
-    parameters = sum(array.size for array in writer.model.params.values())
-    print(f"the model has {parameters:,} parameters", flush=True)
+    print(f"the model has {writer.parameters:,} parameters", flush=True)
     fit(trainer, run_folder, config, unit="cross-entropy per character (nats)")

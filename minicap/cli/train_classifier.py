@@ -62,6 +62,5 @@ def open_data(config: ClassifierRunConfig) -> Splits:
 def train(config: ClassifierRunConfig, run_folder: RunFolder, splits: Splits) -> None:
     """Start the run, or go on with it."""
     classifier, trainer = make_trainer(config, run_folder, splits, (print_epoch,))
-    parameters = sum(array.size for array in classifier.model.params.values())
-    print(f"{config.model.name} has {parameters:,} parameters", flush=True)
+    print(f"{config.model.name} has {classifier.parameters:,} parameters", flush=True)
     fit(trainer, run_folder, config, unit="cross-entropy (nats)")

@@ -63,7 +63,6 @@ def open_data(config: RetrievalRunConfig) -> CaptionDataset:
 def train(config: RetrievalRunConfig, run_folder: RunFolder, dataset: CaptionDataset) -> None:
     """Start the run, or go on with it."""
     matcher, trainer = make_trainer(config, run_folder, *load_splits(config, dataset), (print_epoch,))
-    parameters = sum(array.size for array in matcher.model.params.values())
     words = len(matcher.vocabulary)
-    print(f"the model has {parameters:,} parameters and knows {words} words", flush=True)
+    print(f"the model has {matcher.parameters:,} parameters and knows {words} words", flush=True)
     fit(trainer, run_folder, config, unit="hinge loss per pair")

@@ -67,8 +67,8 @@ def open_data(config: TagRunConfig) -> TaggedDataset:
 def train(config: TagRunConfig, run_folder: RunFolder, dataset: TaggedDataset) -> None:
     """Start the run, or go on with it."""
     tagger, trainer = make_trainer(config, run_folder, *load_splits(config), (print_epoch,))
-    parameters = sum(array.size for array in tagger.model.params.values())
-    print(f"the tagger has {parameters:,} parameters and knows {len(tagger.labels)} labels", flush=True)
+    labels = len(tagger.labels)
+    print(f"the tagger has {tagger.parameters:,} parameters and knows {labels} labels", flush=True)
     if "labels_with_vectors" in trainer.about:
         known = trainer.about["labels_with_vectors"]
         print(f"{known} of the labels start from {printable(config.data.word_vectors)}", flush=True)

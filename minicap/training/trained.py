@@ -25,6 +25,11 @@ class Trained:
     model: Any
     origin: str = ""
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers its model learns."""
+        return sum(array.size for array in self.model.params.values())
+
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values; its "kind" is the class's."""
         raise NotImplementedError

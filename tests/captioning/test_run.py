@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 from training.tiny import make_dataset
 
-from minicap.captioning import Captioner, ShowAndTellConfig, SqueezeNetEncoder
+from minicap.captioning import Captioner, ShowAndTellConfig
 from minicap.captioning.models import MODEL_SETTINGS
 from minicap.captioning.reinforce import ReinforceConfig
 from minicap.captioning.run import (
     CaptionDataConfig,
     CaptionRunConfig,
     CaptionTrainingConfig,
-    Split,
     evaluate,
-    load_split,
     make_trainer,
     settings_for,
 )
-from minicap.data import load_karpathy, open_dataset
+from minicap.captioning.splits import Split
+from minicap.data import load_karpathy
 from minicap.errors import InputError
 from minicap.formats import defaults, descriptions, toml_value
 from minicap.models.encoders import ENCODER_SETTINGS
@@ -119,17 +118,6 @@ def test_words_too_rare_are_left_out_of_the_vocabulary(tmp_path, split):
     captioner, _ = make_trainer(rare, RunFolder(tmp_path / "run"), split)
     assert "one" in captioner.vocabulary.words
     assert "green" not in captioner.vocabulary.words
-
-
-def test_a_split_has_its_features_from_the_cache_the_second_time(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINICAP_CACHE", str(tmp_path / "cache"))
-    dataset, encoder = open_dataset(str(make_dataset(tmp_path / "data"))), SqueezeNetEncoder()
-    first = load_split(dataset, "train", encoder, "pooled")
-    assert first.features.shape == (4, 1024)
-    assert first.raw[0] == ["A red circle on white.", "One circle in red."]
-    monkeypatch.setattr(SqueezeNetEncoder, "encode", lambda self, images, kind: pytest.fail("computed again"))
-    again = load_split(dataset, "train", encoder, "pooled")
-    np.testing.assert_array_equal(again.features, first.features)
 
 
 def test_the_guide_has_every_setting_with_its_default_and_meaning():

@@ -6,8 +6,9 @@ from PIL import Image
 from training.tiny import make_dataset
 
 from minicap.captioning import Captioner, ShowAndTellConfig, Vocabulary, make_encoder
-from minicap.captioning.run import CaptionRunConfig, Split
+from minicap.captioning.run import CaptionRunConfig
 from minicap.captioning.samples import SampleCaptions, photo_file, read_samples
+from minicap.captioning.splits import Split
 from minicap.errors import FormatError, InputError
 from minicap.training import RunFolder
 

@@ -1,6 +1,8 @@
 import csv
+import json
 from functools import partial
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 from classification.sets import write_digits
@@ -81,6 +83,53 @@ def test_a_failed_run_is_told_and_the_others_stay(tmp_path, tiny_data, capsys, m
     assert "wild, seed 0: failed: " in out
     assert "tame, seed 0: validation loss" in out
     assert out.splitlines()[-1] == "1 of 2 runs failed; the same command tries them again"
+
+
+def test_the_runs_of_a_sweep_are_scored_in_one_table(config, digits, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("minicap.cli.sweep.sweep", partial(sweep, executor=AtOnce()))
+    folder = tmp_path / "sweep"
+    assert main(["sweep", str(config), str(digits), "--run", str(folder)]) == 0
+    accuracies = []
+    for seed in (0, 1):
+        capsys.readouterr()
+        assert main(["eval", str(folder / f"learning_rate=0.1-seed{seed}"), "--json"]) == 0
+        accuracies.append(100 * json.loads(capsys.readouterr().out)["accuracy"])
+
+    assert main(["eval", str(folder), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["learning_rate=0.1", "learning_rate=0.01"]
+    assert [run[""]["accuracy"] for run in found["learning_rate=0.1"]] == accuracies
+    assert found["learning_rate=0.1"][0][""]["parameters"] == 8 * 8 * 10 + 10
+
+    assert main(["eval", str(folder)]) == 0
+    out = capsys.readouterr().out
+    table = (folder / "scores-test.md").read_text(encoding="utf-8")
+    assert table in out
+    head, _, first, _ = table.splitlines()
+    assert [text.strip() for text in head.strip("|").split("|")] == [
+        *("cell", "accuracy", "top 5", "parameters", "training, s", "runs"),
+    ]
+    cells = [text.strip() for text in first.strip("|").split("|")]
+    assert cells[:2] == ["learning_rate=0.1", f"{mean(accuracies):.1f} ± {stdev(accuracies):.1f}"]
+    assert cells[-1] == "2"
+
+
+def test_every_way_of_decoding_is_a_row(tmp_path, tiny_data, capsys, monkeypatch):
+    monkeypatch.setattr("minicap.cli.sweep.sweep", partial(sweep, executor=AtOnce()))
+    text = "[data]\nmin_count = 1\n[model]\nembed_size = 4\nhidden_size = 4\n[training]\nepochs = 1\n"
+    (tmp_path / "my.toml").write_text(text, encoding="utf-8")
+    folder = tmp_path / "sweep"
+    assert main(["sweep", str(tmp_path / "my.toml"), str(tiny_data), "--run", str(folder)]) == 0
+    assert main(["eval", str(folder), "--split", "val"]) == 0
+    table = (folder / "scores-val.md").read_text(encoding="utf-8")
+    rows = [[text.strip() for text in line.strip("|").split("|")] for line in table.splitlines()]
+    assert rows[0][:3] == ["cell", "decoding", "BLEU-1"]
+    assert [row[1] for row in rows[2:]] == ["greedy", "beam 3"]
+
+
+def test_a_sweep_without_a_finished_run_cannot_be_scored(tmp_path, refused):
+    (tmp_path / "sweep.json").write_text('{"a-seed0": {}}', encoding="utf-8")
+    assert "holds a sweep of which no run is finished" in refused("eval", tmp_path)
 
 
 def test_mistakes_are_named_before_any_work(config, digits, tmp_path, refused, misused):

@@ -11,7 +11,7 @@ from minicap.captioning.captioner import MOST_WORDS
 from minicap.captioning.examples import CaptionExamples
 from minicap.captioning.retrieval.matcher import Matcher
 from minicap.captioning.retrieval.model import RankingModelConfig
-from minicap.captioning.run import Split, load_split
+from minicap.captioning.splits import Split, load_split
 from minicap.data import SAMPLE, CaptionDataset, open_dataset
 from minicap.errors import InputError
 from minicap.formats import require_types

@@ -155,6 +155,21 @@ def finished_runs(folder: Path, runs: Sequence[PlannedRun]) -> dict[str, Result]
     }
 
 
+def runs_in(folder: Path) -> dict[str, dict[Path, Result]]:
+    """The folders and results of a sweep's finished runs, by the names of their cells.
+
+    Raises InputError for a folder without a finished run, FormatError for a damaged one.
+    """
+    found: dict[str, dict[Path, Result]] = {}
+    for name in _object_in(folder / "sweep.json"):
+        if (path := folder / name / "result.json").exists():
+            of_cell = found.setdefault(name.rpartition("-seed")[0], {})
+            of_cell[path.parent] = from_mapping(Result, _object_in(path), str(path))
+    if not found:
+        raise InputError(f"{folder} holds a sweep of which no run is finished")
+    return found
+
+
 def _epochs_in(folder: Path) -> int:
     path = folder / "metrics.jsonl"
     return path.read_bytes().count(b'"train_loss"') if path.exists() else 0

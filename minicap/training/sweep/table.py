@@ -73,6 +73,11 @@ def markdown_table(rows: Sequence[Row]) -> str:
         ]
         for row in rows
     ]
+    return markdown_lines(heads, body)
+
+
+def markdown_lines(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its columns aligned."""
     cells = [[text.replace("|", "\\|") for text in line] for line in [heads, *body]]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     padded = [

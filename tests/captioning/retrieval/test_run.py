@@ -13,7 +13,7 @@ from minicap.captioning.retrieval.run import (
     make_trainer,
     transferred,
 )
-from minicap.captioning.run import Split
+from minicap.captioning.splits import Split
 from minicap.data import load_karpathy
 from minicap.errors import FormatError, InputError
 from minicap.formats import load_checkpoint, save_checkpoint
