@@ -174,7 +174,7 @@ def test_a_sweep_of_the_repository_is_whole_and_trains(path, digits, tiny_data, 
         tables["data"] = {"path": str(tagged(tmp_path / "photos"))}
         tables["encoder"] = {"name": "efficientnet_lite0"}  # which is everywhere
     else:
-        tables["data"] |= {"path": str(tiny_data), "min_count": 1}
+        tables["data"] = tables.get("data", {}) | {"path": str(tiny_data), "min_count": 1}
     tables["training"] |= {"epochs": 1}
     runs = plan_runs(application.CONFIG, settings, tables, path.name)
     assert len(runs) >= 6
