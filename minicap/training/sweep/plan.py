@@ -152,7 +152,8 @@ def _cell(name: str, settings: Settings, axes: Iterable[str], varied: Sequence[s
     """A cell with a name shows it instead of the settings that go with it."""
     shown = [path for path in settings if not name or path in axes]
     short = {path: path.split(".", 1)[1] for path in varied}
-    alone = {path for path in varied if list(short.values()).count(short[path]) == 1}
+    taken = ["cell", *short.values()]  # the first heads the names of cells
+    alone = {path for path in varied if taken.count(short[path]) == 1}
     columns = {short[path] if path in alone else path: _text(settings[path]) for path in shown}
     return Cell(settings, ({"cell": name} if name else {}) | columns)
 

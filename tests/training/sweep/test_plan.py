@@ -3,8 +3,9 @@ import re
 import pytest
 from training.sweep.small import make_plan
 
+from minicap.captioning.run import CaptionRunConfig
 from minicap.errors import InputError
-from minicap.training.sweep import SweepConfig, read_sweep
+from minicap.training.sweep import SweepConfig, plan_runs, read_sweep
 
 BASE = {"model": {"name": "narrow", "width": 3}, "training": {"epochs": 1}}
 
@@ -44,6 +45,14 @@ def test_without_a_name_the_settings_of_a_cell_tell_it_apart():
 def test_settings_of_one_name_in_two_tables_show_their_tables():
     [run] = plan(vary={"data": {"shards": [1]}, "training": {"shards": [2], "batch_size": [3]}})
     assert run.cell.columns == {"data.shards": "1", "training.shards": "2", "batch_size": "3"}
+
+
+def test_a_setting_called_cell_is_not_taken_for_the_name_of_a_cell():
+    several = SweepConfig(cells=({"name": "usual"},), vary={"model": {"cell": ["lstm", "gru"]}})
+    runs = plan_runs(CaptionRunConfig, several, {}, "my.toml")
+    assert [run.cell.label for run in runs] == ["usual, model.cell=lstm", "usual, model.cell=gru"]
+    alone = SweepConfig(vary={"model": {"cell": ["lstm", "gru"]}})
+    assert plan_runs(CaptionRunConfig, alone, {}, "my.toml")[0].cell.label == "model.cell=lstm"
 
 
 def test_another_model_does_not_inherit_the_settings_of_the_usual_one():
