@@ -1,7 +1,7 @@
 """The arrays decide: which backend owns them, and how they move between backends."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,13 +17,27 @@ from minicap.errors import BackendMismatch, InputError
 Array: TypeAlias = npt.NDArray[Any]
 
 
+class Uploads:
+    """How the batches of a training get to where new arrays are made: each when it is asked for.
+
+    A backend may have its own way, which begins before that.
+    """
+
+    def begin(self, batch: Mapping[str, Any]) -> None:
+        """The arrays of this batch will be asked for next."""
+
+    def __call__(self, array: Any) -> Array:
+        """The array on the current backend."""
+        return to_device(array)
+
+
 @dataclass(frozen=True)
 class Backend:
     """A place where arrays live.
 
     name: "numpy" or "cupy".  xp: its array namespace.  array_type: the type of its arrays.
     from_host, to_host: conversions from and to NumPy.  overrides: the module that lists its faster pairs, or
-    None.
+    None.  uploads: makes what moves a training's batches there.
     """
 
     name: str
@@ -32,6 +46,7 @@ class Backend:
     from_host: Callable[[npt.NDArray[Any]], Any]
     to_host: Callable[[Any], npt.NDArray[Any]]
     overrides: str | None = None
+    uploads: Callable[[], Uploads] = Uploads
 
 
 # The modules that list each backend's faster pairs.
@@ -125,6 +140,11 @@ def use_backend(name: str) -> Iterator[Backend]:
         yield get_backend(name)
     finally:
         _chosen.reset(token)
+
+
+def is_late(value: Any) -> bool:
+    """Whether a value is a device's array, which it may still be computing."""
+    return find_backend(value) not in (None, NUMPY)
 
 
 def to_device(array: Any, backend: str | Backend | None = None) -> Array:

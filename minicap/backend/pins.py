@@ -119,7 +119,7 @@ PINS = {
     "minicap.layers.temporal.temporal_affine_backward": "2703b59e989ab077",
     "minicap.layers.temporal.temporal_affine_forward": "8571391654fd7f70",
     "minicap.optim.clipping.global_norm": "26e6efa0ca11ffb1",
-    "minicap.optim.clipping.scale_all": "489aaebe881552f9",
+    "minicap.optim.clipping.shorten_all": "6678734e6ab30992",
     "minicap.optim.rule.Rule.apply": "70e55f6053647aca",
     "minicap.optim.rules.AdaDelta.update": "3e239008a847f385",
     "minicap.optim.rules.AdaGrad.update": "e182e564ae403b4e",

@@ -93,7 +93,7 @@ class SelfCritical:
         model: Any = trainer.model
         drop_nothing(model)
         samples, photos = self.config.samples, np.asarray(batch["photos"])
-        features = to_device(batch["features"])
+        features = trainer.uploads(batch["features"])
         repeated = features[to_device(np.repeat(np.arange(len(photos)), samples), backend_of(x=features))]
         drawn = self.draw(model, repeated, rng)
         rewards = self.rewards(np.repeat(photos, samples), drawn).reshape(-1, samples)

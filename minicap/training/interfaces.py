@@ -46,12 +46,14 @@ class StepResult:
     """What a step found: the loss, gradients by name, how many things the loss averages over, more to record.
 
     loss: a number, or a 0-d array of a device that may still be computing it; float(to_host(loss)) waits.
+    norm: of all gradients before they were clipped, likewise; 0 where they are not clipped.
     """
 
     loss: Any
     grads: dict[str, Array]
     count: int
     scalars: Mapping[str, float] = field(default_factory=dict)
+    norm: Any = 0.0
 
 
 def require_examples(examples: Any, which: str) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from math import isfinite
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
 
-from minicap.arrays import Array, to_device, to_host
+from minicap.arrays import Array, current_backend, is_late, to_host
 from minicap.arrays.out_of_memory import explain_out_of_memory
 from minicap.arrays.random import RandomStream
 from minicap.errors import FormatError, InputError, ShapeError, TrainingError
@@ -28,7 +28,7 @@ from minicap.training.config import TrainingConfig
 from minicap.training.fingerprint import changes, settings_fingerprint
 from minicap.training.health import Health
 from minicap.training.interfaces import Examples, StepResult, Trainable, require_examples, require_trainable
-from minicap.training.late import LateLoss, is_late
+from minicap.training.late import LateLoss
 from minicap.training.metrics import HasMetrics, as_numbers, set_metrics
 from minicap.training.monitor import Monitor
 from minicap.training.order import epoch_batches
@@ -111,7 +111,7 @@ class Trainer:
         settled = settings_fingerprint("training", config, MAY_CHANGE)
         given = {"the rule": type(rule).__name__} if rule else {}
         self.fingerprint = settled | given | dict(fingerprint or {})
-        self.health = Health(run.last)
+        self.health, self.uploads = Health(run.last), current_backend().uploads()
         self.position, self.resumed = Position(monitor=self.monitor.name), False
 
     @property
@@ -160,7 +160,8 @@ class Trainer:
             progress.reach(here.batch)
 
             def look(step: int, found: StepResult) -> None:
-                self._require_sane(found.loss, "loss", f"at step {step}")
+                self._require_sane(found.loss, "loss", f"at step {step}")  # if it is at fault, that says more
+                self.health.require_finite(found.norm, "norm of the gradients", f"at step {step}")
                 here.loss_sum += found.loss * found.count
                 here.loss_count += found.count
                 progress.reach(here.batch, loss=f"{here.loss_sum / here.loss_count:.3f}")
@@ -179,6 +180,7 @@ class Trainer:
                     started = perf_counter()
                     with explain_out_of_memory(len(indices)):
                         batch = next(batches)
+                        self.uploads.begin(batch)
                         late.settle()
                         found = self.train_step(batch)
                     here.step, here.batch = here.step + 1, here.batch + 1
@@ -204,7 +206,7 @@ class Trainer:
         return cast(Examples, of_epoch(self.position.epoch, rng)) if of_epoch else self.examples
 
     def train_step(self, batch: Batch) -> StepResult:
-        """One update.  On a GPU the loss is still an array that nothing has waited for."""
+        """One update.  On a GPU loss and norm are still arrays that nothing has waited for."""
         here, where = self.position, f"at step {self.position.step + 1}"
         result = self.step(self, batch, RandomStream(self.config.seed).child(here.step))
         if not is_late(result.loss):
@@ -212,9 +214,9 @@ class Trainer:
         grads = {name: grad for name, grad in result.grads.items() if name not in self.frozen}
         if self.config.clip_norm:
             grads, norm = clip_global_norm(grads, self.config.clip_norm)
-            if not isfinite(norm):  # if the loss is at fault, that says more
-                self._require_sane(float(to_host(result.loss)), "loss", where)
-            self.health.require_finite(norm, "norm of the gradients", where)
+            if not is_late(norm):
+                self.health.require_finite(norm, "norm of the gradients", where)
+            result = replace(result, norm=norm)
         self.rule.learning_rate = self.learning_rate * here.rate_factor * self.schedule(here.step)
         self.rule.step(self._weights(), grads)
         if self.config.average:
@@ -224,7 +226,7 @@ class Trainer:
     def loss(self, batch: Batch, rng: RandomStream, train: bool = True) -> StepResult:
         """Loss and gradients of a batch, on threads if that pays; without gradients in evaluation."""
         count = self.model.count(batch)
-        batch = {name: to_device(array) for name, array in batch.items()}
+        batch = {name: self.uploads(array) for name, array in batch.items()}
         cut_up = {name: array for name, array in batch.items() if name not in self.whole}
         shards = self.config.shards or self.model.shards(cut_up, count, self.position.cores)
         loss, grads = sharded_loss(self.model, batch, rng, shards, train, count, self.whole)

@@ -1,6 +1,7 @@
 """The GPU backend on a machine without a GPU: strict CuPy arrays, kernels executed on the CPU."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
 
 from minicap.arrays import Backend, register_backend, use_backend
+from minicap.backend.gpu.uploads import StreamUploads
 
 
 @pytest.fixture
@@ -19,9 +21,8 @@ def gpu(own_backends: None) -> Iterator[Backend]:
         pytest.skip("needs g++ to run the kernels on the CPU")
     xp: Any = Namespace()
     xp.RawModule, xp.cuda = RawModule, cuda
-    backend = Backend(
-        "strict-cupy", xp, StrictArray, to_device, to_host, overrides="minicap.backend.gpu.overrides"
-    )
+    overrides, uploads = "minicap.backend.gpu.overrides", partial(StreamUploads, xp)
+    backend = Backend("strict-cupy", xp, StrictArray, to_device, to_host, overrides, uploads)
     register_backend(backend)
     with use_backend("strict-cupy"):
         yield backend

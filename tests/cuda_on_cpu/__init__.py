@@ -28,6 +28,7 @@ from strict_cupy import StrictArray
 from strict_cupy.counts import count
 from strict_cupy.devices import Device as CudaDevice
 from strict_cupy.devices import current_device
+from strict_cupy.streams import Stream, current_stream, used
 
 ORDERS = ("forward", "reversed", "shuffled")
 SANITIZE = "MINICAP_SANITIZE_KERNELS"  # in the environment: build with AddressSanitizer
@@ -182,6 +183,8 @@ def _device_attribute(attribute: str, device: int) -> int:
 # What of the module cupy.cuda minicap asks.
 cuda = SimpleNamespace(
     Device=CudaDevice,
+    Stream=Stream,
+    get_current_stream=current_stream,
     is_available=lambda: True,
     driver=SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=_blocks_a_processor),
     runtime=SimpleNamespace(
@@ -210,6 +213,7 @@ def _bytes_of(kernel: str, position: int, value: Any) -> bytes:
     if isinstance(value, StrictArray):
         if value.device != current_device():
             raise LaunchError(f"{kernel}: argument {position} is on {value.device}, not {current_device()}")
+        used(value._host)
         return np.uintp(value._host.ctypes.data).tobytes()
     if isinstance(value, np.generic) or (
         isinstance(value, np.ndarray) and value.dtype.names and not value.ndim

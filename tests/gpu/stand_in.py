@@ -1,5 +1,6 @@
 """A backend called "cupy" on a machine without a GPU."""
 
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -11,6 +12,7 @@ from strict_cupy.backend import to_device, to_host
 from strict_cupy.namespace import Namespace
 
 from minicap.arrays import Backend
+from minicap.backend.gpu.uploads import StreamUploads
 
 MEMORY = DEVICE.memory
 
@@ -36,4 +38,5 @@ def stand_in() -> Backend:
         return unlimited(shape, dtype=dtype)
 
     xp.empty = empty
-    return Backend("cupy", xp, StrictArray, to_device, to_host, overrides="minicap.backend.gpu.overrides")
+    overrides, uploads = "minicap.backend.gpu.overrides", partial(StreamUploads, xp)
+    return Backend("cupy", xp, StrictArray, to_device, to_host, overrides, uploads)

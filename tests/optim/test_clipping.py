@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strict_cupy import counting
 
+from minicap.arrays import to_device, to_host
 from minicap.errors import InputError
 from minicap.optim import clip_global_norm, global_norm
 
@@ -68,6 +70,22 @@ def test_a_norm_that_is_not_finite_is_reported_and_hides_nothing(bad):
     clipped, norm = clip_global_norm(grads, 1.0)
     assert not np.isfinite(norm)
     assert clipped is grads
+
+
+@pytest.mark.parametrize(("limit", "bad"), [(0.5, None), (100.0, None), (0.5, np.nan), (0.5, np.inf)])
+def test_a_device_is_not_waited_for_and_clips_as_the_host_does(limit, bad, strict_cupy):
+    grads = draw(0, np.float32)
+    if bad is not None:
+        grads["b"][2] = bad
+    expected, expected_norm = clip_global_norm(grads, limit)
+    on_device = {name: to_device(g, strict_cupy) for name, g in grads.items()}
+    with counting() as counts:
+        clipped, norm = clip_global_norm(on_device, limit)
+    assert not counts.stalls
+    np.testing.assert_allclose(float(to_host(norm)), expected_norm, rtol=1e-6)
+    for name, g in expected.items():
+        assert clipped[name].dtype == np.float32
+        np.testing.assert_allclose(to_host(clipped[name]), g, rtol=1e-6)
 
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan")])

@@ -11,6 +11,7 @@ from strict_cupy.counts import count
 from strict_cupy.devices import Device, current_device
 from strict_cupy.errors import StrictError
 from strict_cupy.indexing import check_distinct, host_index
+from strict_cupy.streams import host_waited, used
 
 Method: TypeAlias = Callable[..., Any]
 
@@ -72,6 +73,8 @@ class StrictArray:
 
     def item(self) -> Any:
         count("syncs")
+        used(self._host)
+        host_waited()
         return self._host.item()
 
     def __float__(self) -> float:
@@ -92,6 +95,8 @@ class StrictArray:
 
     def get(self) -> np.ndarray:
         count("to_host")
+        used(self._host)
+        host_waited()
         return self._host.copy()
 
     def tolist(self) -> Any:
@@ -132,6 +137,7 @@ class StrictArray:
             count("syncs")  # the size of the result depends on the data
         if index.masked or index.arrays:
             count("launches")
+            used(self._host)
         # The ellipsis keeps a single entry an array, as on a device.
         ellipsis = () if any(part is Ellipsis for part in index.key) else (Ellipsis,)
         return StrictArray(np.asarray(self._host[(*index.key, *ellipsis)]), self.device)
@@ -169,6 +175,7 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, StrictArray):
         if value.device != current_device():
             raise StrictError(f"an array on {value.device}, but the current device is {current_device()}")
+        used(value._host)
         return value._host
     if isinstance(value, np.ndarray):
         raise StrictError("a NumPy array in an operation on device arrays; move it with to_device()")

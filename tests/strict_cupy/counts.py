@@ -11,7 +11,8 @@ class Counts:
     """What happened inside a `counting` block.
 
     launches: calls that start kernels, at least one each.  syncs: times the host waited for the device.
-    to_device, to_host: copies across the bus.  hidden_copies: copies on the device that nobody asked for
+    to_device, to_host: copies across the bus.  uploads: copies to the device while it computes.
+    hidden_copies: copies on the device that nobody asked for
     (a reshape that is no view, an operand of a matrix product in no order that cuBLAS reads).
     nondeterministic: operations that add in an order of chance.
     """
@@ -20,6 +21,7 @@ class Counts:
     syncs: int = 0
     to_device: int = 0
     to_host: int = 0
+    uploads: int = 0
     hidden_copies: int = 0
     nondeterministic: int = 0
 

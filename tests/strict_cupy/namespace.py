@@ -10,6 +10,7 @@ from strict_cupy.array import StrictArray, bind, launch, unwrap, view, wrap
 from strict_cupy.counts import count
 from strict_cupy.errors import StrictError
 from strict_cupy.indexing import check_range
+from strict_cupy.streams import Stream, allocated, current_stream
 
 # Functions that were looked at, by what they do on a device.  Others are refused until they are named here.
 CREATING = {"arange", "eye", "full", "linspace", "ones", "tri", "zeros"}
@@ -36,6 +37,7 @@ class Namespace:
     ndarray = StrictArray
 
     def __init__(self) -> None:
+        self.cuda = SimpleNamespace(Stream=Stream, get_current_stream=current_stream)
         self.lib = SimpleNamespace(
             stride_tricks=SimpleNamespace(as_strided=Function("lib.stride_tricks.as_strided"))
         )
@@ -129,8 +131,10 @@ class Function:
 
     def _copy(self, array: Any, *args: Any, **kwargs: Any) -> StrictArray:
         if not isinstance(array, StrictArray):
-            count("to_device")
-            return StrictArray(np.array(self.numpy(array, *args, **kwargs)))
+            count("to_device" if current_stream().null else "uploads")
+            copy = np.array(self.numpy(array, *args, **kwargs))
+            allocated(copy)
+            return StrictArray(copy)
         result = self.numpy(array._host, *args, **kwargs)
         if result is array._host:
             return array

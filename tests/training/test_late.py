@@ -30,15 +30,29 @@ def test_a_number_is_looked_at_right_away_and_an_array_once_when_asked_for(stric
     assert seen[1:] == [(2, 0.25, 4, {})]
 
 
-def test_a_step_waits_for_nothing_but_the_norm_and_for_that_only_where_it_clips(strict_cupy, tmp_path):
-    for clip_norm, waits in ((0.0, {}), (5.0, {"to_host": 1})):
-        config = TrainingConfig(batch_size=10, clip_norm=clip_norm)
-        with use_backend("strict-cupy"):
-            trainer = make_trainer(tmp_path / str(clip_norm), config)
-            batch = trainer.examples.batch(np.arange(10))
-            with counting() as counts:
-                trainer.train_step(batch)
-        assert counts.stalls == {"to_device": 2} | waits
+@pytest.mark.parametrize("clip_norm", [0.0, 5.0])
+def test_a_step_waits_for_nothing(clip_norm, strict_cupy, tmp_path):
+    config = TrainingConfig(batch_size=10, clip_norm=clip_norm)
+    with use_backend("strict-cupy"):
+        trainer = make_trainer(tmp_path, config)
+        batch = trainer.examples.batch(np.arange(10))
+        trainer.uploads.begin(batch)
+        with counting() as counts:
+            trainer.train_step(batch)
+    assert not counts.stalls
+    assert counts.uploads == 0  # the batch is there
+
+
+@pytest.mark.parametrize(("clip_norm", "read"), [(0.0, 3), (5.0, 6)])
+def test_an_epoch_uploads_ahead_and_reads_no_more_than_loss_and_norm(clip_norm, read, strict_cupy, tmp_path):
+    config = TrainingConfig(batch_size=10, clip_norm=clip_norm)
+    with use_backend("strict-cupy"):
+        trainer = make_trainer(tmp_path, config, 30)
+        with counting() as counts:
+            trainer.train_epoch()
+    assert len(trainer.run.metrics()) == 3
+    assert counts.stalls == {"to_host": read}  # when the next batch is under way
+    assert counts.uploads == 3 * 2
 
 
 class Watched(Points):

@@ -1,11 +1,13 @@
 """CuPy: the textbook bodies run on the GPU through its array namespace, and CUDA kernels in place of many."""
 
 import os
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from minicap.arrays.backends import FASTER_PAIRS, Backend
+from minicap.backend.gpu.uploads import StreamUploads
 from minicap.errors import BackendMissing
 
 INSTALL = 'pip install "minicap[gpu-cuda12]" (or gpu-cuda13, by your driver)'
@@ -35,7 +37,8 @@ def load_backend() -> Backend:
         raise BackendMissing(_why_nothing_runs(cupy.cuda.runtime))
     check_libraries()
     check_cache_folder()
-    return Backend("cupy", cupy, cupy.ndarray, cupy.asarray, cupy.asnumpy, FASTER_PAIRS["cupy"])
+    uploads = partial(StreamUploads, cupy)
+    return Backend("cupy", cupy, cupy.ndarray, cupy.asarray, cupy.asnumpy, FASTER_PAIRS["cupy"], uploads)
 
 
 def _is_available(cupy: Any) -> bool:

@@ -36,7 +36,7 @@ _KERNELS = {
 }
 
 _sum_squares = Kernel("updates.cu", "sum_squares")
-_scale_gradients = Kernel("updates.cu", "scale_gradients")
+_shorten_gradients = Kernel("updates.cu", "shorten_gradients")
 
 
 def global_norm(grads: Arrays) -> Any:
@@ -50,15 +50,15 @@ def global_norm(grads: Arrays) -> Any:
     return xp.sqrt((sums[0] if len(sums) == 1 else xp.concatenate(sums)).sum())
 
 
-def scale_all(grads: Arrays, scale: float) -> list[Any]:
-    """Every gradient times the same number."""
-    scaled = [backend_of(grad=grad).xp.empty_like(grad) for grad in grads]
+def shorten_all(grads: Arrays, norm: Any, limit: float) -> list[Any]:
+    """shorten_all of minicap.optim.clipping: the device works out the scale."""
+    shorter = [backend_of(grad=grad).xp.empty_like(grad) for grad in grads]
     for start in range(0, len(grads), MOST_TENSORS):
         some = slice(start, start + MOST_TENSORS)
-        slots = [{"scaled": array} for array in scaled[some]]
+        slots = [{"shorter": array} for array in shorter[some]]
         tensors, blocks = _table(grads[some], grads[some], slots)
-        _scale_gradients.blocks(blocks, grads[start], tensors=tensors, scale=scale)
-    return scaled
+        _shorten_gradients.blocks(blocks, tensors=tensors, norm=norm, limit=limit)
+    return shorter
 
 
 def _update_all(name: str, rule: Any, ws: Arrays, dws: Arrays, states: Slots) -> None:
@@ -149,12 +149,12 @@ def _addressable(arrays: Arrays) -> bool:
     return readable(*arrays) and in_one_piece and all(a.device == arrays[0].device for a in arrays)
 
 
-def _supports_grads(grads: Arrays, scale: float = 1.0) -> bool:
-    return _addressable(grads)
+def _supports_grads(grads: Arrays, norm: Any = None, limit: float = 1.0) -> bool:
+    return _addressable(grads if norm is None else [*grads, norm])
 
 
 OVERRIDES = (
     *(Override(f"{name}.update", partial(_update_all, name), _supports) for name in _KERNELS),
     Override("global_norm", global_norm, _supports_grads),
-    Override("scale_all", scale_all, _supports_grads),
+    Override("shorten_all", shorten_all, _supports_grads),
 )

@@ -106,7 +106,9 @@ import cupy
 cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
 cupy.cuda.runtime.cudaDevAttrCooperativeLaunch, cupy.cuda.runtime.cudaDevAttrMultiProcessorCount
 cupy.cuda.runtime.deviceGetAttribute, cupy.cuda.runtime.memGetInfo, cupy.RawModule
-cupy.cuda.Device.__enter__, cupy.ndarray.device, cupy.ndarray.flags, cupy.cuda.alloc_pinned_memory
+cupy.cuda.Device.__enter__, cupy.ndarray.device, cupy.ndarray.flags
+cupy.cuda.Stream.record, cupy.cuda.Stream.wait_event, cupy.cuda.Stream.__enter__
+cupy.cuda.get_current_stream
 cupy.RawKernel.kernel, cupy.RawKernel.max_dynamic_shared_size_bytes
 print("all there")
 """,

@@ -24,7 +24,8 @@ __device__ inline Share share_of(const Tensors& tensors) {
           first + int(threadIdx.x), min(first + ENTRIES_A_BLOCK, tensors.size[t])};
 }
 
-// For clipping: the sum of squares of each block's share of the gradients, and gradients scaled into memory0.
+// For clipping: the sum of squares of each block's share of the gradients, and into memory0 gradients times
+// limit / norm where the norm is larger, and finite.
 KERNEL sum_squares(
     Tensors tensors,
     real* sums,  // [blocks]
@@ -37,8 +38,13 @@ KERNEL sum_squares(
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 
-KERNEL scale_gradients(Tensors tensors, real scale) {
+KERNEL shorten_gradients(
+    Tensors tensors,
+    const real* norm,  // [1]
+    real limit) {
   Share s = share_of(tensors);
+  real scale = limit / *norm;
+  if (!(scale > 0 && scale < 1)) scale = 1;
   for (int i = s.i; i < s.end; i += blockDim.x) s.memory0[i] = scale * s.dw[i];
 }
 
