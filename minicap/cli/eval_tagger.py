@@ -62,7 +62,7 @@ def _opened(args: argparse.Namespace) -> tuple[Tagger, TaggedDataset, TagSplit]:
     dataset = open_tagged(absolute(str(data), SAMPLE), outside or args.outside)
     if not set(dataset.labels) & set(tagger.labels):
         raise InputError(f"{dataset.name} and {args.run} have no label in common")
-    split = load_split(dataset, args.split, tagger.encoder)
+    split = load_split(dataset, args.split, tagger.encoder, tagger.reads)
     return tagger, dataset, split
 
 

@@ -11,7 +11,6 @@ from minicap.cli.arguments import path, whole
 from minicap.cli.photos import Photos, require_drawable
 from minicap.multilabel import Tag, Tagger
 from minicap.multilabel.figures import tags_of_photos
-from minicap.multilabel.tagger import READS
 from minicap.progress import printable
 
 _AT_ONCE = 16  # photos that are encoded and decoded together
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     drawn: list[tuple[Path, list[Tag]]] = []
     answers = iter(photos)
     while batch := list(islice(answers, _AT_ONCE)):
-        features = tagger.encoder.encode(np.stack([pixels for _, pixels in batch]), READS)
+        features = tagger.encoder.encode(np.stack([pixels for _, pixels in batch]), tagger.reads)
         for (photo, _), tags in zip(batch, tagger.tags(features, args.beam), strict=True):
             named = [(tagger.labels[tag.label], tag.probability) for tag in tags]
             if args.json:

@@ -49,7 +49,7 @@ def completed(tables: Tables) -> tuple[Tables, TaggedDataset]:
 
 def prepare(configs: Sequence[TagRunConfig]) -> None:
     """Extract the features that runs of a sweep share, before several of them do it at once."""
-    for config in {(c.data.path, c.data.crops, c.encoder): c for c in configs}.values():
+    for config in {(c.data.path, c.data.crops, c.encoder, c.model.fine_tune): c for c in configs}.values():
         load_splits(config)
 
 

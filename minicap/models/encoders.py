@@ -1,9 +1,10 @@
 """From preprocessed photos to the features of captioners and multi-label models; encoders by name."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -17,8 +18,11 @@ from minicap.layers import avg_pool_forward
 from minicap.models.pretrained import load_pretrained, require_weights, weights_identity
 from minicap.models.published import pretrained
 from minicap.models.squeezenet import SqueezeNet
-from minicap.nn import Module, Sequential
+from minicap.models.stages import LastStage, below_last, cut_after, stage_means
+from minicap.nn import Module
 from minicap.nn.folding import fold_batch_norm
+
+_OF_STAGES = {"stages": stage_means, "below": below_last}
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -29,7 +33,8 @@ class Encoder(Protocol):
     config: its settings, a dataclass whose `name` is that of the encoder in the registry.
     preprocess: how its photos are prepared.
     shapes: the kinds of features and the shape of each for one photo: {"pooled": (F,), "grid": (S, F),
-    "stages": (F1 + F2 + ...,)}, the last being the mean of every channel after each stage of the network.
+    "stages": (F1 + F2 + ...,), "below": (F1 + F2 + ... + C h w,)}; stages is the mean of every channel after
+    each stage of the network, below has the grid (C, h, w) before the last stage in place of its means.
     stages: (F1, F2, ...), how many channels each stage has.
     """
 
@@ -43,6 +48,9 @@ class Encoder(Protocol):
     def stages(self) -> tuple[int, ...]: ...
     def key(self, kind: str) -> str:
         """Identifies the features of this kind in a cache: the weights, the layer, the pooling."""
+
+    def last_stage(self) -> LastStage:
+        """A copy of the last stage with its pretrained weights, for features "below" it."""
 
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
         """Features (N, *shapes[kind]) of photos (N, 3, size, size), on the current backend."""
@@ -69,6 +77,8 @@ class SqueezeNetEncoder:
 
     preprocess: ClassVar[Preprocess] = SqueezeNet.preprocess
     stages: ClassVar[tuple[int, ...]] = (64, 128, 256, 512)
+    stops = "features.pool1", "features.pool3", "features.pool5", "features.fire9"
+    below: ClassVar[tuple[int, int, int]] = (256, 14, 14)
 
     def __init__(self, config: SqueezeNetEncoderConfig | None = None) -> None:
         self.config = config or SqueezeNetEncoderConfig()
@@ -77,6 +87,7 @@ class SqueezeNetEncoder:
             "pooled": (1024,),
             "grid": (side * side, 512),
             "stages": (sum(self.stages),),
+            "below": (sum(self.stages[:-1]) + prod(self.below),),
         }
 
     def key(self, kind: str) -> str:
@@ -84,6 +95,7 @@ class SqueezeNetEncoder:
             "pooled": "squeezenet1_1-fire9-mean-max",
             "grid": f"squeezenet1_1-fire9-grid-window{self.config.window}",
             "stages": "squeezenet1_1-pools-fire9-means",
+            "below": "squeezenet1_1-pools-means-grid",
         }[kind]
 
     @cached_property
@@ -91,10 +103,12 @@ class SqueezeNetEncoder:
         """The network, loaded for the first photo."""
         return SqueezeNet.pretrained()
 
+    def last_stage(self) -> LastStage:
+        return LastStage(cut_after(self.net, self.stops)[-1], self.below)
+
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
-        if kind == "stages":
-            stops = [f"features.{name}" for name in ("pool1", "pool3", "pool5", "fire9")]
-            return stage_means(cut_after(self.net, stops), to_device(images))
+        if kind in _OF_STAGES:
+            return _OF_STAGES[kind](cut_after(self.net, self.stops), to_device(images))
         grid: Any = self.net.features(to_device(images))
         xp = backend_of(grid=grid).xp
         if kind == "pooled":
@@ -153,7 +167,7 @@ class PretrainedEncoder:
 
     weights: the network in minicap.models.pretrained.  last: the flat name of the module that gives the grid.
     side, channels: of the grid.  stages: the flat name of the module that each stage ends with, and its
-    channels.  preprocess: other than the network's own.
+    channels.  side_below: of the grid before the last stage.  preprocess: other than the network's own.
     Raises InputError, saying how to get the weights, when they are not here.
     """
 
@@ -165,20 +179,23 @@ class PretrainedEncoder:
         side: int,
         channels: int,
         stages: Mapping[str, int],
+        side_below: int,
         preprocess: Preprocess | None = None,
     ) -> None:
         self.config, self.weights, self.last = config, weights, last
         self.preprocess = preprocess or pretrained(weights).preprocess
         self.stops, self.stages = tuple(stages), tuple(stages.values())
+        self.below = self.stages[-2], side_below, side_below
         self.shapes: Mapping[str, tuple[int, ...]] = {
             "pooled": (channels,),
             "grid": (side * side, channels),
             "stages": (sum(self.stages),),
+            "below": (sum(self.stages[:-1]) + prod(self.below),),
         }
         require_weights(weights)
 
     def key(self, kind: str) -> str:
-        where = "-".join(self.stops) if kind == "stages" else self.last
+        where = "-".join(self.stops) if kind in _OF_STAGES else self.last
         return f"{self.weights}-{weights_identity(self.weights)}-{where}-{kind}"
 
     @cached_property
@@ -186,9 +203,12 @@ class PretrainedEncoder:
         """The network, with batch normalisation folded, loaded for the first photo."""
         return fold_batch_norm(load_pretrained(self.weights)[0])
 
+    def last_stage(self) -> LastStage:
+        return LastStage(cut_after(self.net, self.stops)[-1], self.below)
+
     def encode(self, images: NDArray[np.float32], kind: str = "pooled") -> Array:
-        if kind == "stages":
-            return stage_means(cut_after(self.net, self.stops), to_device(images))
+        if kind in _OF_STAGES:
+            return _OF_STAGES[kind](cut_after(self.net, self.stops), to_device(images))
         (trunk,) = cut_after(self.net, [self.last])
         grid: Any = trunk(to_device(images))
         if kind == "pooled":
@@ -197,50 +217,15 @@ class PretrainedEncoder:
         return xp.ascontiguousarray(grid.reshape(*grid.shape[:2], -1).swapaxes(1, 2))
 
 
-def cut_after(net: Module, stops: Sequence[str]) -> list[Sequential]:
-    """A network of modules in a row, as pieces that each end with one of the stops; the rest is left out.
-
-    stops: flat names, in the order of the network.  They may lie inside a module that is a row itself.
-    """
-
-    def steps(module: Module, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        for name, child in module.children.items():
-            path = prefix + name
-            if any(stop.startswith(f"{path}.") for stop in stops):
-                yield from steps(child, f"{path}.")
-            else:
-                yield path, child
-
-    pieces: list[Sequential] = []
-    row: dict[str, Module] = {}
-    for path, module in steps(net):
-        row[path.replace(".", "_")] = module
-        if path == stops[len(pieces)]:
-            pieces.append(Sequential(**row))
-            row = {}
-            if len(pieces) == len(stops):
-                break
-    return pieces
-
-
-def stage_means(stages: Sequence[Module], images: Array) -> Array:
-    """The mean of every channel after each stage, side by side: (N, F1 + F2 + ...)."""
-    means, grid = [], images
-    for stage in stages:
-        grid = stage(grid)
-        means.append(grid.mean(axis=(2, 3)))
-    return backend_of(grid=grid).xp.concatenate(means, axis=1)
-
-
 def _resnet50(config: ResNet50EncoderConfig) -> Encoder:
     stages = {"maxpool": 64, "layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
-    return PretrainedEncoder(config, config.weights, "layer4", 7, 2048, stages)
+    return PretrainedEncoder(config, config.weights, "layer4", 7, 2048, stages, 14)
 
 
 def _vgg16(config: VGG16EncoderConfig) -> Encoder:
     channels = (64, 128, 256, 512, 512)
     stages = {f"features.pool{i}": width for i, width in enumerate(channels, start=1)}
-    return PretrainedEncoder(config, "vgg16_features", "features.relu13", 14, 512, stages)
+    return PretrainedEncoder(config, "vgg16_features", "features.relu13", 14, 512, stages, 14)
 
 
 # Captions are about the borders of a photo too, so nearly all of it is kept.
@@ -250,13 +235,13 @@ WHOLE_PHOTOS = replace(pretrained("efficientnet_lite0").preprocess, resize_to=23
 def _efficientnet_lite0(config: EfficientNetLite0EncoderConfig) -> Encoder:
     # The last blocks on grids of 56, 28, 14 and 7 cells a side, and what the classifier reads.
     stages = {"blocks.2": 24, "blocks.4": 40, "blocks.10": 112, "blocks.15": 320, "relu1": 1280}
-    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280, stages, WHOLE_PHOTOS)
+    return PretrainedEncoder(config, "efficientnet_lite0", "relu1", 7, 1280, stages, 7, WHOLE_PHOTOS)
 
 
 def _inception_v3(config: InceptionV3EncoderConfig) -> Encoder:
     stages = {"maxpool1": 64, "maxpool2": 192, "Mixed_5d": 288, "Mixed_6e": 768, "Mixed_7c": 2048}
     in_trunk = {f"trunk.{name}": channels for name, channels in stages.items()}
-    return PretrainedEncoder(config, config.weights, "trunk.Mixed_7c", 8, 2048, in_trunk)
+    return PretrainedEncoder(config, config.weights, "trunk.Mixed_7c", 8, 2048, in_trunk, 17)
 
 
 class Entry(NamedTuple):

@@ -29,8 +29,9 @@ class MultiLabelModel(Protocol):
     """Says which of K labels a photo has, given the channel means of every stage of its encoder.
 
     config: its settings, a dataclass whose `name` is that of the model in the registry.
-    A model is made by Model(config, stages, K), where stages (F1, F2, ...) are the channels of each stage;
-    `minicap.multilabel.models` knows the models by name.
+    A model is made by Model(config, stages, K, last), where stages (F1, F2, ...) are the channels of each
+    stage, and last is the last stage itself where it is trained, too (`config.fine_tune`): features then hold
+    the grid that it reads in place of its means.  `minicap.multilabel.models` knows the models by name.
 
     Labels have indices 0 ... K-1, the most frequent in training first.  A batch is {"features": (N, F1 + F2
     + ...), "y": (N, K), 1 where a photo has a label}; models whose `sequential` is True also read each

@@ -20,7 +20,8 @@ from minicap.models.encoders import ENCODER_SETTINGS, EfficientNetLite0EncoderCo
 from minicap.multilabel.evaluation import evaluate
 from minicap.multilabel.examples import LabelExamples
 from minicap.multilabel.models import MODEL_SETTINGS, LinearConfig
-from minicap.multilabel.tagger import READS, Tagger
+from minicap.multilabel.tagger import Tagger, reads
+from minicap.nn import prefixed
 from minicap.progress import Progress
 from minicap.training import RunConfig, RunFolder, Trainer, TrainingConfig, digest, settings_fingerprint
 
@@ -88,21 +89,24 @@ class TagSplit:
     crops: Sequence[np.ndarray] = ()
 
 
-def load_split(dataset: TaggedDataset, split: str, encoder: Encoder, crops: int = 0) -> TagSplit:
+def load_split(
+    dataset: TaggedDataset, split: str, encoder: Encoder, kind: str = "stages", crops: int = 0
+) -> TagSplit:
     """Photos of a split with their features, from the cache or extracted now, with a progress bar.
 
+    kind: of features; see `Tagger.reads`.
     crops: how many random crops of each photo to read in place of its centre; 0 for the centre.
     """
     photos = dataset.split(split)
     paths = [photo.path for photo in photos]
 
     def extracted(preprocess: Preprocess | RandomCrop, of_what: str) -> np.ndarray:
-        with Progress(len(paths), f"{READS} features of {of_what}", "photo") as progress:
+        with Progress(len(paths), f"{kind} features of {of_what}", "photo") as progress:
             return extract_features(
                 paths,
-                partial(encoder.encode, kind=READS),
+                partial(encoder.encode, kind=kind),
                 preprocess,
-                key=encoder.key(READS),
+                key=encoder.key(kind),
                 folder=default_cache_folder(),
                 progress=progress.reach,
             )
@@ -131,6 +135,8 @@ def make_trainer(
     names = sorted(seen, key=lambda label: (-seen[label], label))
     tagger = Tagger.create(make_encoder(config.encoder), names, config.model)
     tagger.model.initialize(config.training.seed)
+    if config.model.fine_tune:
+        start_from_encoder(tagger)
     tagger.model.standardize(train.features)
     about = tagger.about()
     if config.data.word_vectors and not run.last.exists():
@@ -167,13 +173,20 @@ def load_splits(config: TagRunConfig) -> tuple[TagSplit, TagSplit | None]:
     """The training photos that a run's settings name, and the validation photos, if there are any."""
     dataset, encoder = open_tagged(config.data.path, config.data.outside), make_encoder(config.encoder)
     require_learnable(dataset)
-    validation = load_split(dataset, "val", encoder) if dataset.counts()["val"] else None
-    return load_split(dataset, "train", encoder, config.data.crops), validation
+    kind = reads(config.model)
+    validation = load_split(dataset, "val", encoder, kind) if dataset.counts()["val"] else None
+    return load_split(dataset, "train", encoder, kind, config.data.crops), validation
 
 
 def open_trainer(config: TagRunConfig, run: RunFolder) -> Trainer:
     """The trainer of a run's settings, its data set read from the disk; what a sweep calls for every run."""
     return make_trainer(config, run, *load_splits(config))[1]
+
+
+def start_from_encoder(tagger: Tagger) -> None:
+    """Let the last stage that is trained too start from the encoder's weights."""
+    for name, array in prefixed("standardized.last", tagger.encoder.last_stage().params).items():
+        tagger.model.params[name][...] = to_device(array)
 
 
 def use_word_vectors(tagger: Tagger, path: str) -> int:

@@ -21,7 +21,6 @@ from minicap.training import Trained
 
 T = TypeVar("T")
 
-READS = "stages"  # the kind of features of every multi-label model
 _SHIPPED = "weights/tagger.safetensors"
 
 
@@ -45,7 +44,13 @@ class Tagger(Trained):
         """
         if len(labels) < 2:
             raise InputError(f"a tagger needs two labels or more, not {len(labels)}")
-        return cls(encoder, labels, make_model(config, encoder.stages, len(labels)))
+        last = encoder.last_stage() if config.fine_tune else None
+        return cls(encoder, labels, make_model(config, encoder.stages, len(labels), last))
+
+    @property
+    def reads(self) -> str:
+        """The kind of features that the model is given by its encoder."""
+        return reads(self.model.config)
 
     def about(self) -> dict[str, Any]:
         """What a checkpoint must carry besides arrays, as JSON values."""
@@ -73,11 +78,11 @@ class Tagger(Trained):
             return cls.load(path)
 
     def features(self, photos: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Array:
-        """The channel means of every stage, (N, F), of one photo file or several.
+        """The features that the model reads, (N, F), of one photo file or several.
 
         Raises InputError naming a file that is not a photo.
         """
-        return encode_files(self.encoder, photos, READS)
+        return encode_files(self.encoder, photos, self.reads)
 
     def tags(self, features: Array, beam: int = 3, batch_size: int = 256) -> list[list[Tag]]:
         """The labels of every photo, the surest first.  features: (N, F), as from `features`.
@@ -101,6 +106,12 @@ class Tagger(Trained):
         """
         found = self.tags(self.features(photos), beam)
         return [[(self.labels[tag.label], tag.probability) for tag in tags] for tags in found]
+
+
+def reads(config: Any) -> str:
+    """The kind of features that a model of these settings is given: channel means of the encoder's stages,
+    or what lies below a last stage that is trained, too."""
+    return "below" if config.fine_tune else "stages"
 
 
 def _in_batches(decode: Callable[[Array], T], features: Array, batch_size: int) -> list[T]:

@@ -12,7 +12,6 @@ from minicap.classification import Classifier
 from minicap.data import Preprocess
 from minicap.decoding import Hypothesis
 from minicap.errors import InputError
-from minicap.multilabel.tagger import READS
 from minicap.nn.attribution import grad_cam
 from minicap.web.refusal import Refusal
 from minicap.web.runs import Model
@@ -34,7 +33,7 @@ def describe(model: Model, photo: Photo, beam: int, top: int) -> Answer:
     if isinstance(model, Classifier):
         return _classes(model, photo, top)
     preprocess = model.encoder.preprocess
-    features = model.encoder.encode(_input(preprocess, photo)[None], READS)
+    features = model.encoder.encode(_input(preprocess, photo)[None], model.reads)
     tags = model.tags(features, beam)[0]
     return {"labels": [{"label": model.labels[t.label], "probability": t.probability} for t in tags]}
 

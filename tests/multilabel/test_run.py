@@ -95,6 +95,35 @@ def test_training_reads_the_crops_and_a_resumed_run_the_same_ones(tmp_path):
     assert plain.run.metrics()[-1]["train_loss"] != trainer.run.metrics()[-1]["train_loss"]
 
 
+@pytest.mark.parametrize("name", ["linear", "initialized"])
+def test_the_last_stage_starts_from_the_encoder_and_is_trained_too(name, tmp_path):
+    sizes = {} if name == "linear" else {"hidden_size": 4, "embed_size": 4}
+    tables = {"model": {"name": name, "fine_tune": True, **sizes}, "training": {"epochs": 1, "batch_size": 2}}
+    train = split("train", 4)
+    below = 24 + 40 + 112 + 320 + 320 * 7 * 7
+    train.features = np.random.default_rng(0).normal(scale=4, size=(4, below)).astype(np.float32)
+
+    def start(folder, epochs=1):
+        tables["training"]["epochs"] = epochs
+        return make_trainer(TagRunConfig.from_tables(tables, "test"), RunFolder(tmp_path / folder), train)
+
+    tagger, trainer = start("whole", 2)
+    pretrained = tagger.encoder.last_stage().params
+    for key, array in pretrained.items():
+        np.testing.assert_array_equal(tagger.model.params[f"standardized.last.{key}"], array)
+    trainer.fit()
+    for key, array in pretrained.items():
+        assert (tagger.model.params[f"standardized.last.{key}"] != array).any()
+    loaded = Tagger.load(tmp_path / "whole" / "checkpoints" / "last.safetensors")
+    assert loaded.reads == "below"
+    assert loaded.tags(train.features) == tagger.tags(train.features)
+    start("cut")[1].fit()
+    again = start("cut", 2)[1]
+    again.resume()
+    again.fit()
+    assert_same_run(RunFolder(tmp_path / "cut"), RunFolder(tmp_path / "whole"))
+
+
 def test_a_single_label_is_nothing_to_choose_from(tmp_path):
     alone = split("train")
     alone.labels = [("person",)] * len(alone.labels)

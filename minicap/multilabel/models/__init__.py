@@ -5,6 +5,7 @@ To add one: a file here with the model and its settings, and a line in MODELS.
 
 from typing import Any, NamedTuple
 
+from minicap.models.stages import LastStage
 from minicap.multilabel.model import MultiLabelModel
 from minicap.multilabel.models.initialized import Initialized, InitializedConfig
 from minicap.multilabel.models.joint_embedding import JointEmbedding, JointEmbeddingConfig
@@ -43,10 +44,12 @@ MODELS = {
 MODEL_SETTINGS = {name: entry.settings for name, entry in MODELS.items()}
 
 
-def make_model(config: Any, stages: tuple[int, ...], num_labels: int) -> MultiLabelModel:
+def make_model(
+    config: Any, stages: tuple[int, ...], num_labels: int, last: LastStage | None = None
+) -> MultiLabelModel:
     """The model that these settings describe, not yet initialised; call initialize(seed) on it.
 
-    stages: the channels of each stage of the encoder.
+    stages: the channels of each stage of the encoder.  last: its last stage, where that is trained, too.
     """
-    model: MultiLabelModel = MODELS[config.name].model(config, stages, num_labels)
+    model: MultiLabelModel = MODELS[config.name].model(config, stages, num_labels, last)
     return model

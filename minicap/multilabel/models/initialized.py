@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from minicap.arrays import Array, backend_of
 from minicap.arrays.random import RandomStream
+from minicap.models.stages import LastStage
 from minicap.multilabel.models.decoders import run_cell, run_cell_backward
 from minicap.multilabel.models.label_sequence import Reading
 from minicap.multilabel.models.settings import LabelSequenceConfig
@@ -38,8 +39,14 @@ class Initialized(StateScores):
 
     config: InitializedConfig
 
-    def __init__(self, config: InitializedConfig, stages: tuple[int, ...], num_labels: int) -> None:
-        super().__init__(config, stages, num_labels)
+    def __init__(
+        self,
+        config: InitializedConfig,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
+        super().__init__(config, stages, num_labels, last)
         size = config.embed_size if config.way == "step" else config.hidden_size
         names = {"hidden": ("h",), "both": ("h", "c"), "step": ("x",)}[config.way]
         self.image = {name: Affine(stages[-1], size, glorot_uniform) for name in names}

@@ -7,6 +7,7 @@ from minicap.arrays import Array, backend_of
 from minicap.arrays.random import RandomStream
 from minicap.decoding import Extras, State
 from minicap.layers import tanh_backward, tanh_forward
+from minicap.models.stages import LastStage
 from minicap.multilabel.models.decoders import Decoder, add_up
 from minicap.multilabel.models.label_sequence import LabelSequenceModel, Reading
 from minicap.multilabel.models.settings import LabelSequenceConfig
@@ -36,8 +37,14 @@ class JointEmbedding(LabelSequenceModel):
 
     config: JointEmbeddingConfig
 
-    def __init__(self, config: JointEmbeddingConfig, stages: tuple[int, ...], num_labels: int) -> None:
-        super().__init__(config, stages, num_labels)
+    def __init__(
+        self,
+        config: JointEmbeddingConfig,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
+        super().__init__(config, stages, num_labels, last)
         hidden = config.hidden_size
         self.decoder = Decoder(config.embed_size, hidden, config.dropout)
         self.of_labels = TemporalAffine(hidden, config.embed_size, glorot_uniform)

@@ -10,10 +10,11 @@ from minicap.arrays import Array, backend_of, to_device, to_host
 from minicap.arrays.random import RandomStream
 from minicap.decoding import Extras, Hypothesis, State, beam_search
 from minicap.layers import log_softmax_forward, temporal_softmax_loss
+from minicap.models.stages import LastStage
 from minicap.multilabel.model import Batch, Tag
+from minicap.multilabel.models.fine_tuned import standardized
 from minicap.nn import Embedding, Gradients, Module, prefixed
 from minicap.nn.init import glorot_uniform
-from minicap.nn.standardization import Standardization
 
 
 class Reading(NamedTuple):
@@ -42,11 +43,17 @@ class LabelSequenceModel(Module):
 
     sequential = True
 
-    def __init__(self, config: Any, stages: tuple[int, ...], num_labels: int) -> None:
+    def __init__(
+        self,
+        config: Any,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
         super().__init__()
         self.config, self.stages, self.num_labels = config, stages, num_labels
         self.end, self.begin = num_labels, num_labels + 1
-        self.standardized = Standardization(sum(stages))
+        self.standardized = standardized(stages, last)
         self.labels = Embedding(num_labels + 2, config.embed_size, glorot_uniform)
 
     def read(self, features: Array, train: bool, rng: RandomStream | None) -> tuple[Reading, Any]:
@@ -80,23 +87,22 @@ class LabelSequenceModel(Module):
 
     def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, K + 2) of the label that follows each of the batch's "labels"."""
-        features, _ = self.standardized.forward(x["features"], train)
+        features, standard_cache = self.standardized.forward(x["features"], train, rng)
         reading, read_cache = self.read(features, train, rng)
         embedded, labels_cache = self.labels.forward(x["labels"], train)
         scores, decode_cache = self.decode(embedded, reading, features, train, rng)
-        return scores, (read_cache, labels_cache, decode_cache)
+        return scores, (standard_cache, read_cache, labels_cache, decode_cache)
 
     def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
         """Gradients of the features, as they come from the encoder, and of every parameter."""
-        read_cache, labels_cache, decode_cache = cache
+        standard_cache, read_cache, labels_cache, decode_cache = cache
         dembedded, dreading, ddirect, grads = self.decode_backward(dout, decode_cache)
         _, of_labels = self.labels.backward(dembedded, labels_cache)
         dread, of_reading = self.read_backward(dreading, read_cache)
         for name, gradient in {**prefixed("labels", of_labels), **of_reading}.items():
             grads[name] = grads[name] + gradient if name in grads else gradient
-        if not input_gradient:
-            return None, grads
-        return self.standardized.backward(dread + ddirect, None)[0], grads
+        dfeatures, of_encoder = self.standardized.backward(dread + ddirect, standard_cache, input_gradient)
+        return dfeatures, grads | prefixed("standardized", of_encoder)
 
     def count(self, batch: Batch) -> int:
         """The number of labels that the loss is a mean over, <end> included."""

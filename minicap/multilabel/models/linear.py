@@ -18,10 +18,11 @@ from minicap.layers import (
     softmax_forward,
     warp_loss,
 )
+from minicap.models.stages import LastStage
 from minicap.multilabel.model import Batch, Tag
-from minicap.nn import Affine, Dropout, Gradients, Module, Sequential
+from minicap.multilabel.models.fine_tuned import standardized
+from minicap.nn import Affine, Dropout, Gradients, Module, Sequential, prefixed
 from minicap.nn.init import glorot_uniform
-from minicap.nn.standardization import Standardization
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class LinearConfig:
     loss: bce, softmax or warp.
     top: as many labels for every photo, those with the highest scores; 0 gives all with a score above 0.
     dropout: rate on the features.
+    fine_tune: whether the last stage of the encoder is trained, too.
     """
 
     name: Literal["linear"] = field(default="linear", kw_only=True)
     loss: Literal["bce", "softmax", "warp"] = "bce"
     top: int = 3
     dropout: float = 0.0
+    fine_tune: bool = False
 
     def __post_init__(self) -> None:
         require_types(self)
@@ -61,10 +64,16 @@ class LinearTagger(Module):
 
     sequential = False
 
-    def __init__(self, config: LinearConfig, stages: tuple[int, ...], num_labels: int) -> None:
+    def __init__(
+        self,
+        config: LinearConfig,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
         super().__init__()
         self.config, self.channels = config, stages[-1]
-        self.standardized = Standardization(sum(stages))
+        self.standardized = standardized(stages, last)
         self.scores = Sequential(
             dropout=Dropout(config.dropout), affine=Affine(self.channels, num_labels, glorot_uniform)
         )
@@ -74,13 +83,21 @@ class LinearTagger(Module):
 
     def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, K) of the labels of every photo."""
-        features, _ = self.standardized.forward(x["features"], train)
-        return self.scores.forward(features[:, -self.channels :], train, rng)
+        features, standard_cache = self.standardized.forward(x["features"], train, rng)
+        scores, cache = self.scores.forward(features[:, -self.channels :], train, rng)
+        return scores, (standard_cache, cache, features.shape)
 
-    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[None, Gradients]:
-        """Gradients of the parameters; the features have none."""
-        _, grads = self.scores.backward(dout, cache, input_gradient=False)
-        return None, {f"scores.{name}": gradient for name, gradient in grads.items()}
+    def backward(self, dout: Array, cache: Any, input_gradient: bool = True) -> tuple[Any, Gradients]:
+        """Gradients of the features, as they come from the encoder, and of every parameter."""
+        standard_cache, scores_cache, shape = cache
+        dlast, grads = self.scores.backward(dout, scores_cache, input_gradient or self.config.fine_tune)
+        grads = prefixed("scores", grads)
+        if dlast is None:
+            return None, grads
+        dfeatures = backend_of(dout=dout).xp.zeros(shape, dtype=dout.dtype)
+        dfeatures[:, -self.channels :] = dlast
+        dfeatures, of_encoder = self.standardized.backward(dfeatures, standard_cache, input_gradient)
+        return dfeatures, grads | prefixed("standardized", of_encoder)
 
     def count(self, batch: Batch) -> int:
         """The number of photos that the loss is a mean over."""
@@ -94,7 +111,7 @@ class LinearTagger(Module):
         loss, dscores = self._loss(scores, batch["y"], self.stream(rng) if train else None)
         if not train:
             return scale * loss, {}
-        return scale * loss, self.backward(scale * dscores, cache)[1]
+        return scale * loss, self.backward(scale * dscores, cache, input_gradient=False)[1]
 
     def _loss(self, scores: Array, y: Array, rng: RandomStream | None) -> tuple[Array, Array]:
         """The loss summed over the photos, with its gradient."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
+from minicap.models.stages import LastStage
 from minicap.multilabel.models.decoders import run_cell, run_cell_backward
 from minicap.multilabel.models.label_sequence import Reading
 from minicap.multilabel.models.settings import LabelSequenceConfig
@@ -34,8 +35,14 @@ class SequenceToSequence(StateScores):
 
     config: SequenceToSequenceConfig
 
-    def __init__(self, config: SequenceToSequenceConfig, stages: tuple[int, ...], num_labels: int) -> None:
-        super().__init__(config, stages, num_labels)
+    def __init__(
+        self,
+        config: SequenceToSequenceConfig,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
+        super().__init__(config, stages, num_labels, last)
         self.inputs = Stages(stages, config.embed_size)
         if not config.shared:
             self.reader = LSTM(config.embed_size, config.hidden_size)

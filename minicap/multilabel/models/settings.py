@@ -17,6 +17,7 @@ class LabelSequenceConfig:
     attention: whether the stages of the encoder are looked at before every label.
     embed_size: size of the embedded labels.  hidden_size: size of the recurrent state.
     dropout: rate on the inputs and on the outputs of the recurrent layer.
+    fine_tune: whether the last stage of the encoder is trained, too.
     """
 
     order: Literal["frequent", "rare", "random", "own"] = "frequent"
@@ -24,6 +25,7 @@ class LabelSequenceConfig:
     embed_size: int = 100
     hidden_size: int = 512
     dropout: float = 0.2
+    fine_tune: bool = False
 
     def __post_init__(self) -> None:
         require_types(self)

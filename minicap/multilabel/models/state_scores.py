@@ -5,6 +5,7 @@ from typing import Any
 from minicap.arrays import Array
 from minicap.arrays.random import RandomStream
 from minicap.decoding import Extras, State
+from minicap.models.stages import LastStage
 from minicap.multilabel.models.decoders import AttentiveDecoder, Decoder
 from minicap.multilabel.models.label_sequence import LabelSequenceModel, Reading
 from minicap.nn import Gradients, TemporalAffine, prefixed
@@ -17,8 +18,14 @@ class StateScores(LabelSequenceModel):
     A subclass writes `read` and `read_backward`: where the decoder starts, and what it attends to.
     """
 
-    def __init__(self, config: Any, stages: tuple[int, ...], num_labels: int) -> None:
-        super().__init__(config, stages, num_labels)
+    def __init__(
+        self,
+        config: Any,
+        stages: tuple[int, ...],
+        num_labels: int,
+        last: LastStage | None = None,
+    ) -> None:
+        super().__init__(config, stages, num_labels, last)
         kind = AttentiveDecoder if config.attention else Decoder
         self.decoder = kind(config.embed_size, config.hidden_size, config.dropout)
         self.out = TemporalAffine(config.hidden_size, num_labels + 2, glorot_uniform)
