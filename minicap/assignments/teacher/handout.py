@@ -1,7 +1,9 @@
 """A handout: a copy of the package without the bodies that students write, and proof that none is left."""
 
 import ast
-from collections.abc import Iterator, Mapping
+import posixpath
+import re
+from collections.abc import Container, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
@@ -47,6 +49,8 @@ STAND_INS = {
 }
 PROJECT = ("pyproject.toml", "setup.py", "LICENSE")
 OWN = (FILE, "calls.py", "README.md", "*.ipynb")  # of the assignment's folder
+GUIDE = "assignments/README.md"  # for students
+_LINK = re.compile(r"(!?)\[([^][]*)\]\(([^()#\s]+)(#[^()\s]*)?\)")
 _REASON = "not part of this handout, since it would give an exercise away"
 TEXT = (".py", ".toml", ".md", ".ipynb", ".txt", ".cu", ".cuh", ".json", ".cfg", ".html", ".typed", "")
 
@@ -89,7 +93,7 @@ def make(assignment: Assignment) -> Handout:
             files[f"{where}/{file.name}"] = file.read_bytes()
     for name in PROJECT:
         files[name] = (ROOT / name).read_bytes()
-    files["README.md"] = files.get(f"{where}/README.md", f"# {assignment.title}\n".encode())
+    files |= _pages(files, f"{where}/README.md", assignment.title)
 
     cuts = _cuts(assignment)
     made, removed = _cut_all(files, cuts)
@@ -102,6 +106,34 @@ def make(assignment: Assignment) -> Handout:
     if found := dangling(made):
         raise InputError(f"{assignment.id}: the handout cannot be imported:\n" + "\n".join(found[:20]))
     return Handout(made, removed, also_hidden)
+
+
+def _pages(files: Mapping[str, bytes], own: str, title: str) -> dict[str, bytes]:
+    """What students read first: the assignment's page, at the root too, and the one for all assignments."""
+    texts = {own: files.get(own, f"# {title}\n".encode())}
+    if (ROOT / GUIDE).is_file():
+        texts[GUIDE] = (ROOT / GUIDE).read_bytes()
+    there = {*files, *texts}
+    made = {path: relinked(text, path, path, there) for path, text in texts.items()}
+    return made | {"README.md": relinked(texts[own], own, "README.md", there)}
+
+
+def relinked(text: bytes, origin: str, path: str, there: Container[str]) -> bytes:
+    """A page in Markdown whose links, written for `origin`, lead to the same files from `path`.
+
+    Those to files that are not there become plain words.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        image, words, target, rest = found.groups()
+        if ":" in target:
+            return found[0]
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+        if file not in there:
+            return words
+        return f"{image}[{words}]({posixpath.relpath(file, posixpath.dirname(path) or '.')}{rest or ''})"
+
+    return _LINK.sub(link, text.decode("utf-8")).encode("utf-8")
 
 
 def _cut_all(files: Mapping[str, bytes], cuts: Cuts) -> tuple[dict[str, bytes], dict[str, list[str]]]:

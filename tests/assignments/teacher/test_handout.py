@@ -1,3 +1,5 @@
+import posixpath
+import re
 import subprocess
 import sys
 
@@ -6,7 +8,7 @@ from solving_assignments import environment, unpack
 
 from minicap.assignments import archive, manifest
 from minicap.assignments.teacher.cutting import SHORTEST
-from minicap.assignments.teacher.handout import dangling, leaks
+from minicap.assignments.teacher.handout import dangling, leaks, relinked
 from minicap.assignments.teacher.solution import solved
 
 NAMES = list(manifest.folders())
@@ -38,6 +40,22 @@ def test_a_leak_is_found_wherever_it_stands():
 def test_an_import_of_what_is_left_out_is_found():
     files = {"minicap/a.py": b"from minicap.b import c\nimport numpy\n", "minicap/c.py": b""}
     assert dangling(files) == ["minicap/a.py:1 imports minicap.b"]
+
+
+@each_assignment
+def test_pages_lead_from_one_to_the_other_and_nowhere_else(name, handout_of):
+    files = handout_of(name).files
+    for page in ("README.md", "assignments/README.md", f"assignments/{name}/README.md"):
+        targets = re.findall(r"\]\(([^)#:]+)\)", files[page].decode())
+        assert {posixpath.normpath(posixpath.join(posixpath.dirname(page), t)) for t in targets} <= set(files)
+    assert b"(assignments/README.md)" in files["README.md"]
+    assert f"({name}/README.md)".encode() in files["assignments/README.md"]
+
+
+def test_links_of_a_page_that_moves_lead_to_the_same_files():
+    text = b"[a](b.md#c) ![d](e.png) ![k](k.png) [f](../g.md) [h](https://example.org) `[i](j.md)`"
+    moved = relinked(text, "x/y/page.md", "page.md", {"x/y/b.md", "x/y/e.png", "x/g.md"})
+    assert moved == b"[a](x/y/b.md#c) ![d](x/y/e.png) k [f](x/g.md) [h](https://example.org) `i`"
 
 
 @each_assignment
