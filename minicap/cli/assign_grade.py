@@ -97,6 +97,6 @@ def _write(assignment: Assignment, records: Sequence[dict[str, Any]], args: argp
                 files[record["name"]] = archive.read(submission, wanted(assignment))
             except (InputError, FormatError):
                 continue
-        pairs = similarity.alike(files, assignment)
-        atomic_write_text(args.similarity, similarity.table(pairs))
-        print(f"{args.similarity}: {len(pairs)} pairs look alike")
+        pairs, copied = similarity.alike(files, assignment), similarity.copies(files, assignment)
+        atomic_write_text(args.similarity, similarity.table(pairs, copied))
+        print(f"{args.similarity}: {len(pairs)} pairs look alike, {len(copied)} like minicap's own code")

@@ -53,7 +53,8 @@ def markdown(record: dict[str, Any], assignment: Assignment) -> str:
     """The page that a student gets."""
     lines = [f"# {assignment.title}: {record['score']:g} of {record['max_score']}", ""]
     if record["problem"]:
-        lines += [f"**{_plain(record['problem'])}**", ""]
+        again = "Hand in the zip that minicap assign submit writes."
+        return "\n".join([*lines, f"**{_plain(record['problem'])}**", "", again]) + "\n"
     lines += ["| exercise | points | cases |", "|---|---|---|"]
     for score in record["exercises"]:
         points = f"{score['score']:g} / {score['points']}"
@@ -69,8 +70,9 @@ def markdown(record: dict[str, Any], assignment: Assignment) -> str:
 def _told(score: dict[str, Any]) -> list[str]:
     lines = []
     for trial, words, where in score["failures"]:
-        place = f" ({where})" if where else ""
-        lines.append(f"{trial}: {words}{place}" if trial else f"{words}{place}")
+        if not trial:  # it is about the file
+            return [words]
+        lines.append(f"{trial}: {words} ({where})" if where else f"{trial}: {words}")
     untold = score["trials"] - score["passed"] - len(score["failures"])
     if untold > 0 and score["failures"]:
         lines.append(f"and {untold} more")

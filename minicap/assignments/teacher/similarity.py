@@ -1,8 +1,9 @@
-"""Which submissions look alike: fingerprints of their syntax trees, without names and layout.
+"""Which submissions look alike, and which like minicap's own code.
 
-Of every function the sequence of its tree's nodes is cut into runs of K; of the hashes of WINDOW neighbouring
-runs the smallest is kept (winnowing, Schleimer et al. 2003, section 3).  What the reference has too, or more
-than half of the class, says nothing about copying and is left out.
+Fingerprints of syntax trees, without names and layout: of every function the sequence of its tree's nodes is
+cut into runs of K; of the hashes of WINDOW neighbouring runs the smallest is kept (winnowing, Schleimer et
+al. 2003, section 3).  What the reference has too, or more than half of the class, says nothing about copying
+from each other and is left out between submissions.
 """
 
 import ast
@@ -19,6 +20,11 @@ K, WINDOW = 12, 5
 FEWEST = 6  # fingerprints; of fewer nothing can be said
 COMMON = 0.5  # share of the class
 LEAST = 0.5  # share of common fingerprints at which a pair is named
+LONG, MOST = (
+    24,
+    0.9,
+)  # fingerprints of a function that nobody writes the same by chance, and what share is a copy
+SEVERAL = 2  # such functions of a submission
 
 
 class Pair(NamedTuple):
@@ -33,8 +39,7 @@ class Pair(NamedTuple):
 def alike(submissions: Mapping[str, Mapping[str, bytes]], assignment: Assignment) -> list[Pair]:
     """The pairs of submissions that share much, the most alike first.  submissions: name -> files."""
     prints = {name: _of_all(files, assignment) for name, files in submissions.items()}
-    reference = {e.file: (PACKAGE.parent / e.file).read_bytes() for e in assignment.exercises}
-    known = {h for hashes in _of_all(reference, assignment).values() for h in hashes}
+    known = {h for hashes in _of_all(_reference(assignment), assignment).values() for h in hashes}
     seen = Counter(h for own in prints.values() for h in {h for hashes in own.values() for h in hashes})
     most = max(2, COMMON * len(prints))
     common = known | {h for h, count in seen.items() if count > most}
@@ -45,11 +50,33 @@ def alike(submissions: Mapping[str, Mapping[str, bytes]], assignment: Assignment
     return sorted(_pairs(own), key=lambda pair: (-pair.share, pair.one, pair.other))
 
 
-def table(pairs: Sequence[Pair]) -> str:
-    """The pairs as a Markdown table."""
+def copies(submissions: Mapping[str, Mapping[str, bytes]], assignment: Assignment) -> dict[str, list[str]]:
+    """The submissions in which several long functions read like minicap's own, with these exercises."""
+    reference = _of_all(_reference(assignment), assignment)
+    found = {}
+    for name, files in submissions.items():
+        own = _of_all(files, assignment)
+        same = [
+            id
+            for id, hashes in reference.items()
+            if len(hashes) >= LONG and len(own[id] & hashes) >= MOST * len(hashes)
+        ]
+        if len(same) >= SEVERAL:
+            found[name] = same
+    return found
+
+
+def table(pairs: Sequence[Pair], copied: Mapping[str, Sequence[str]]) -> str:
+    """Both as Markdown tables."""
     lines = ["| share | one | other | exercises |", "|---|---|---|---|"]
     lines += [f"| {p.share:.0%} | {p.one} | {p.other} | {', '.join(p.exercises)} |" for p in pairs]
+    lines += ["", "| like minicap's own code | exercises |", "|---|---|"]
+    lines += [f"| {name} | {', '.join(exercises)} |" for name, exercises in copied.items()]
     return "\n".join(lines) + "\n"
+
+
+def _reference(assignment: Assignment) -> dict[str, bytes]:
+    return {e.file: (PACKAGE.parent / e.file).read_bytes() for e in assignment.exercises}
 
 
 def _pairs(own: Mapping[str, Mapping[str, set[int]]]) -> Iterator[Pair]:

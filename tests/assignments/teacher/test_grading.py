@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from minicap.assignments import manifest
 from minicap.assignments.teacher import gradescope, grading, reports, sandbox, similarity
 from minicap.errors import InputError
 
@@ -115,6 +116,18 @@ def test_a_student_gets_a_page_without_anything_active(small):
     assert "<script>" not in page
 
 
+def test_of_an_archive_that_cannot_be_used_the_page_says_so_and_no_more(small):
+    page = reports.markdown(RECORD | {"problem": "a.zip is not a zip"}, small)
+    assert "**a.zip is not a zip**" in page
+    assert "relu_backward" not in page
+
+
+def test_a_missing_file_is_named_once_for_an_exercise(small):
+    missing = {"passed": 0, "failures": [["", "minicap/layers/affine.py is missing", "affine.py"]]}
+    record = RECORD | {"exercises": [RECORD["exercises"][1] | missing]}
+    assert "\n- minicap/layers/affine.py is missing\n\nHint" in reports.markdown(record, small)
+
+
 COPIED = """
 a = x.reshape(len(x), -1)
 left = dout @ w.T
@@ -151,10 +164,20 @@ def test_a_copy_with_other_names_is_found_and_own_work_is_not(submission, small)
     assert pairs[0].exercises == ["affine_backward"]
 
 
+def test_a_copy_of_minicap_s_own_code_is_found_under_other_names_too():
+    assignment = manifest.find("a2")
+    files = {e.file: (manifest.PACKAGE.parent / e.file).read_bytes() for e in assignment.exercises}
+    conv = files["minicap/layers/conv.py"].replace(b"columns", b"matrix").replace(b"cache", b"kept")
+    own = {"minicap/layers/conv.py": b"def conv_forward(x, w):\n    return x @ w, (x, w)\n"}
+    handed_in = {"ada": own, "bob": files, "eve": files | {"minicap/layers/conv.py": conv}}
+    found = similarity.copies(handed_in, assignment)
+    assert list(found) == ["bob", "eve"]
+    assert {"conv_forward", "conv_backward", "batchnorm_forward"} <= set(found["eve"])
+    assert "| eve | " in similarity.table([], found)
+
+
 def test_gradescope_s_zip_holds_what_its_machine_runs(tmp_path):
     import zipfile
-
-    from minicap.assignments import manifest
 
     gradescope.write(manifest.find("a2"), tmp_path / "autograder.zip")
     with zipfile.ZipFile(tmp_path / "autograder.zip") as packed:
