@@ -20,6 +20,7 @@ PACKAGE = Path(minicap.__file__).parent
 ROWS = [
     ("__main__",),
     ("cli",),
+    ("playground",),
     ("compat", "web", "assignments"),
     ("captioning", "characters", "classification", "multilabel"),
     ("vocabulary", "decoding"),

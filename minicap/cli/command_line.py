@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from minicap import __version__
@@ -20,6 +21,7 @@ COMMANDS = {
     "look": "draw what a classifier looks for, and what it sees in a photo",
     "tag": "name all that is on photos, by a tagger of your own",
     "serve": "show all this on a web page: drop a photo, follow a training",
+    "site": "write the playground: a page that runs minicap in the browser",
     "train": "train a captioner, a classifier, a tagger, a ranking or a character model",
     "sweep": "train with many settings and seeds, and compare them in one table",
     "search": "find the photos that a sentence describes best",
@@ -52,6 +54,8 @@ def make_parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser.add_argument("--backend", choices=available_backends(), help="where arrays live (default: numpy)")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
+        if name in argv and not find_spec(f"minicap.cli.{name}"):  # a handout lacks it
+            continue
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name not in argv:  # its module is not needed, and in a handout may not load while it is edited
             continue

@@ -21,9 +21,10 @@ if sys.platform == "win32":
         finally:
             os.lseek(file, 0, os.SEEK_SET)
 else:
-    import fcntl
 
     def _lock(file: int) -> None:
+        import fcntl  # not above: a browser's Python has none, and no other process either
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -44,8 +44,9 @@ MARGIN = 0.95  # another way must take less than this share of the default's tim
 _MOST_ANSWERS = 2**20  # bytes of the file; an answer takes a few dozen
 LONGEST = 0.25  # seconds for one question; a slow machine gets fewer rounds
 
-# The time of this thread alone, so that other programs have no say.  Windows counts it in steps of 15 ms.
-_clock = time.perf_counter if sys.platform == "win32" else time.thread_time
+# The time of this thread alone, so that other programs have no say.  Windows counts it in steps of 15 ms, and
+# in a browser there is no such clock.
+_clock = time.perf_counter if sys.platform in ("win32", "emscripten") else time.thread_time
 _lock = threading.RLock()  # a way being timed may ask a question of its own
 _answers: dict[str, str] = {}
 

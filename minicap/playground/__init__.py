@@ -1,0 +1,1 @@
+"""`minicap site`: a page that runs minicap in the browser, and what it asks of minicap there."""
