@@ -36,7 +36,7 @@ class TrainingConfig:
     schedule: of the learning rate, constant, step, exponential, linear, cosine, triangular or one-cycle.
     schedule_options: the schedule's own settings, such as floor = 0.1.
     warmup_steps: steps over which the learning rate first rises linearly.
-    plateau: epochs without a new best after which the learning rate falls, 0 for never.
+    plateau: epochs without a better value after which the learning rate falls, 0 for never.
     plateau_factor: factor by which it falls.
     lookahead: steps after which the weights return to their lookahead average, 0 for never.
     lookahead_alpha: share of the way that this average moves towards them.
@@ -47,7 +47,7 @@ class TrainingConfig:
     clip_norm: limit on the global norm of the gradients, 0 for none.
     monitor: the recorded value that decides which epoch is the best.
     monitor_direction: whether low (min) or high (max) is good; auto expects losses and errors to fall.
-    patience: epochs without a new best after which training stops, 0 for never.
+    patience: epochs without a better value after which training stops, 0 for never.
     checkpoint_every: steps between checkpoints, in addition to one after every epoch; 0 for none.
     shards: parallel parts of a batch, 0 for one per core where that pays.
     loaders: threads that make batches ahead of their step, 0 for none.

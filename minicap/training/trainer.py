@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from math import inf
 from time import perf_counter
 from typing import Any, cast
 
@@ -258,14 +259,14 @@ class Trainer:
         self.run.record(record)
         loss = record["train_loss" if self.validation is None else "validation_loss"]
         rank = self.monitor.rank(value, loss)
-        is_best = here.best is None or rank < self.monitor.rank(here.best, here.loss_of_best)
-        here.waited += 1
-        if is_best:
-            here.best, here.loss_of_best, here.waited = value, loss, 0
+        best = (inf, inf) if here.best is None else self.monitor.rank(here.best, here.loss_of_best)
+        here.waited = 0 if rank[0] < best[0] else here.waited + 1
+        if rank < best:
+            here.best, here.loss_of_best = value, loss
         if self.config.plateau and here.waited and here.waited % self.config.plateau == 0:
             here.rate_factor *= self.config.plateau_factor
         here.epoch, here.batch, here.loss_sum, here.loss_count = here.epoch + 1, 0, 0.0, 0
-        if is_best:
+        if rank < best:
             with self.averaged():
                 self.save("best")
         self.save()

@@ -28,7 +28,7 @@ def run(trained, tmp_path):
 def test_a_run_leaves_settings_metrics_events_checkpoints_and_figures(trained, tiny_data):
     config = read_toml(trained / "config.toml")
     data = {"path": str(tiny_data.resolve()), "outside": False, "start": "", "min_count": 1, "max_words": 20}
-    assert config["data"] == data | {"word_vectors": ""}
+    assert config["data"] == data | {"word_vectors": "", "subset": 0, "subset_seed": 0}
     assert config["training"]["epochs"] == 2
     epochs = [record for record in RunFolder(trained).metrics() if "train_loss" in record]
     assert [record["epoch"] for record in epochs] == [1, 2]
@@ -300,7 +300,7 @@ def test_a_learning_rate_beyond_all_reason_is_an_error_that_names_it(tiny_data, 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("seed = 0", "seed = 1", "training.seed was 0 and is 1"),
+        ("\nseed = 0", "\nseed = 1", "training.seed was 0 and is 1"),
         ("batch_size = 4", "batch_size = 2", "training.batch_size was 4 and is 2"),
         ("max_words = 20", "max_words = 19", "data.max_words was 20 and is 19"),
         ("dropout = 0.5", "dropout = 0.25", "model.dropout was 0.5 and is 0.25"),

@@ -22,10 +22,25 @@ def test_a_digest_is_the_same_for_the_same_value_only():
 
 
 def test_settings_are_named_after_their_table():
-    assert settings_fingerprint("oven", Oven(), leave_out=["path"]) == {
-        "oven.heat": "1.5",
-        "oven.cook": '"Ada"',
+    assert settings_fingerprint("oven", Oven(cook="Bo"), leave_out=["path"]) == {
+        "oven.heat": "1.5 (default)",
+        "oven.cook": '"Bo"',
     }
+
+
+def test_a_setting_that_an_older_minicap_did_not_have_may_be_the_default():
+    now = settings_fingerprint("oven", Oven())
+    before = {name: text for name, text in now.items() if name != "oven.cook"}
+    assert changes(before, now) == []
+    assert changes(before, settings_fingerprint("oven", Oven(cook="Bo"))) == [
+        'oven.cook was not set and is "Bo"'
+    ]
+
+
+def test_a_value_is_the_same_whether_it_is_the_default_or_not():
+    assert changes({"oven.heat": "1.5"}, {"oven.heat": "1.5 (default)"}) == []
+    assert changes({"oven.heat": "1.5 (default)"}, {"oven.heat": "1.5"}) == []
+    assert changes({"oven.heat": "1.5 (default)"}, {"oven.heat": "2.0"}) == ["oven.heat was 1.5 and is 2.0"]
 
 
 def test_equal_fingerprints_have_no_changes():
@@ -55,10 +70,13 @@ CONFIG = TrainingConfig(epochs=1, batch_size=25, shards=1)
     ("change", "message"),
     [
         ({"batch_size": 20}, "training.batch_size was 25 and is 20"),
-        ({"seed": 3}, "training.seed was 0 and is 3"),
-        ({"weight_decay": 0.5}, "training.weight_decay was 0.0 and is 0.5"),
-        ({"clip_norm": 1.0}, "training.clip_norm was 5.0 and is 1.0"),
-        ({"optimizer_options": {"beta1": 0.5}}, r"training.optimizer_options was {} and is {beta1 = 0.5}"),
+        ({"seed": 3}, r"training.seed was 0 and is 3"),
+        ({"weight_decay": 0.5}, r"training.weight_decay was 0.0 and is 0.5"),
+        ({"clip_norm": 1.0}, r"training.clip_norm was 5.0 and is 1.0"),
+        (
+            {"optimizer_options": {"beta1": 0.5}},
+            r"training.optimizer_options was {} and is {beta1 = 0.5}",
+        ),
     ],
 )
 def test_a_run_does_not_go_on_with_other_settings(tmp_path, change, message):
