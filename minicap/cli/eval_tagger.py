@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     _print_labels(found[beams[0]])
     if folder := run_folder_of(args.run):
         title = f"{dataset.name} {args.split}"
-        _draw(tagger, split, found[beams[0]], beams[0], title, folder / "figures" / f"tags-{args.split}.png")
+        _draw(tagger, split, found[beams[0]], beams[0], title, folder / "figures")
     return 0
 
 
@@ -102,26 +102,33 @@ def _print_labels(found: TagEvaluation) -> None:
         print(f"{number:17}  {count:6}  {f:6.1%}")
 
 
-def _draw(tagger: Tagger, split: TagSplit, found: TagEvaluation, beam: int, title: str, file: Path) -> None:
-    """The best and the worst photos, if matplotlib is installed; a line saying so if not."""
-    from minicap.plots import save_figure
+def _draw(tagger: Tagger, split: TagSplit, found: TagEvaluation, beam: int, title: str, folder: Path) -> None:
+    """The best and the worst photos, and which labels come together, if matplotlib is installed.
+
+    Labels that the tagger does not know are left out, as in its scores.
+    """
+    from minicap.plots import confusion_table, save_figure
 
     chosen = found.best_and_worst(_DRAWN)
     if not chosen:
         return
+    names, counts = found.labels, found.together
     try:
         sheet = tags_of_photos(
             tagger,
             [split.paths[i] for i in chosen],
             tagger.tags(split.features[chosen], beam),
-            [split.labels[i] for i in chosen],
+            [[label for label in split.labels[i] if label in tagger.labels] for i in chosen],
             title=f"{title}: {len(chosen) // 2} photos of the best F1, then of the worst",
         )
+        together = confusion_table(counts, names, f"{title}: labels together", "has", "is given")
     except MissingExtra as missing:
         print(f"(no figure: {missing})")
         return
-    save_figure(sheet, file)
-    print(f"\nfigure: {printable(str(file))}")
+    for name, figure in {"tags": sheet, "together": together}.items():
+        save_figure(figure, folder / f"{name}-{split.name}.png")
+    files = f"tags-{split.name}.png, together-{split.name}.png"
+    print(f"\nfigures in {printable(str(folder))}: {files}")
 
 
 def _trained_on(args: argparse.Namespace) -> tuple[str, bool]:

@@ -18,10 +18,17 @@ _CELL, _SMALL_CELL, _SIDE, _LONGEST_NAME, _LABEL, _EDGE, _SIZE = 0.42, 0.17, 6.0
 _MOST_COUNTS, _MOST_NAMES = 20, 50  # classes whose counts can be read in their cells, and their names
 
 
-def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str = "") -> "Figure":
+def confusion_table(
+    counts: NDArray[np.int64],
+    names: Sequence[str],
+    title: str = "",
+    rows: str = "is",
+    columns: str = "taken for",
+) -> "Figure":
     """True classes as rows, predicted classes as columns, with the right answers on the diagonal.
 
     counts: (K, K), as minicap.metrics.classification.confusion_matrix.  names: K.
+    rows, columns: what their names say of a sample.
     A cell's blue grows with the root of its share of the row, so that rare mistakes are visible beside many
     right answers.  For up to 20 classes the counts are written in the cells, for up to 50 the names beside.
     Raises ShapeError, InputError for negative counts.
@@ -59,8 +66,8 @@ def confusion_table(counts: NDArray[np.int64], names: Sequence[str], title: str 
     )
     panel.xaxis.tick_top()
     panel.xaxis.set_label_position("top")
-    panel.set_xlabel("taken for", fontsize=_SIZE + 1, color=GREY)
-    panel.set_ylabel("is", fontsize=_SIZE + 1, color=GREY)
+    panel.set_xlabel(columns, fontsize=_SIZE + 1, color=GREY)
+    panel.set_ylabel(rows, fontsize=_SIZE + 1, color=GREY)
     for spine in panel.spines.values():
         spine.set_color(GREY)
     if named:

@@ -96,9 +96,10 @@ def test_a_run_is_resumed_and_scored(photos, tmp_path, capsys):
 def test_hits_and_misses_are_drawn_into_the_run(photos, run, capsys):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     assert main(["eval", str(run)]) == 0
-    sheet = run / "figures" / "tags-test.png"
-    assert capsys.readouterr().out.splitlines()[-1] == f"figure: {sheet}"
-    assert size_of(sheet)[0] > 100
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"figures in {run / 'figures'}: tags-test.png, together-test.png"
+    assert size_of(run / "figures" / "tags-test.png")[0] > 100
+    assert size_of(run / "figures" / "together-test.png")[0] > 100
 
 
 def size_of(figure):

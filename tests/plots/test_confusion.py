@@ -52,3 +52,8 @@ def test_bad_input_is_named():
 
 def test_long_names_are_cut_and_none_leaves_the_figure(assert_readable):
     assert_readable(confusion_table(COUNTS, NAMES, "a title that is longer than the table is wide"))
+
+
+def test_rows_and_columns_may_be_called_otherwise():
+    panel = confusion_table(np.eye(2, dtype=np.int64), ["a", "b"], "", "has", "is given").axes[0]
+    assert (panel.get_ylabel(), panel.get_xlabel()) == ("has", "is given")
