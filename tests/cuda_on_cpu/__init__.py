@@ -14,14 +14,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from strict_cupy import StrictArray
@@ -84,10 +84,27 @@ class RawModule:
     def __init__(self, *, code: str, options: tuple[str, ...] = ()) -> None:
         names = re.findall(r"^(?:KERNEL|extern \"C\" __global__ void) (\w+)\(", code, re.MULTILINE)
         launchers = "\n".join(f"ON_CPU({name})" for name in names)
-        self._library = _build(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}\n', _flags(options))
+        self._library = _build(f'#include "cuda_on_cpu.h"\n{code}\n{launchers}\n', flags_of(options))
+        self.code, self.options, self.names = code, options, names
 
     def get_function(self, name: str) -> "RawKernel":
-        return RawKernel(self._library, name)
+        return RawKernel(self, self._library, name)
+
+
+class LaunchMade(NamedTuple):
+    """A launch that is about to take place."""
+
+    module: RawModule
+    name: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    arguments: tuple[Any, ...]
+    shared_bytes: int
+    cooperative: bool
+    order: int
+
+
+listeners: list[Callable[[LaunchMade], None]] = []  # told of every launch
 
 
 class RawKernel:
@@ -96,8 +113,8 @@ class RawKernel:
     kernel: what cupy.cuda.Function is, which also launches blocks that run at the same time.
     """
 
-    def __init__(self, library: ctypes.CDLL, name: str) -> None:
-        self.kernel = Function(library, name)
+    def __init__(self, module: RawModule, library: ctypes.CDLL, name: str) -> None:
+        self.kernel = Function(module, library, name)
 
     def __call__(
         self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...], *, shared_mem: int = 0
@@ -118,8 +135,8 @@ class RawKernel:
 class Function:
     """cupy.cuda.Function, on the CPU."""
 
-    def __init__(self, library: ctypes.CDLL, name: str) -> None:
-        self._name, self._launch = name, getattr(library, f"{name}__launch")
+    def __init__(self, module: RawModule, library: ctypes.CDLL, name: str) -> None:
+        self._module, self._name, self._launch = module, name, getattr(library, f"{name}__launch")
         self._bytes_wanted = _sizes(getattr(library, f"{name}__sizes"))
         self.ptr = ctypes.cast(self._launch, ctypes.c_void_p).value
         self.most_shared_bytes = 48 << 10
@@ -145,11 +162,13 @@ class Function:
         if enable_cooperative_groups and prod(grid) > room:
             warnings.warn(f"The grid size will be reduced from {prod(grid)} to {room}", stacklevel=2)
             grid = (room,)
+        order = ORDERS.index(_order)
+        for listen in listeners:
+            made = (self._module, name, grid, block, args, shared_mem, enable_cooperative_groups, order)
+            listen(LaunchMade(*made))
         buffers = [ctypes.create_string_buffer(value, len(value)) for value in values]
         pointers = (ctypes.c_void_p * len(buffers))(*map(ctypes.addressof, buffers))
-        how = _Launch(
-            _three(grid), _three(block), shared_mem, int(enable_cooperative_groups), ORDERS.index(_order)
-        )
+        how = _Launch(_three(grid), _three(block), shared_mem, int(enable_cooperative_groups), order)
         if error := self._launch(ctypes.byref(how), pointers):
             raise LaunchError(f"{name}: {ERRORS[error]}")
 
@@ -224,7 +243,8 @@ def _bytes_of(kernel: str, position: int, value: Any) -> bytes:
     )
 
 
-def _flags(options: tuple[str, ...]) -> list[str]:
+def flags_of(options: tuple[str, ...]) -> list[str]:
+    """What g++ is given besides the source."""
     chosen = [option for option in options if option.startswith("-D")]
     sanitizer = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g"]
     return [
@@ -251,9 +271,8 @@ def _folder() -> Path:
 
 
 def _build(code: str, flags: list[str]) -> ctypes.CDLL:
-    key = hashlib.sha256("\0".join([code, HEADER.read_text(encoding="utf-8"), *flags]).encode()).hexdigest()[
-        :24
-    ]
+    headers = [path.read_text(encoding="utf-8") for path in (HEADER, HEADER.with_name("races.h"))]
+    key = hashlib.sha256("\0".join([code, *headers, *flags]).encode()).hexdigest()[:24]
     library = _folder() / f"{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=_folder()) as work:

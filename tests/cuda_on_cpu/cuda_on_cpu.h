@@ -4,6 +4,7 @@
 // every CUDA thread that waits is a fibre: barriers of the block, the warp and the grid are real, and a barrier
 // that not every thread of its scope reaches is an error, not a deadlock.  Threads and blocks start in forward,
 // reversed or shuffled order; correct results do not depend on it.  Shared memory holds garbage at first.
+// Built with -fsanitize=thread, every CUDA thread is one to ThreadSanitizer, too (races.h).
 #pragma once
 #include <math.h>
 #include <pthread.h>
@@ -31,6 +32,8 @@ struct dim3 { unsigned x = 1, y = 1, z = 1; };
 struct alignas(16) float4 { float x, y, z, w; };
 
 inline thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+#include "races.h"
 
 namespace on_cpu {
 
@@ -88,7 +91,7 @@ struct Block {
   ucontext_t scheduler;
   Fibre* running = nullptr;
   std::vector<std::unique_ptr<Fibre>> fibres;
-  std::vector<Fibre*> idle;
+  std::vector<Fibre*> idle, spent;  // spent: idle again in the next block
   std::vector<std::array<char, 8>> lanes;  // what each thread hands over in a shuffle
   void (*kernel)(void*) = nullptr;
   void* arguments = nullptr;
@@ -108,36 +111,41 @@ inline void become(int number) {
 }
 
 inline void wait(State barrier) {
+  races::arrive(barrier == AT_WARP, block->current);
   int number = block->current;
   Thread& me = block->threads[number];
   me.state = barrier;
   me.fibre = block->running;
   swapcontext(&me.fibre->context, &block->scheduler);
   become(number);
+  races::leave(barrier == AT_WARP, number);
 }
 
 // Every fibre starts threads for as long as there are any; one that never waits needs no fibre of its own.
-inline void fibre_main() {
+RACES_UNSEEN inline void fibre_main() {
   for (;;) {
     while (block->next < block->order.size()) {
       become(block->order[block->next++]);
       int number = block->current;
       block->threads[number].state = READY;
+      races::begin(number);
       block->kernel(block->arguments);
+      races::end();
       block->threads[number].state = DONE;
+      if (races::ARE_SOUGHT) break;  // on one stack, threads would come one after the other
     }
     Fibre* self = block->running;
-    block->idle.push_back(self);
+    (races::ARE_SOUGHT ? block->spent : block->idle).push_back(self);
     swapcontext(&self->context, &block->scheduler);
   }
 }
 
-inline void resume(Fibre* fibre) {
+RACES_UNSEEN inline void resume(Fibre* fibre) {
   block->running = fibre;
   swapcontext(&block->scheduler, &fibre->context);
 }
 
-inline void start_threads() {
+RACES_UNSEEN inline void start_threads() {
   while (block->next < block->order.size()) {
     if (block->idle.empty()) {
       const size_t bytes = 128 << 10;
@@ -180,7 +188,7 @@ inline int release(State barrier, int first, int last, bool done_count) {
   return waiting;
 }
 
-inline bool run_block(Order how, uint64_t seed) {
+RACES_UNSEEN inline bool run_block(Order how, uint64_t seed) {
   int count = blockDim.x * blockDim.y * blockDim.z;
   block->threads.assign(count, Thread());
   block->lanes.resize(count);
@@ -188,6 +196,9 @@ inline bool run_block(Order how, uint64_t seed) {
   for (int i = 0; i < count; ++i) block->order[i] = i;
   arrange(block->order, how, seed);
   block->next = 0;
+  block->idle.insert(block->idle.end(), block->spent.begin(), block->spent.end());
+  block->spent.clear();
+  races::Block races(count);
   start_threads();
   for (;;) {
     int done = 0, released = 0;
@@ -228,8 +239,9 @@ struct Launch {
   long first, last;  // blocks to be run by this OS thread
 };
 
-inline void* run_blocks(void* given) {
+RACES_UNSEEN inline void* run_blocks(void* given) {
   Launch& launch = *(Launch*)given;
+  races::Scheduler scheduler;
   Block own;
   block = &own;
   own.kernel = launch.kernel;
@@ -344,6 +356,7 @@ inline unsigned atomicAdd(unsigned* address, unsigned value) {
   return __atomic_fetch_add(address, value, __ATOMIC_SEQ_CST);
 }
 
+inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned((unsigned long long)a * b >> 32); }
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
   return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
