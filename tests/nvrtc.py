@@ -48,6 +48,22 @@ class Program(NamedTuple):
         return {part.partition("(")[0].strip(): part for part in parts}
 
 
+_LABEL = re.compile(r"(\$L\w+):")
+_BRANCH = re.compile(r"\bbra(?:\.uni)?\s+(\$L\w+)")
+_DIVISION = re.compile(r"\b(?:div|rem)\.[su](?:32|64)\b")
+
+
+def divisions_in_loops(ptx: str) -> list[str]:
+    """The integer divisions of a kernel between a label and a branch back to it."""
+    lines = ptx.splitlines()
+    labels = {found[1]: i for i, line in enumerate(lines) if (found := _LABEL.match(line))}
+    back = [
+        (labels[to[1]], i) for i, line in enumerate(lines) if (to := _BRANCH.search(line)) and to[1] in labels
+    ]
+    divisions = [i for i, line in enumerate(lines) if _DIVISION.search(line)]
+    return [lines[i].strip() for i in divisions if any(start <= i <= end for start, end in back)]
+
+
 @cache
 def find(version: int) -> ctypes.CDLL | None:
     """NVRTC of that CUDA, or None where its wheel is not installed."""

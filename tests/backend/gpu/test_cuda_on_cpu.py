@@ -20,6 +20,8 @@ from cuda_on_cpu import (
 )
 from strict_cupy import Device, StrictArray
 
+from minicap.backend.gpu.sources import compile_options, source_of
+
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs g++ to run kernels on the CPU")
 
 KERNELS = """
@@ -258,6 +260,40 @@ def test_arguments_of_another_width_are_refused(module: RawModule):
         run(module, "everyone_else", ints(64), ints(64), np.int64(64))
     with pytest.raises(LaunchError, match="argument 2 is a int; pass arrays and NumPy scalars"):
         run(module, "everyone_else", ints(64), ints(64), 64)
+
+
+def test_a_divisor_divides_every_number_that_is_not_negative(rng: np.random.Generator):
+    code = (
+        source_of("activations.cu")
+        + """
+KERNEL divide(const int* x, int by, int* quotient, int* rest) {
+  Divisor divisor(by);
+  quotient[threadIdx.x] = x[threadIdx.x] / divisor, rest[threadIdx.x] = x[threadIdx.x] % divisor;
+}"""
+    )
+    kernel = RawModule(code=code, options=compile_options("float32")).get_function("divide")
+    most = 2**31 - 1
+    for by in (
+        1,
+        2,
+        3,
+        7,
+        10,
+        224,
+        65_535,
+        65_536,
+        65_537,
+        2**30,
+        most - 1,
+        most,
+        *rng.integers(1, most, 50),
+    ):
+        near = (by * np.arange(50) + np.array([-1, 0, 1])[:, None]).ravel()
+        numbers = np.clip(np.r_[near, most - np.arange(50), rng.integers(most, size=56)], 0, most)
+        quotient, rest = ints(256), ints(256)
+        kernel((1,), (256,), (StrictArray(numbers.astype(np.int32)), np.int32(by), quotient, rest))
+        np.testing.assert_array_equal(quotient.get(), numbers // by)
+        np.testing.assert_array_equal(rest.get(), numbers % by)
 
 
 def test_a_block_beyond_the_limit_is_refused(module: RawModule):

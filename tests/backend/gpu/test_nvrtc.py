@@ -56,6 +56,23 @@ def test_kernels_compile_and_spill_nothing(
         assert kernel.registers <= MOST_REGISTERS, kernel
 
 
+@pytest.mark.parametrize("file", kernel_files())
+def test_no_loop_divides_integers(file: str, compiler: ctypes.CDLL):
+    """A division by a size that only the host knows costs more than most of what a loop does besides."""
+    for kernel, text in program(compiler, file, "float32", "90a").texts().items():
+        assert not nvrtc.divisions_in_loops(text), kernel
+
+
+def test_a_loop_that_divides_is_seen(compiler: ctypes.CDLL):
+    source = """extern "C" __global__ void divides(int* x, int size, int by) {
+      x[size] = size / by;
+      for (int i = 0; i < size; ++i) x[i] = x[i] / by;
+    }"""
+    program = nvrtc.compile_kernels(compiler, source, ("-arch=sm_90a",))
+    found = nvrtc.divisions_in_loops(program.texts()["divides"])
+    assert 0 < len(found) < program.ptx.count("div.s32")
+
+
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize("kernel", SEQUENCES)
 def test_what_other_blocks_wrote_is_read_in_order(kernel: str, real: str, compiler: ctypes.CDLL):

@@ -44,25 +44,16 @@ KERNEL col2im(
     real* x,              // [entries]
     int entries, int sample, int channel, int first, int N, int C, int H, int W, int HH, int WW, int OH, int OW,
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
+  Divisor down(stride_h), across(stride_w);
   int pixels = N * H * W, blocks = (pixels + ENTRIES - 1) / ENTRIES, c = blockIdx.x / blocks;
   for (Walk at(blockIdx.x % blocks * ENTRIES, pixels, H, W); at.inside(); at.next()) {
     real sum = 0;
     for (int i = 0; i < HH; ++i) {
-      int oh = at.h + top - i * dilation_h;
-      if (oh < 0) continue;
-      if (stride_h > 1) {
-        if (oh % stride_h) continue;
-        oh /= stride_h;
-      }
-      if (oh >= OH) continue;
+      int h = at.h + top - i * dilation_h, oh = h / down;
+      if (h < 0 || oh * stride_h != h || oh >= OH) continue;
       for (int j = 0; j < WW; ++j) {
-        int ow = at.w + left - j * dilation_w;
-        if (ow < 0) continue;
-        if (stride_w > 1) {
-          if (ow % stride_w) continue;
-          ow /= stride_w;
-        }
-        if (ow < OW) sum += columns[((((c * HH + i) * WW + j) * N + at.n) * OH + oh) * OW + ow];
+        int w = at.w + left - j * dilation_w, ow = w / across;
+        if (w >= 0 && ow * stride_w == w && ow < OW) sum += columns[((((c * HH + i) * WW + j) * N + at.n) * OH + oh) * OW + ow];
       }
     }
     x[(first + at.n) * sample + c * channel + at.h * W + at.w] = sum;

@@ -6,8 +6,9 @@
 struct Place { int n, h, w; };
 
 // Entry `number` of (N, H, W).
-__device__ inline Place place(int number, int H, int W) {
-  return {number / W / H, number / W % H, number % W};
+__device__ inline Place place(int number, Divisor H, Divisor W) {
+  int row = number / W;
+  return {row / H, row % H, number % W};
 }
 
 // out = w columns + b, rectified when relu is not 0.  A block for each tile of (F, N OH OW).
@@ -20,18 +21,19 @@ KERNEL conv_forward(
     int OW, int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left) {
   __shared__ Room room;
   int K = C * HH * WW, P = OH * OW;
+  Divisor by_HH(HH), by_WW(WW), by_OH(OH), by_OW(OW), by_P(P);
   tile_product(
       room, blockIdx.x, F, N * P, 0, K,
       operand<true>([=](int f) { return Where{f * K}; }, [=](int k) { return Where{k}; },
                     [=](Where at) { return w[at.offset]; }),
       operand<false>(
           [=](int column) {
-            Place p = place(column, OH, OW);
+            Place p = place(column, by_OH, by_OW);
             int h = p.h * stride_h - top, v = p.w * stride_w - left;
             return Where{p.n * sample + h * W + v, h, v};
           },
           [=](int k) {
-            Place p = place(k, HH, WW);
+            Place p = place(k, by_HH, by_WW);
             int h = p.h * dilation_h, v = p.w * dilation_w;
             return Where{p.n * channel + h * W + v, h, v};
           },
@@ -41,7 +43,7 @@ KERNEL conv_forward(
           }),
       [=](int f, int column, real sum) {
         if (b) sum += b[f];
-        out[(column / P * F + f) * P + column % P] = relu && sum < 0 ? real(0) : sum;
+        out[(column / by_P * F + f) * P + column % by_P] = relu && sum < 0 ? real(0) : sum;
       });
 }
 
@@ -59,52 +61,55 @@ KERNEL conv_backward(
     int stride_h, int stride_w, int dilation_h, int dilation_w, int top, int left, int parts, int length) {
   __shared__ Room room;
   int tile = blockIdx.x, K = C * HH * WW, P = OH * OW, of_dx = dx ? tiles(C, N * H * W) : 0;
+  Divisor by_HH(HH), by_WW(WW);
   auto gradient = [=](int i) { return dout[i] * real(!out || out[i] > 0); };
   if (tile < of_dx) {
+    Divisor by_H(H), by_W(W), by_window(HH * WW), by_image(H * W), down(stride_h), across(stride_w);
     tile_product(
         room, tile, C, N * H * W, 0, F * HH * WW,
         operand<true>([=](int c) { return Where{c * HH * WW}; },
-                      [=](int k) { return Where{k / (HH * WW) * K + k % (HH * WW)}; },
+                      [=](int k) { return Where{k / by_window * K + k % by_window}; },
                       [=](Where at) { return w[at.offset]; }),
         operand<false>(
             [=](int column) {
-              Place p = place(column, H, W);
+              Place p = place(column, by_H, by_W);
               return Where{p.n * F * P, p.h + top, p.w + left};
             },
             [=](int k) {
-              Place p = place(k, HH, WW);
+              Place p = place(k, by_HH, by_WW);
               return Where{p.n * P, -p.h * dilation_h, -p.w * dilation_w};
             },
             [=](Where at) {
               int oh = at.h, ow = at.w;
               if (oh < 0 || ow < 0) return real(0);
-              if (stride_h > 1 || stride_w > 1) {  // a division costs more than the rest of the product
-                if (oh % stride_h || ow % stride_w) return real(0);
-                oh /= stride_h, ow /= stride_w;
+              if (stride_h > 1 || stride_w > 1) {
+                if (oh % down || ow % across) return real(0);
+                oh = oh / down, ow = ow / across;
               }
               return oh < OH && ow < OW ? gradient(at.offset + oh * OW + ow) : real(0);
             }),
         [=](int c, int column, real sum) {
-          dx[column / (H * W) * sample + c * channel + column % (H * W)] = sum;
+          dx[column / by_image * sample + c * channel + column % by_image] = sum;
         });
     return;
   }
+  Divisor by_OH(OH), by_OW(OW), by_P(P);
   tile -= of_dx;
   int of_dw = tiles(F, K + 1), part = tile / of_dw, from = part * length;
   tile_product(
       room, tile % of_dw, F, K + 1, from, min(from + length, N * P),
       operand<true>([=](int f) { return Where{f * P}; },
-                    [=](int column) { return Where{column / P * F * P + column % P}; },
+                    [=](int column) { return Where{column / by_P * F * P + column % by_P}; },
                     [=](Where at) { return gradient(at.offset); }),
       operand<true>(
           [=](int k) {
             if (k == K) return Where{0, ONES, 0};
-            Place p = place(k, HH, WW);
+            Place p = place(k, by_HH, by_WW);
             int h = p.h * dilation_h, v = p.w * dilation_w;
             return Where{p.n * channel + h * W + v, h, v};
           },
           [=](int column) {
-            Place p = place(column, OH, OW);
+            Place p = place(column, by_OH, by_OW);
             int h = p.h * stride_h - top, v = p.w * stride_w - left;
             return Where{p.n * sample + h * W + v, h, v};
           },

@@ -58,8 +58,9 @@ KERNEL random_keep(
 }
 
 // Where entry i of the logical (N, C, P) lies: sample and channel are the distances from one to the next.
-__device__ inline int place(unsigned i, int C, int P, int sample, int channel) {
-  return i / P / C * sample + i / P % C * channel + i % P;
+__device__ inline int place(int i, Divisor C, Divisor P, int sample, int channel) {
+  int plane = i / P;
+  return plane / C * sample + plane % C * channel + i % P;
 }
 
 // random_keep, and what it does to x.  x may lie in any order of its planes, out is (N, C, P).
@@ -69,12 +70,13 @@ KERNEL dropout_forward(
     bool* keep,     // [size]
     word64 key, word64 start, int threshold, real scale, int size, int C, int P, int sample, int channel) {
   __shared__ int kept[256];
+  Divisor by_C(C), by_P(P);
   long long first = draw_block(kept, key, start, threshold);
   for (int e = threadIdx.x; e < NUMBERS; e += blockDim.x) {
     long long i = first + e;
     if (i < 0 || i >= size) continue;
     keep[i] = is_kept(kept, e);
-    out[i] = x[place(i, C, P, sample, channel)] * (keep[i] ? scale : real(0));
+    out[i] = x[place(int(i), by_C, by_P, sample, channel)] * (keep[i] ? scale : real(0));
   }
 }
 
@@ -84,11 +86,12 @@ KERNEL bias_relu_dropout(
     real* out,      // [N, M]
     word64 key, word64 start, int threshold, real scale, int N, int M) {
   __shared__ int kept[256];
+  Divisor by_M(M);
   long long first = draw_block(kept, key, start, threshold);
   for (int e = threadIdx.x; e < NUMBERS; e += blockDim.x) {
     long long i = first + e;
     if (i < 0 || i >= N * M) continue;
-    real sum = out[i] + b[unsigned(i) % M];
+    real sum = out[i] + b[int(i) % by_M];
     out[i] = (sum < 0 ? real(0) : sum) * (is_kept(kept, e) ? scale : real(0));
   }
 }
@@ -100,5 +103,5 @@ KERNEL dropout_backward(
     real* dx,          // [size]
     real scale, int size, int C, int P, int sample, int channel) {
   unsigned i = thread();
-  if (i < size) dx[place(i, C, P, sample, channel)] = dout[i] * (keep[i] ? scale : real(0));
+  if (i < size) dx[place(i, Divisor(C), Divisor(P), sample, channel)] = dout[i] * (keep[i] ? scale : real(0));
 }

@@ -15,6 +15,21 @@ typedef unsigned long long word64;
 // The thread's number in the whole launch; kernels without rows work on entry `thread()` and no other.
 __device__ inline unsigned thread() { return blockIdx.x * blockDim.x + threadIdx.x; }
 
+// Division, by two multiplications, of a number that is not negative: a division proper is some twenty instructions.
+// inverse = floor((2^32 - 1) / by) makes the product's high half the quotient, or one less.
+struct Divisor {
+  unsigned by, inverse;
+
+  __device__ explicit Divisor(int by) : by(by), inverse(~0u / by) {}
+};
+
+__device__ inline int operator/(int number, Divisor d) {
+  unsigned quotient = __umulhi(number, d.inverse);
+  return quotient + (number - quotient * d.by >= d.by);
+}
+
+__device__ inline int operator%(int number, Divisor d) { return number - number / d * d.by; }
+
 __device__ inline real sigmoid(real x) { return real(0.5) * (tanh(real(0.5) * x) + 1); }
 
 // Sum or maximum over the warp, in an order that is always the same; every thread gets it.  All threads must call it.

@@ -22,21 +22,24 @@ struct alignas(2 * sizeof(real)) Pair { real value[2]; };
 // What a block works on: units from `first_unit` on, and the groups of `samples` that begin at `first_sample`,
 // `stride` apart.  And what a thread does: one unit, the samples 2 * pair and 2 * pair + 1 of a group.
 struct Work {
-  int units, first_unit, unit, samples, first_sample, stride, pair, across, depth;
+  int units, first_unit, unit, samples, first_sample, stride, pair, across, group, depth;
+  Divisor by_depth;
 };
 
 __device__ inline Work work_of(int units, int across) {
-  int block = blockIdx.x, thread = threadIdx.x, samples = 2 * THREADS / units;
-  int first_unit = block % across * units, first_sample = block / across * samples;
+  int thread = threadIdx.x, samples = 2 * THREADS / units, depth = CHUNK / samples;
+  int group = blockIdx.x / across, first_unit = blockIdx.x % across * units;
   int stride = int(gridDim.x) / across * samples;
-  return {units, first_unit, thread % units, samples, first_sample, stride, thread / units, across, CHUNK / samples};
+  return {units, first_unit, thread % units, samples, group * samples, stride, thread / units, across, group, depth,
+          Divisor(depth)};
 }
 
 // The block's part of Wh, (H, units) of G gates each.  BACKWARD: of its transpose.
 template <int G, bool BACKWARD>
 __device__ inline void load_weights(Work work, Gates<G>* weights, const real* Wh, int H) {
+  Divisor by(BACKWARD ? H : work.units);
   for (int e = threadIdx.x; e < H * work.units; e += THREADS) {
-    int k = BACKWARD ? e % H : e / work.units, u = BACKWARD ? e / H : e % work.units, unit = work.first_unit + u;
+    int k = BACKWARD ? e % by : e / by, u = BACKWARD ? e / by : e % by, unit = work.first_unit + u;
     for (int gate = 0; gate < G; ++gate) {
       int row = BACKWARD ? unit : k, column = gate * H + (BACKWARD ? k : unit);
       weights[k * work.units + u].value[gate] = unit < H ? Wh[row * G * H + column] : real(0);
@@ -58,7 +61,7 @@ __device__ inline void add_product(
       __syncthreads();
 #pragma unroll
       for (int read = 0; read < READS; ++read) {
-        int e = read * THREADS + threadIdx.x, k = e % work.depth, sample = e / work.depth;
+        int e = read * THREADS + threadIdx.x, k = e % work.by_depth, sample = e / work.by_depth;
 #pragma unroll
         for (int i = 0; i < STATES; ++i) tile[(k * STATES + i) * line + sample] = next[read][i];
       }
@@ -66,7 +69,8 @@ __device__ inline void add_product(
     }
 #pragma unroll
     for (int read = 0; read < READS; ++read) {
-      int e = read * THREADS + threadIdx.x, k = depth + work.depth + e % work.depth, n = first + e / work.depth;
+      int e = read * THREADS + threadIdx.x;
+      int k = depth + work.depth + e % work.by_depth, n = first + e / work.by_depth;
 #pragma unroll
       for (int i = 0; i < STATES; ++i)
         next[read][i] = n < N && k < H ? __ldcg(state + n * stride + i * H + k) : real(0);
@@ -106,7 +110,7 @@ __device__ inline void meet(int* counter, bool first, int blocks) {
 }
 
 __device__ inline void meet(Work work, int* barriers) {
-  meet(barriers + blockIdx.x / work.across, blockIdx.x % work.across == 0, work.across);
+  meet(barriers + work.group, work.first_unit == 0, work.across);
 }
 
 // In: gates = x Wx.  Out: gates i, f, o, g; prev_h, prev_c = the states that the steps began with; out = h.
