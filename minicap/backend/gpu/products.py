@@ -5,7 +5,7 @@ TILE_ENTRIES = 8192  # of the result that a block makes, as in products.cuh
 # Multiplications up to which a product counts as small: launches, not arithmetic, take the time.
 # A guess: not yet timed on a GPU.
 SMALL_PRODUCT = 1 << 26
-LONGEST_SUM = 128  # numbers that one thread adds up in sequence; cuBLAS divides longer sums
+LONGEST_SUM = 128  # numbers that one thread adds up in sequence; longer sums cuBLAS splits between blocks
 
 ENOUGH_BLOCKS = 512  # to keep a large GPU busy
 

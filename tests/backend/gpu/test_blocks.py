@@ -21,7 +21,9 @@ MULTIPROCESSORS = 132  # of an H200
 
 # Where there is no more to share out.
 REASONS = {
-    "affine_forward": "no sum is longer than LONGEST_SUM: cuBLAS has the others",
+    # "GEMM Algorithms Numerical Behavior" in cuBLAS's documentation: where K is large beside M and N, its
+    # heuristics split K to occupy the GPU, and add up the parts in a fixed order.
+    "affine_forward": "no sum is longer than LONGEST_SUM: cuBLAS has the others, and splits them itself",
     "affine_backward": "as affine_forward",
     "conv_add_parts": "a sum of some hundred parts for each of a thousand weights",
     "layernorm_parameters": "1024 numbers, each the sum of 32 parts",
