@@ -75,7 +75,7 @@ def check_exercise(worker: Worker, exercise: Exercise, trials: Sequence[Trial], 
     if first is None:
         return Result(exercise, passed, len(trials))
     trial, verdict = first
-    where = _relative(verdict.where) or _place(exercise)
+    where = (exercise.is_python and _relative(verdict.where)) or _place(exercise)  # kernels name their line
     return Result(exercise, passed, len(trials), trial.name, verdict.text, where, verdict.written)
 
 

@@ -171,8 +171,8 @@ def _grade_exercise(worker: Any, exercise: Exercise, place: Workplace) -> Score:
             passed += 1
             telling = telling or not trial.trivial
             continue
-        where = verdict.where.replace(f"{sandbox.SUBMISSION}/", "")
-        failures.append([trial.name, verdict.text, where.rpartition("/submission/")[2]])
+        where = verdict.where.replace(f"{sandbox.SUBMISSION}/", "").rpartition("/submission/")[2]
+        failures.append([trial.name, verdict.text, where if exercise.is_python else exercise.file])
         if not verdict.written or "time limit" in verdict.text:
             break  # the others would say the same
     # A constant, or an argument handed back, passes none but trivial trials.

@@ -90,6 +90,7 @@ def test_a_handout_imports_and_scores_nothing(name, handout_of, check_files, tmp
     results = check_files(assignment, files)
     assert [r.exercise.id for r in results.values() if r.passed] == []
     assert {r.text for r in results.values()} == {"not written yet"}
+    assert [r.where for r in results.values() if r.exercise.file not in r.where.replace("\\", "/")] == []
     folder = unpack(files, tmp_path / "imported")
     names = "minicap.layers, minicap.nn, minicap.captioning, minicap.classification, minicap.cli"
     code = f"import {names}, minicap.arrays.dispatch as d; print(d.overrides_of('minicap.backend.cpu'))"
