@@ -7,6 +7,7 @@ one thread writes while another reads or writes it.  Kernels whose threads wait 
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,9 +86,7 @@ def launch(
     order: in which the threads run; by default from the first to the last.
     Raises KernelError for what a kernel must not do or this module does not know.
     """
-    program = Program({}, {})
-    for name, text in files.items():
-        parse(text, name, program)
+    program = _program(tuple(files.items()))
     if kernel not in program.functions:
         raise KernelError(f"there is no kernel {kernel}")
     function = program.functions[kernel]
@@ -100,6 +99,14 @@ def launch(
         given.append(Pointer(memory, 0, not parameter.const) if memory else values[parameter.name])
     for number in order or range(blocks * threads):
         _Thread(program, number, threads, blocks).call(function, given)
+
+
+@lru_cache(maxsize=64)
+def _program(files: tuple[tuple[str, str], ...]) -> Program:
+    program = Program({}, {})
+    for name, text in files:
+        parse(text, name, program)
+    return program
 
 
 class _Thread:
