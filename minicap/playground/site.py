@@ -25,7 +25,7 @@ MARK = "minicap-site.json"  # says that a folder is ours, and may be written aga
 
 # Rooms of the package that the page never enters, and of the GPU's what is not Python.
 _LEFT_OUT = ("assignments/", "backend/gpu/", "cli/", "compat/", "multilabel/", "web/")
-_SHARED = ("page.css", "dom.js", "chart.js", "icon.svg")  # with the page of `minicap serve`
+_SHARED = ("page.css", "dom.js", "chart.js", "samples.js", "icon.svg")  # with the page of `minicap serve`
 _MODELS = (
     "captioning/weights/captioner.safetensors",
     "models/weights/efficientnet_lite0.safetensors",
@@ -97,7 +97,7 @@ def _write_photos(folder: Path) -> None:
     listed = []
     for image in open_dataset("sample").split("test")[:PHOTOS]:
         atomic_write_bytes(folder / "photos" / image.path.name, image.path.read_bytes())
-        listed.append({"file": f"photos/{image.path.name}", "caption": image.raw[0]})
+        listed.append({"file": image.path.name, "caption": image.raw[0]})
     atomic_write_text(folder / "photos" / "photos.json", json.dumps(listed, indent=1) + "\n")
 
 

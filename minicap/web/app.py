@@ -10,7 +10,7 @@ from minicap.web.answers import describe, hide
 from minicap.web.guard import App, Guard
 from minicap.web.limits import Limits
 from minicap.web.line import Line
-from minicap.web.pages import load_pages
+from minicap.web.pages import load_pages, load_photos
 from minicap.web.query import Query
 from minicap.web.refusal import Refusal
 from minicap.web.runs import Run, Runs
@@ -74,7 +74,7 @@ class Server:
     """
 
     def __init__(self, runs: Runs, limits: Limits) -> None:
-        self.runs, self.limits, self.pages = runs, limits, load_pages()
+        self.runs, self.limits, self.pages = runs, limits, load_pages() | load_photos()
         self.thinking = Line(limits.places, limits.answer_seconds)
         self.reading = Line(limits.places, limits.answer_seconds)
         self.followed = Followed()

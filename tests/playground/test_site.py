@@ -80,7 +80,7 @@ def test_what_the_page_loads_is_there(written):
     texts = pages(written)
     named = re.findall(r'(?:src|href)="([^"#]+)"', texts["index.html"])
     named += [name for text in texts.values() for name in re.findall(r'from "\./([^"]+)"', text)]
-    named += [photo["file"] for photo in photos(written)]
+    named += [f"photos/{photo['file']}" for photo in photos(written)]
     assert len(named) > 15
     assert [name for name in named if not (written / name).is_file()] == []
 

@@ -194,6 +194,16 @@ def test_everything_that_can_be_used_has_a_name(visit, path):
     assert nameless == []
 
 
+def test_a_photo_that_comes_with_minicap_is_tried_with_a_click(visit):
+    made = visit()
+    page = made.open()
+    page.wait_for_selector("#samples img")
+    assert all(image.get_attribute("alt") for image in page.locator("#samples img").all())
+    page.locator("#samples button").nth(1).click()
+    page.wait_for_selector(".caption .word")
+    assert page.is_visible("#shown")
+
+
 def test_a_photo_can_be_dropped(visit, photo):
     made = visit()
     page = made.open()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from minicap.web.pages import load_pages
+from minicap.web.pages import PHOTOS, load_pages, load_photos
 
 PAGES = load_pages()
 TEXT = {name: page.content.decode("utf-8") for name, page in PAGES.items()}
@@ -54,6 +54,15 @@ def test_every_field_has_a_label():
 
 def test_every_module_begins_with_what_it_is_for():
     assert all(TEXT[name].startswith("// ") for name in CODE)
+
+
+def test_every_photo_to_try_is_listed_with_what_is_on_it():
+    photos = load_photos()
+    listed = json.loads(photos["photos.json"].content)
+    assert [each["file"] for each in listed] == [name for name in photos if name != "photos.json"]
+    assert len(listed) == PHOTOS
+    assert all(len(each["caption"].split()) > 3 for each in listed)
+    assert sum(len(photo.content) for photo in photos.values()) < 150_000
 
 
 def test_a_file_has_the_tag_of_its_content():

@@ -2,6 +2,7 @@
 
 import { element, find, percent } from "./dom.js";
 import { ask } from "./python.js";
+import { showSamples } from "./samples.js";
 
 const LARGEST = 640; // pixels of the longer side that Python gets
 const BEAM = 3;
@@ -9,7 +10,7 @@ const BEAM = 3;
 let asked = 0; // the latest photo; captions of earlier ones are dropped
 let wanted = null; // a photo chosen before Python was ready
 
-export async function start() {
+export function start() {
   const drop = find("drop");
   find("file").addEventListener("change", (event) => {
     if (event.target.files.length) accept(event.target.files[0]);
@@ -30,10 +31,7 @@ export async function start() {
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) accept(event.clipboardData.files[0]);
   });
-  const samples = await (await fetch("photos/photos.json")).json();
-  find("samples").replaceChildren(...samples.map(({ file, caption }) =>
-    element("button", { type: "button", onclick: async () => accept(await (await fetch(file)).blob()) },
-      element("img", { src: file, alt: caption, loading: "lazy" }))));
+  showSamples(find("samples"), "photos/", accept);
 }
 
 export function ready() {

@@ -4,6 +4,7 @@ import { captionCard } from "./caption.js";
 import { element, find } from "./dom.js";
 import { classCard, labelCard } from "./labels.js";
 import * as light from "./light.js";
+import { showSamples } from "./samples.js";
 import { ask } from "./server.js";
 
 const CARDS = { captioner: captionCard, classifier: classCard, tagger: labelCard };
@@ -114,6 +115,7 @@ export function start() {
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) accept(photoIn(event.clipboardData.files));
   });
+  showSamples(find("samples"), "/static/", accept);
   find("take").addEventListener("click", take);
   find("shoot").addEventListener("click", shoot);
   find("cancel").addEventListener("click", () => find("camera").close());
