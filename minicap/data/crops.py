@@ -26,7 +26,7 @@ class RandomCrop:
 
     def read(self, path: str | os.PathLike[str]) -> np.ndarray:
         """The input (3, size, size) float32 for the photo in a file.  Raises InputError as `load_image`."""
-        name = hashlib.sha256(Path(path).name.encode("utf-8", "surrogateescape")).digest()
+        name = hashlib.sha256(os.fsencode(Path(path).name)).digest()
         stream = RandomStream(int.from_bytes(name[:8], "little")).child(self.number)
         top, left, side = (random_uint16(stream, (1, 3))[0] / 65536).tolist()
         return self.preprocess.of_part(self.preprocess.load(path), top, left, mirrored=side < 0.5)
