@@ -50,18 +50,38 @@ class Program(NamedTuple):
 
 _LABEL = re.compile(r"(\$L\w+):")
 _BRANCH = re.compile(r"\bbra(?:\.uni)?\s+(\$L\w+)")
+_RETURN = re.compile(r"\bret;")
 _DIVISION = re.compile(r"\b(?:div|rem)\.[su](?:32|64)\b")
 
 
 def divisions_in_loops(ptx: str) -> list[str]:
-    """The integer divisions of a kernel between a label and a branch back to it."""
-    lines = ptx.splitlines()
-    labels = {found[1]: i for i, line in enumerate(lines) if (found := _LABEL.match(line))}
-    back = [
-        (labels[to[1]], i) for i, line in enumerate(lines) if (to := _BRANCH.search(line)) and to[1] in labels
-    ]
-    divisions = [i for i, line in enumerate(lines) if _DIVISION.search(line)]
-    return [lines[i].strip() for i in divisions if any(start <= i <= end for start, end in back)]
+    """The integer divisions of a kernel that its threads can come to again."""
+    blocks: list[list[str]] = [[]]  # of lines that follow each other
+    labels: dict[str, int] = {}
+    for line in ptx.splitlines():
+        if found := _LABEL.match(line):
+            labels[found[1]] = len(blocks)
+            blocks.append([])
+        blocks[-1].append(line.strip())
+        if _BRANCH.search(line) or _RETURN.search(line):
+            blocks.append([])
+
+    def next_of(block: int) -> list[int]:
+        last = blocks[block][-1] if blocks[block] else ""
+        to, ends = _BRANCH.search(last), _RETURN.search(last)
+        goes_on = last.startswith("@") or not (to or ends)
+        return ([labels[to[1]]] if to else []) + ([block + 1] if goes_on and block + 1 < len(blocks) else [])
+
+    def comes_again(start: int) -> bool:
+        seen, left = set(), next_of(start)
+        while left:
+            if (block := left.pop()) not in seen:
+                seen.add(block)
+                left += next_of(block)
+        return start in seen
+
+    divisions = {i: [line for line in block if _DIVISION.search(line)] for i, block in enumerate(blocks)}
+    return [line for i, lines in divisions.items() if lines and comes_again(i) for line in lines]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from minicap.captioning.models import AttendAndTell, AttendAndTellConfig, ShowAn
 from minicap.layers import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
 from minicap.nn import Affine, Conv2d, Dropout, MaxPool2d, Module, ReLU, Sequential, Supervised
 from minicap.optim.rules import Adam
+from minicap.training import RunFolder, Trainer, TrainingConfig
 
 
 @contextmanager
@@ -134,6 +136,29 @@ def test_a_training_step(
     with budget(launches):
         _, grads = model.loss(batch, rng=RandomStream(4), count=4)
         rule.step(model.params, grads)
+
+
+class Photos:
+    """Three batches of four photos."""
+
+    def __len__(self) -> int:
+        return 12
+
+    def batch(self, indices: np.ndarray, rng: RandomStream | None) -> dict[str, Any]:
+        return cnn2_batch(np.random.default_rng(int(indices[0])))
+
+
+def test_a_step_of_the_trainer_waits_for_nothing(gpu: Backend, tmp_path: Path):
+    config = TrainingConfig(epochs=2, batch_size=4, shards=1, clip_norm=5.0)
+    trainer = Trainer(cnn2().initialize(0), Photos(), config, RunFolder(tmp_path))
+    trainer.train_epoch()
+    trainer.end_epoch()
+    with counting() as counts:
+        trainer.train_epoch()
+    assert counts.launches <= 3 * 33
+    assert counts.hidden_copies == 0
+    assert counts.uploads == 3 * 2
+    assert counts.stalls == {"to_host": 3 * 2}  # loss and norm, when the next batch is on its way
 
 
 def train(backend: str, build: Callable[[], Any], batch: dict[str, Any]) -> list[float]:

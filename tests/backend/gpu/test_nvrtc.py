@@ -41,26 +41,23 @@ def program(compiler: ctypes.CDLL, file: str, real: str, architecture: str) -> n
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize(("compiler", "architecture"), COMPILED_FOR, indirect=["compiler"])
 @pytest.mark.parametrize("file", kernel_files())
-def test_kernels_compile_and_spill_nothing(
+def test_kernels_compile_spill_nothing_and_divide_integers_in_no_loop(
     file: str,
     architecture: str,
     real: str,
     compiler: ctypes.CDLL,
     record_property: Any,
 ):
-    compiled = list(program(compiler, file, real, architecture).kernels())
+    built = program(compiler, file, real, architecture)
+    compiled = list(built.kernels())
     assert {kernel.kernel for kernel in compiled} == set(kernels_in(file))
-    for kernel in compiled:
-        record_property(kernel.kernel, kernel.registers)
-        assert kernel.spilled_bytes == 0, kernel
-        assert kernel.registers <= MOST_REGISTERS, kernel
-
-
-@pytest.mark.parametrize("file", kernel_files())
-def test_no_loop_divides_integers(file: str, compiler: ctypes.CDLL):
-    """A division by a size that only the host knows costs more than most of what a loop does besides."""
-    for kernel, text in program(compiler, file, "float32", "90a").texts().items():
+    for kernel, text in built.texts().items():
+        # By a size that only the host knows, that costs more than most of what a loop does besides.
         assert not nvrtc.divisions_in_loops(text), kernel
+    for each in compiled:
+        record_property(each.kernel, each.registers)
+        assert each.spilled_bytes == 0, each
+        assert each.registers <= MOST_REGISTERS, each
 
 
 def test_a_loop_that_divides_is_seen(compiler: ctypes.CDLL):

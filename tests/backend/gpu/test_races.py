@@ -1,5 +1,6 @@
 """No kernel has a data race: ThreadSanitizer follows every thread of the executor."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,7 @@ from kernel_cases import LARGER, inputs_of, on_device, run, supporting
 from strict_cupy import StrictArray
 
 from minicap.arrays import Backend
-
-# updates.cu finds its arrays by addresses in a struct, which another program does not have.
-LAYERS = sorted({case.layer for case in LARGER})
+from minicap.backend.gpu.sources import kernel_files, source_of
 
 
 def races(recorded: Any, code: str, options: tuple[str, ...], folder: Path) -> str:
@@ -24,21 +23,24 @@ def races(recorded: Any, code: str, options: tuple[str, ...], folder: Path) -> s
         raise
 
 
-def recorded(layers: list[str]) -> dict[tuple[str, tuple[str, ...]], Any]:
-    """The launches of these layers' larger cases, one file's kernels at a time."""
+@cache
+def recorded() -> dict[tuple[str, tuple[str, ...]], Any]:
+    """The launches of all larger cases, by the code of their modules."""
     with replay.recording() as found, thread_order("shuffled"):
         for case in LARGER:
-            if case.layer in layers:
-                for override in supporting(case, "float32"):
-                    run(override.forward, override.backward, on_device(inputs_of(case, "float32")), "float32")
+            for override in supporting(case, "float32"):
+                run(override.forward, override.backward, on_device(inputs_of(case, "float32")), "float32")
     return found.of_code
 
 
+# updates.cu finds its arrays by addresses in a struct, which another program does not have.
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("layer", LAYERS)
-def test_no_thread_reads_what_another_writes_meanwhile(layer: str, gpu: Backend, tmp_path: Path):
-    for number, ((code, options), launches) in enumerate(recorded([layer]).items()):
+@pytest.mark.parametrize("file", sorted({*kernel_files()} - {"updates.cu"}))
+def test_no_thread_reads_what_another_writes_meanwhile(file: str, gpu: Backend, tmp_path: Path):
+    of_file = [(key, launches) for key, launches in recorded().items() if key[0] == source_of(file)]
+    assert of_file or file == "recurrent.cu"  # its kernels share nothing
+    for number, ((code, options), launches) in enumerate(of_file):
         (folder := tmp_path / str(number)).mkdir()
         said = races(launches, code, options, folder)
         assert not said, said[:4000]
