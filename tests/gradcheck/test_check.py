@@ -54,6 +54,13 @@ def test_relu_passes_away_from_zero(rng):
     assert report[0].skipped == 0
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_backward_that_takes_dout_for_x_fails_though_both_are_drawn_with_one_seed(seed):
+    x = away_from_zero(np.random.default_rng(seed), (4, 5))
+    report = check_pair(relu_forward, lambda dout, _: dout * (dout > 0), dict(x=x), seed=seed)
+    assert not report.passed
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1, 5, 20])
 def test_a_softmax_with_tiny_gradients_passes(rng, scale):
     x = scale * rng.normal(size=(4, 5))

@@ -189,7 +189,8 @@ def test_everything_that_can_be_used_has_a_name(visit, path):
     nameless = page.evaluate("""() =>
       [...document.querySelectorAll("button, input, select, img, a, svg[role]")]
       .filter((found) => !found.closest("[hidden], [aria-hidden=true], dialog:not([open])"))
-      .filter((found) => !(found.textContent.trim() || found.alt || found.ariaLabel || found.labels?.length))
+      .filter((found) => !(found.textContent.trim() || found.alt || found.ariaLabel
+        || found.labels?.length || found.querySelector("img[alt]")))
       .map((found) => found.outerHTML)""")
     assert nameless == []
 
