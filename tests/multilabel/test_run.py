@@ -116,7 +116,8 @@ def test_the_last_stage_starts_from_the_encoder_and_is_trained_too(name, tmp_pat
         assert (tagger.model.params[f"standardized.last.{key}"] != array).any()
     loaded = Tagger.load(tmp_path / "whole" / "checkpoints" / "last.safetensors")
     assert loaded.reads == "below"
-    assert loaded.tags(train.features) == tagger.tags(train.features)
+    found = loaded.probabilities(train.features), tagger.probabilities(train.features)
+    np.testing.assert_allclose(*found, rtol=1e-5)
     start("cut")[1].fit()
     again = start("cut", 2)[1]
     again.resume()
