@@ -116,6 +116,7 @@ def test_every_file_with_a_barrier_is_reached():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a line of the prelude makes all kernels anew
 @pytest.mark.parametrize(
     "mutant", SITES, ids=lambda site: f"{site.file}:{site.line} {site.what}", indirect=True
 )
