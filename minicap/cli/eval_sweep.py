@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
 
-from minicap.formats import atomic_write_text
+from minicap.formats import atomic_write_text, read_json
 from minicap.progress import printable
 from minicap.training.sweep import Result, markdown_lines
 
@@ -34,6 +34,9 @@ def run(args: Namespace, cells: Mapping[str, Mapping[Path, Result]], score: Scor
     file = args.run / f"scores-{args.split}.md"
     atomic_write_text(file, text)
     print(f"\n{text}\nin {printable(str(file))}")
+    missing = len(read_json(args.run / "sweep.json")) - sum(map(len, found.values()))
+    if missing:
+        print(f"not finished and not scored: {missing} of the runs; minicap sweep goes on with them")
     return 0
 
 

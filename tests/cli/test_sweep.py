@@ -112,6 +112,11 @@ def test_the_runs_of_a_sweep_are_scored_in_one_table(config, digits, tmp_path, c
     cells = [text.strip() for text in first.strip("|").split("|")]
     assert cells[:2] == ["learning_rate=0.1", f"{mean(accuracies):.1f} ± {stdev(accuracies):.1f}"]
     assert cells[-1] == "2"
+    assert "not finished" not in out
+
+    (folder / "learning_rate=0.1-seed1" / "result.json").unlink()
+    assert main(["eval", str(folder)]) == 0
+    assert "not finished and not scored: 1 of the runs" in capsys.readouterr().out
 
 
 def test_every_way_of_decoding_is_a_row(tmp_path, tiny_data, capsys, monkeypatch):
