@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from numpy.lib.stride_tricks import as_strided
+
 from minicap.arrays.backends import Array
 from minicap.arrays.windows import Window
 from minicap.backend.cpu.order import Scratch
@@ -132,3 +134,11 @@ def taps(pixels: Array, block: Block, window: Window) -> Iterator[Array]:
     for i in range(0, HH * dh, dh):
         for j in range(0, WW * dw, dw):
             yield pixels[i : i + sh * (block.rows - 1) + 1 : sh, j : j + sw * (block.cols - 1) + 1 : sw]
+
+
+def windows(pixels: Array, block: Block, window: Window) -> Array:
+    """A view (rows, cols, HH, WW, ...) of the pixels that each position of a block sees."""
+    (sh, sw), (dh, dw) = window.stride, window.dilation
+    row, col, *others = pixels.strides
+    shape = (block.rows, block.cols, *window.size, *pixels.shape[2:])
+    return as_strided(pixels, shape, (sh * row, sw * col, dh * row, dw * col, *others), writeable=False)

@@ -1,7 +1,7 @@
 """Depthwise convolution: every channel has its own filters and sees no other channel.
 
-There is no sum over channels, so no matrix product: for each entry of the window, one multiply and one add
-over long rows of images and channels together, a block at a time.
+There is no sum over channels, so no matrix product: einsum multiplies and adds in one pass, over long rows of
+images and channels together, a block at a time.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from minicap.arrays.backends import Array
 from minicap.arrays.windows import Window
-from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, write
+from minicap.backend.cpu.conv.blocks import Block, add_seen, blocks, read, read_seen, taps, windows, write
 from minicap.backend.cpu.order import Scratch, as_hwnc
 
 BLOCK_BYTES = 1 << 18  # outputs of a block
@@ -22,14 +22,12 @@ def convolve(x: Array, w: Array, b: Array | None, out: Array, window: Window) ->
     C = images.shape[3]
     M = len(w) // C
     for block in _blocks(window, images.shape, x.itemsize):
-        pixels = _long(read_seen(images, block, window, scratch))
+        seen = windows(_long(read_seen(images, block, window, scratch)), block, window)
         Y = scratch("Y", block.rows, block.cols, block.N * C)
-        product = scratch("product", *Y.shape)
         for k in range(M):
-            Y[...] = 0 if b is None else np.tile(b[k::M], block.N)
-            for seen, factors in zip(taps(pixels, block, window), _factors(w[k::M], block), strict=True):
-                np.multiply(seen, factors, out=product)
-                np.add(Y, product, out=Y)
+            np.einsum("hwijf,ijf->hwf", seen, _factors(w[k::M], block), out=Y)
+            if b is not None:
+                Y += np.tile(b[k::M], block.N)
             write(Y.reshape(*Y.shape[:2], -1, C), outputs[..., k::M], block.row, block.col, block.images)
 
 
@@ -39,25 +37,22 @@ def gradients(dout: Array, x: Array, w: Array, dx: Array, window: Window) -> tup
     C = images.shape[3]
     M = len(w) // C
     dw, db = np.zeros(w.shape, x.dtype), np.zeros(len(w), x.dtype)
-    by_tap = dw.reshape(len(w), -1)
     dimages[...] = 0
     for block in _blocks(window, images.shape, x.itemsize):
         pixels = read_seen(images, block, window, scratch)
+        seen = windows(_long(pixels), block, window)
         dpixels = scratch("dpixels", *pixels.shape)
         dpixels[...] = 0
         dY = scratch("Y", block.rows, block.cols, block.N, C)
         product = scratch("product", block.rows, block.cols, block.N * C)
-        ones = np.ones(dY.size // C, x.dtype)
         for k in range(M):
             read(douts[..., k::M], block.row, block.col, block.images, dY)
-            db[k::M] += ones @ dY.reshape(-1, C)
-            seen_by = taps(_long(pixels), block, window)
-            dseen_by = taps(_long(dpixels), block, window)
-            for tap, factors in enumerate(_factors(w[k::M], block)):
-                np.multiply(_long(dY), next(seen_by), out=product)
-                by_tap[k::M, tap] += ones @ product.reshape(-1, C)
-                np.multiply(_long(dY), factors, out=product)
-                dseen = next(dseen_by)
+            db[k::M] += dY.sum(axis=(0, 1, 2))
+            dfactors = np.einsum("hwijf,hwf->ijf", seen, _long(dY))
+            dw[k::M, 0] += dfactors.reshape(*window.size, block.N, C).sum(axis=2).transpose(2, 0, 1)
+            factors = _factors(w[k::M], block).reshape(-1, block.N * C)
+            for dseen, factor in zip(taps(_long(dpixels), block, window), factors, strict=True):
+                np.multiply(_long(dY), factor, out=product)
                 dseen += product
         add_seen(dpixels, dimages, block, window)
     return dw, db
@@ -68,10 +63,9 @@ def _long(pixels: Array) -> Array:
     return pixels.reshape(*pixels.shape[:-2], -1)
 
 
-def _factors(w: Array, block: Block) -> Iterator[Array]:
-    """For each entry of the window: the factors of all channels, again for every image (n*C,)."""
-    for factors in w.reshape(len(w), -1).T:
-        yield np.tile(factors, block.N)
+def _factors(w: Array, block: Block) -> Array:
+    """The factors of all channels, again for every image: (HH, WW, n*C)."""
+    return np.tile(np.ascontiguousarray(w[:, 0].transpose(1, 2, 0)), block.N)
 
 
 def _blocks(window: Window, shape: tuple[int, ...], itemsize: int) -> Iterator[Block]:
