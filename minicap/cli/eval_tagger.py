@@ -23,7 +23,7 @@ _AVERAGES: dict[Average, str] = {"samples": "per photo", "classes": "per label",
 
 def run(args: argparse.Namespace) -> int:
     tagger, dataset, split = _opened(args)
-    beams = args.beam or [3]
+    beams = _beams(tagger, args)
     found = {beam: evaluate(tagger, split.features, split.labels, beam) for beam in beams}
     if args.json:
         print(json.dumps({f"beam {beam}": _values(scores) for beam, scores in found.items()}))
@@ -47,12 +47,18 @@ def headlines(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The numbers of a run beside others': the averages per photo, and the mean average precision."""
     tagger, _, split = _opened(args)
     rows = {}
-    for beam in args.beam or [3]:
+    for beam in _beams(tagger, args):
         found = evaluate(tagger, split.features, split.labels, beam)
         per_photo = {head: 100 * value for head, value in found.scores("samples").items()}
         beside = {"mAP": 100 * found.mean_average_precision, "parameters": tagger.parameters}
-        rows[f"beam {beam}"] = per_photo | beside
+        rows[f"beam {beam}" if tagger.model.sequential else ""] = per_photo | beside
     return rows
+
+
+def _beams(tagger: Tagger, args: argparse.Namespace) -> list[int]:
+    """The beam sizes to score; a model that gives all labels at once has no beam and is scored once."""
+    beams = args.beam or [3]
+    return beams if tagger.model.sequential else beams[:1]
 
 
 def _opened(args: argparse.Namespace) -> tuple[Tagger, TaggedDataset, TagSplit]:

@@ -93,6 +93,11 @@ def test_a_run_is_resumed_and_scored(photos, tmp_path, capsys):
     assert found["mean average precision"] == pytest.approx(np.mean(areas))
 
 
+def test_a_model_without_a_beam_is_scored_once(run, capsys):
+    assert main(["eval", str(run), "--beam", "1", "3", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["beam 1"]
+
+
 def test_hits_and_misses_are_drawn_into_the_run(photos, run, capsys):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     assert main(["eval", str(run)]) == 0
