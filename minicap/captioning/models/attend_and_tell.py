@@ -24,7 +24,7 @@ from minicap.layers import (
     soft_attention_step_forward,
 )
 from minicap.layers.affine import project, project_gradients
-from minicap.nn import LSTM, Affine, Gradients, Sequential, Tanh, prefixed
+from minicap.nn import LSTM, Affine, Dropout, Gradients, RecurrentDropout, Sequential, Tanh, prefixed
 from minicap.nn.init import glorot_uniform, normal, zeros
 
 _ATTENTION = ("Wa", "ba", "v", "w_beta", "b_beta")
@@ -38,7 +38,7 @@ class AttendAndTellConfig:
     name: Show, Attend and Tell (Xu et al., 2015), which looks at a grid of the image before every word.
     embed_size: size of the embedded words.  hidden_size: size of the recurrent state.
     attention_size: size of the layer that compares a place in the image with the state.
-    dropout: rate on the outputs of the recurrent layer.
+    dropout: rate on the image, on the embedded words and on the outputs of the recurrent layer.
     doubly_stochastic: weight of the penalty for places that a caption never looks at.
 
     The paper's weight is 1, on 196 places.  The penalty is least where all places are looked at alike, so on
@@ -65,9 +65,11 @@ class AttendAndTellConfig:
 class AttendAndTell(NextWordModel):
     """Before it says a word, the model looks at the places a_1 ... a_S of the image:
 
-        h_-1 = tanh(mean(a) W_h + b_h),   c_-1 = tanh(mean(a) W_c + b_c),
-        z_t = soft attention from h_t-1 over a,   h_t, c_t = lstm([table[word_t], z_t], h_t-1, c_t-1).
+        a = dropout(image),   h_-1 = tanh(mean(a) W_h + b_h),   c_-1 = tanh(mean(a) W_c + b_c),
+        z_t = soft attention from h_t-1 over a,   x_t = [dropout(table[word_t]), z_t],
+        h_t, c_t = lstm(x_t, h_t-1, c_t-1).
 
+    The image's dropout drops a channel at every place at once: its neighbours would give it away.
     The paper's scores read the word, h_t and z_t (eq. 7); here h_t alone, which has read the other two.
     extras: "attention" (N, T, S), how much each place was looked at for the word that follows.
     """
@@ -83,6 +85,7 @@ class AttendAndTell(NextWordModel):
     ) -> None:
         super().__init__(config, feature_size, vocabulary_size, log_frequency)
         hidden, attention = config.hidden_size, config.attention_size
+        self.image_dropout, self.in_dropout = RecurrentDropout(config.dropout), Dropout(config.dropout)
         self.first_h = Sequential(affine=Affine(feature_size, hidden, glorot_uniform), tanh=Tanh())
         self.first_c = Sequential(affine=Affine(feature_size, hidden, glorot_uniform), tanh=Tanh())
         self.cell = LSTM(config.embed_size + feature_size, hidden)
@@ -94,12 +97,14 @@ class AttendAndTell(NextWordModel):
         self.declare("b_beta", (1,), zeros)
 
     def hidden(self, batch: Batch, train: bool, rng: RandomStream | None) -> tuple[Array, Extras, Any]:
-        places = self.standardized(batch["features"])
+        image = self.standardized(batch["features"])
+        places, image_cache = self.image_dropout.forward(image, train, rng)
         xp = backend_of(places=places).xp
         mean = places.mean(axis=1)
         h, h_cache = self.first_h.forward(mean, train)
         c, c_cache = self.first_c.forward(mean, train)
-        words, words_cache = self.words.forward(batch["words"], train)
+        embedded, words_cache = self.words.forward(batch["words"], train)
+        words, in_cache = self.in_dropout.forward(embedded, train, rng)
         keys = project(places, self["Wf"])
         outputs, attention, steps = [], [], []
         for t in range(words.shape[1]):
@@ -110,12 +115,13 @@ class AttendAndTell(NextWordModel):
             attention.append(weights)
             steps.append((looked, joined, stepped))
         extras = {"attention": xp.stack(attention, axis=1)}
-        return xp.stack(outputs, axis=1), extras, (h_cache, c_cache, words_cache, steps, places)
+        caches = image_cache, h_cache, c_cache, words_cache, in_cache
+        return xp.stack(outputs, axis=1), extras, (*caches, steps, places)
 
     def hidden_backward(
         self, dh: Array, dextras: Extras, cache: Any, input_gradient: bool
     ) -> tuple[Any, Gradients]:
-        h_cache, c_cache, words_cache, steps, places = cache
+        image_cache, h_cache, c_cache, words_cache, in_cache, steps, places = cache
         xp = backend_of(dh=dh).xp
         dattention = dextras.get("attention")
         dnext_h, dnext_c = xp.zeros_like(dh[:, 0]), xp.zeros_like(dh[:, 0])
@@ -140,13 +146,15 @@ class AttendAndTell(NextWordModel):
         dscored, totals["Wf"] = project_gradients(dkeys, places, self["Wf"])
         dmean_h, first_h = self.first_h.backward(dnext_h, h_cache, input_gradient)
         dmean_c, first_c = self.first_c.backward(dnext_c, c_cache, input_gradient)
-        _, words = self.words.backward(xp.stack(dwords[::-1], axis=1), words_cache)
+        dembedded, _ = self.in_dropout.backward(xp.stack(dwords[::-1], axis=1), in_cache)
+        _, words = self.words.backward(dembedded, words_cache)
         cell = {f"cell.{name}": totals.pop(name) for name in _CELL}
         grads = prefixed("first_h", first_h) | prefixed("first_c", first_c) | prefixed("words", words)
         if not input_gradient:
             return None, grads | cell | totals
         dmean = (dmean_h + dmean_c) / places.shape[1]
-        return dplaces + dscored + dmean[:, None], grads | cell | totals
+        dimage, _ = self.image_dropout.backward(dplaces + dscored + dmean[:, None], image_cache)
+        return dimage, grads | cell | totals
 
     def penalty(self, extras: Extras, mask: Array) -> tuple[Any, Extras]:
         factor = self.config.doubly_stochastic
