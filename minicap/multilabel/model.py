@@ -54,6 +54,9 @@ class MultiLabelModel(Protocol):
     def standardize(self, features: Array) -> None:
         """Look at the features of the training photos, before training."""
 
+    def start_from(self, shares: NDArray[np.floating]) -> None:
+        """Know before training how frequent each label is: its share of the photos (K,), between 0 and 1."""
+
     def tags(self, features: Array, beam: int = 1) -> list[list[Tag]]:
         """The labels of each photo, the surest first.
 

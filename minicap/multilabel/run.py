@@ -138,6 +138,8 @@ def make_trainer(
     if config.model.fine_tune:
         start_from_encoder(tagger)
     tagger.model.standardize(train.features)
+    photos = np.array([seen[name] for name in names])
+    tagger.model.start_from((photos + 1) / (len(train.labels) + 2))  # never 0 or 1
     about = tagger.about()
     if config.data.word_vectors and not run.last.exists():
         about["labels_with_vectors"] = use_word_vectors(tagger, config.data.word_vectors)

@@ -36,6 +36,14 @@ def test_a_run_learns_and_its_checkpoint_gives_what_it_gave(name, tmp_path):
     assert found["f1"] == pytest.approx(best["f1"], abs=1e-12)
 
 
+def test_the_shares_of_labels_are_never_0_or_1(tmp_path):
+    train = split("train")
+    train.labels = [("everywhere", *labels) for labels in train.labels]
+    tagger, _ = make_trainer(config("linear"), RunFolder(tmp_path / "run"), train)
+    n, bias = len(train.labels), tagger.model.params["scores.affine.b"]
+    assert bias[tagger.labels.index("everywhere")] == pytest.approx(np.log(n + 1), rel=1e-6)
+
+
 @models
 def test_an_interrupted_run_ends_bit_for_bit_like_another(name, tmp_path):
     start(name, tmp_path / "whole")[1].fit()

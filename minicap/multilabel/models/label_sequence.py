@@ -85,6 +85,9 @@ class LabelSequenceModel(Module):
     def standardize(self, features: Array) -> None:
         self.standardized.fit(features, self.labels["table"].dtype)
 
+    def start_from(self, shares: NDArray[np.floating]) -> None:
+        """Nothing to do: labels compete for every step, so none starts out likely."""
+
     def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, T, K + 2) of the label that follows each of the batch's "labels"."""
         features, standard_cache = self.standardized.forward(x["features"], train, rng)

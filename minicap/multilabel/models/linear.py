@@ -81,6 +81,11 @@ class LinearTagger(Module):
     def standardize(self, features: Array) -> None:
         self.standardized.fit(features, self.params["scores.affine.w"].dtype)
 
+    def start_from(self, shares: NDArray[np.floating]) -> None:
+        """With bce, labels start as likely as they are frequent, so few photos need not teach that."""
+        if self.config.loss == "bce":
+            self.params["scores.affine.b"][...] = to_device(np.log(shares / (1 - shares)))
+
     def forward(self, x: Batch, train: bool, rng: RandomStream | None = None) -> tuple[Array, Any]:
         """Scores (N, K) of the labels of every photo."""
         features, standard_cache = self.standardized.forward(x["features"], train, rng)

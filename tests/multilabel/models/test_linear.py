@@ -24,6 +24,14 @@ def test_bce_asks_for_every_label_on_its_own():
     assert model.loss(batch, train=False)[0] == pytest.approx(total / len(scores), rel=1e-12)
 
 
+def test_a_label_starts_as_likely_as_it_is_frequent():
+    model, shares = small("linear bce", dropout=0.0), np.array([0.5, 0.25, 0.01, 0.99])
+    model.params["scores.affine.w"][...] = 0
+    model.start_from(shares)
+    features = batch_of_five()["features"]
+    np.testing.assert_allclose(model.probabilities(features), np.tile(shares, (5, 1)), rtol=1e-12)
+
+
 def test_only_the_last_stage_is_read():
     model, batch, scores = scores_for("linear bce")
     other = batch | {"features": batch["features"].copy()}
